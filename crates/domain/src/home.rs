@@ -1,0 +1,116 @@
+//! Where things lie in the state folder. Paths only; who makes and owns them is the business of the rooms above.
+//!
+//! ```text
+//! format                              "ambit-home 1": refused when newer than the program knows
+//! run/daemon.sock  run/daemon.lock    the daemon's API and the proof that it lives
+//! state.db                            what the daemon remembers (SQLite)
+//! proxy/routes.json  proxy/proxy.sock  proxy/proxy.lock
+//! sites/PROJECT/ENV/…                 files that the proxy serves
+//! releases/PROJECT/ID/                built trees, never changed
+//! cache/PROJECT/                      dependency caches of builds
+//! environments/PROJECT/ENV/           0700, owned by the environment's OS user
+//!     postgres/  redis/  home/        data directories; HOME of its apps
+//! keepers/PROJECT/ENV/SERVICE.N/      keeper records: spec.json, state.json, lock, log
+//! logs/                               daemon.log, proxy.log, builds/
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::ids::{EnvironmentId, InstanceId};
+
+/// The state folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// The folder at an absolute path.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Holds the format version.
+    #[must_use]
+    pub fn format_file(&self) -> PathBuf {
+        self.root.join("format")
+    }
+
+    /// Sockets and locks of the daemon.
+    #[must_use]
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// The daemon's API.
+    #[must_use]
+    pub fn daemon_socket(&self) -> PathBuf {
+        self.run().join("daemon.sock")
+    }
+
+    /// Held by the living daemon.
+    #[must_use]
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.run().join("daemon.lock")
+    }
+
+    /// What the daemon remembers.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.root.join("state.db")
+    }
+
+    /// The proxy's own folder.
+    #[must_use]
+    pub fn proxy(&self) -> PathBuf {
+        self.root.join("proxy")
+    }
+
+    /// Files that the proxy serves for one environment.
+    #[must_use]
+    pub fn sites(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("sites").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// Built trees.
+    #[must_use]
+    pub fn releases(&self) -> PathBuf {
+        self.root.join("releases")
+    }
+
+    /// Dependency caches of builds.
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// The environment's own folder, which only its OS user (and root) can enter.
+    #[must_use]
+    pub fn environment(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("environments").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// Keeper records of one environment.
+    #[must_use]
+    pub fn keepers(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("keepers").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// The record of one instance's keeper.
+    #[must_use]
+    pub fn keeper(&self, id: &InstanceId) -> PathBuf {
+        self.keepers(&id.environment).join(format!("{}.{}", id.service, id.number))
+    }
+
+    /// Logs of the daemon, the proxy and builds.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+}

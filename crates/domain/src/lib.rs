@@ -1,0 +1,13 @@
+//! The words of the design as types, and the rules that need nothing but them.
+//!
+//! Pure: no I/O, no clock, no randomness. Stores and providers above implement or use what is named here; faces above
+//! them turn a [`Failure`] into words on a screen.
+
+mod failure;
+mod home;
+mod ids;
+
+pub use ambit_spec as spec;
+pub use failure::{Failure, FailureKind};
+pub use home::Home;
+pub use ids::{EnvironmentId, InstanceId, ReleaseId};

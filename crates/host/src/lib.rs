@@ -1,0 +1,1 @@
+//! Environments on this machine: PostgreSQL, Redis, apps, users, limits.

@@ -1,0 +1,1 @@
+//! One process held: started, logged, restarted, limited.

@@ -1,0 +1,1 @@
+//! Traffic: routing table, host and path routing, static sites, figures.

@@ -1,0 +1,383 @@
+//! A project as its file declares it. Overrides per environment are already applied: an [`Environment`] is complete in
+//! itself, and nobody downstream asks which value came from where, except through [`Origin`].
+
+use std::{ops::Range, path::PathBuf, time::Duration};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{EnvironmentName, ProjectName, ServiceName};
+
+/// What one `ambit.toml` declares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its name.
+    pub name: ProjectName,
+    /// The public domain that `@` stands for, where there is one.
+    pub domain: Option<String>,
+    /// The environments, in the order of the file, each complete.
+    pub environments: IndexMap<EnvironmentName, Environment>,
+}
+
+/// What an environment is for; decides defaults and what is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// May break; speed over durability.
+    Development,
+    /// Like production, without its people.
+    Staging,
+    /// Real people's data: never reset, never seeded, never written to from elsewhere.
+    Production,
+}
+
+/// One environment with everything that it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where its code comes from.
+    pub code: Code,
+    /// Whether a push deploys by itself.
+    pub auto_deploy: bool,
+    /// Who may approve a deployment; empty where none is needed.
+    pub approvers: Vec<String>,
+    /// Whether the seed runs once after the first migration of a new database.
+    pub seed: bool,
+    /// How often it is reset, where it is.
+    pub clean: Option<Duration>,
+    /// Where its data is copied from.
+    pub data: Option<DataSource>,
+    /// How it is backed up.
+    pub backup: Option<Backup>,
+    /// age recipients (`age1…`, `ssh-ed25519 …`) that its secrets are encrypted to.
+    pub recipients: Vec<String>,
+    /// Apps and sites, in the order of the file.
+    pub services: IndexMap<ServiceName, Service>,
+    /// Its PostgreSQL, where it has one.
+    pub postgres: Option<Postgres>,
+    /// Its Redis, where it has one.
+    pub redis: Option<Redis>,
+    /// Its variables and secrets, in the order of the file. Those that this environment does not have are absent.
+    pub variables: IndexMap<String, Variable>,
+    /// Monitoring level and where alerts go.
+    pub monitoring: Monitoring,
+    /// Line items of its monthly cost, by service: US dollars, minimum and recommended.
+    pub costs: IndexMap<String, (f64, f64)>,
+    /// The mobile app as built for it.
+    pub mobile: Option<Mobile>,
+}
+
+/// Which code an environment runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// The files as they stand beside `ambit.toml`, committed or not.
+    WorkingTree,
+    /// The head of a branch.
+    Branch(String),
+    /// The newest tag (by version) that matches the glob and is on the branch.
+    Tag {
+        /// Glob such as `v*`.
+        pattern: String,
+        /// The branch that the tag has to be on.
+        branch: String,
+    },
+}
+
+/// Where a masked copy comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSource {
+    /// The environment that is read.
+    pub from: EnvironmentName,
+    /// Whether personal values are replaced; production's data is never copied otherwise.
+    pub masked: bool,
+}
+
+/// How data is backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Time between two backups.
+    pub every: Duration,
+    /// How long one is kept.
+    pub keep: Option<Duration>,
+    /// Whether any moment within `keep` can be restored.
+    pub point_in_time: bool,
+}
+
+/// An app or a site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// How it runs.
+    pub form: Form,
+    /// Where people reach it, first the one that `${name.url}` stands for. Empty where it has no URL.
+    pub urls: Vec<Url>,
+}
+
+/// How a service runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// A process of its own.
+    App(App),
+    /// Files served by the proxy.
+    Site(Site),
+}
+
+/// A process: what is `None` is detected from its tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct App {
+    /// What it does.
+    pub role: Role,
+    /// Its folder, relative to `ambit.toml`; never outside it.
+    pub source: PathBuf,
+    /// Shell command that builds it.
+    pub build: Option<String>,
+    /// Shell command that starts it.
+    pub run: Option<String>,
+    /// Shell command that brings the database up to date.
+    pub migrate: Option<String>,
+    /// Shell command that fills a new database.
+    pub seed: Option<String>,
+    /// Shell command that tests it.
+    pub test: Option<String>,
+    /// How its health is asked; `None` where listening is enough.
+    pub health: Option<Health>,
+    /// How many run side by side.
+    pub instances: u32,
+    /// A fixed port for the first instance; otherwise one is chosen.
+    pub port: Option<u16>,
+    /// Memory limit in bytes.
+    pub memory: Option<u64>,
+    /// Processor limit in cores.
+    pub cpus: Option<f64>,
+}
+
+/// What an app does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Answers HTTP on `PORT`.
+    Web,
+    /// Runs and answers nobody.
+    Worker,
+    /// Runs when its cron expression says so.
+    Scheduled(String),
+}
+
+/// How health is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Path of a GET.
+    pub path: String,
+    /// Status that counts as healthy.
+    pub status: u16,
+    /// Time that a new instance has to become healthy.
+    pub deadline: Duration,
+}
+
+/// Files served by the proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// The folder that is served (after `build`, where there is one), relative to `ambit.toml`.
+    pub folder: PathBuf,
+    /// Shell command that makes the folder, run in `source`.
+    pub build: Option<String>,
+    /// The folder that `build` runs in and that the release is made from; equals `folder` where nothing is built.
+    pub source: PathBuf,
+    /// Variables that its pages may read, by name. Never secrets.
+    pub expose: Vec<String>,
+    /// Whether unknown paths answer `index.html` (single-page apps).
+    pub single_page: bool,
+}
+
+/// A place where people reach a service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Url {
+    /// Public host name: `dev.kaia.ai`. Where the project has no domain, a name under `.localhost`.
+    pub host: String,
+    /// The same place on this machine: `dev.kaia.localhost`.
+    pub local_host: String,
+    /// Path prefix: `/` or `/downloads` (no slash at the end).
+    pub path: String,
+}
+
+/// A PostgreSQL cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Postgres {
+    /// Major version; `None` is the newest on the machine when the cluster is made.
+    pub version: Option<u32>,
+    /// Name of the database: `kaia-dev`.
+    pub database: String,
+    /// A fixed port; otherwise one is chosen.
+    pub port: Option<u16>,
+    /// Memory limit in bytes.
+    pub memory: Option<u64>,
+    /// Extra server settings, checked by PostgreSQL itself.
+    pub settings: IndexMap<String, String>,
+}
+
+/// A Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redis {
+    /// What survives a restart.
+    pub persist: Persistence,
+    /// A fixed port; otherwise one is chosen.
+    pub port: Option<u16>,
+    /// Memory limit in bytes (`maxmemory`).
+    pub memory: Option<u64>,
+}
+
+/// What of Redis survives a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Persistence {
+    /// Nothing.
+    None,
+    /// The last RDB snapshot.
+    Snapshot,
+    /// Everything but the last second (AOF).
+    AppendOnly,
+}
+
+/// A variable or secret as one environment has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Where its value comes from.
+    pub value: Value,
+    /// Whether the environment has a value of its own or shares the one for all.
+    pub origin: Origin,
+    /// Rules that its resolved value keeps.
+    pub rules: Rules,
+    /// The services that get it; empty is all.
+    pub services: Vec<ServiceName>,
+    /// The bytes of the file that declare it.
+    pub span: Range<usize>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// Text with references: `https://${web.host}/x`. Without any, a literal.
+    Text(Vec<Piece>),
+    /// In `ambit.secrets`.
+    Secret,
+    /// Made once by Ambit for this environment and kept with it: that many characters of [A-Za-z0-9].
+    Generated(usize),
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Piece {
+    /// As it is.
+    Literal(String),
+    /// `${…}`
+    Reference(Reference),
+}
+
+/// What `${…}` may name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reference {
+    /// `${postgres.url}` and its parts.
+    Postgres(ServerPart),
+    /// `${redis.url}` and its parts.
+    Redis(ServerPart),
+    /// `${backend.url}`, `${services.backend.url}` and its parts.
+    Service(ServiceName, UrlPart),
+    /// `${environment.name}`.
+    EnvironmentName,
+    /// `${environment.kind}`.
+    EnvironmentKind,
+    /// `${NAME}`: another variable.
+    Variable(String),
+}
+
+/// A part of a database's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum ServerPart {
+    Url,
+    Host,
+    Port,
+    User,
+    Password,
+    Database,
+}
+
+/// A part of a service's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UrlPart {
+    /// `https://dev.kaia.ai`, without a slash at the end.
+    Url,
+    /// `dev.kaia.ai`, with the port where it is not the scheme's own.
+    Host,
+}
+
+/// Whether a value is the environment's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// One value for all environments.
+    Shared,
+    /// The environment's own.
+    Own,
+    /// Ambit's own default, not in the file.
+    Implied,
+}
+
+/// Rules for a resolved value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Whether an empty or absent value is refused.
+    pub required: bool,
+    /// Fewest characters.
+    pub min_length: Option<usize>,
+    /// The only values allowed.
+    pub one_of: Vec<String>,
+    /// Whether it has to be a URL with a scheme and a host.
+    pub url: bool,
+}
+
+/// Monitoring of an environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitoring {
+    /// How much is watched.
+    pub level: MonitoringLevel,
+    /// Where alerts go: `slack`, `email`, …
+    pub alert: Vec<String>,
+}
+
+/// How much is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MonitoringLevel {
+    /// Nothing.
+    #[default]
+    None,
+    /// Whether it answers.
+    Basic,
+    /// Everything.
+    Full,
+}
+
+/// The mobile app as built for one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mobile {
+    /// Its folder.
+    pub source: PathBuf,
+    /// Android package and iOS bundle identifier.
+    pub package: String,
+    /// Name under the icon.
+    pub name: String,
+    /// EAS build profiles that are built against this environment.
+    pub profiles: Vec<String>,
+}

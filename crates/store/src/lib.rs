@@ -1,0 +1,1 @@
+//! What the daemon remembers: SQLite and the format of the state folder.
