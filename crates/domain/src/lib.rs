@@ -6,8 +6,13 @@
 mod failure;
 mod home;
 mod ids;
+pub mod plan;
+mod progress;
+mod record;
 
 pub use ambit_spec as spec;
 pub use failure::{Failure, FailureKind};
 pub use home::Home;
 pub use ids::{EnvironmentId, InstanceId, ReleaseId};
+pub use progress::{Event, Outcome};
+pub use record::{Commit, EnvironmentRecord, Instance, Real, ServiceRecord, Wanted};

@@ -1,1 +1,10 @@
-//! What the daemon remembers: SQLite and the format of the state folder.
+//! What Ambit remembers: one SQLite database in the state folder, and the format number of that folder.
+//!
+//! It keeps facts and applies no rule to them. The daemon writes; commands that only read may open it beside the daemon
+//! (SQLite's write-ahead log allows one writer and many readers in different processes).
+
+mod database;
+mod format;
+
+pub use database::{Store, StoreError};
+pub use format::{FORMAT, FormatError, claim};
