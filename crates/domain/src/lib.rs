@@ -8,6 +8,7 @@ mod home;
 mod ids;
 pub mod plan;
 mod progress;
+pub mod provider;
 mod record;
 
 pub use ambit_spec as spec;
@@ -15,4 +16,5 @@ pub use failure::{Failure, FailureKind};
 pub use home::Home;
 pub use ids::{EnvironmentId, InstanceId, ReleaseId};
 pub use progress::{Event, Outcome};
+pub use provider::Provider;
 pub use record::{Commit, EnvironmentRecord, Instance, Real, ServiceRecord, Wanted};

@@ -1,0 +1,179 @@
+//! What realises an environment. The application layer speaks to this trait; `host` is the first to implement it.
+//!
+//! Every method may be called again after a crash at any point: it finds what is there and does the rest.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Failure,
+    ids::{EnvironmentId, InstanceId},
+    spec::{Health, Kind, Persistence},
+};
+
+/// A PostgreSQL as it should be.
+#[derive(Clone)]
+pub struct PostgresServer {
+    /// Decides durability and tuning.
+    pub kind: Kind,
+    /// Major version; `None` keeps the cluster's own, or takes the newest for a new one.
+    pub version: Option<u32>,
+    /// Loopback port.
+    pub port: u16,
+    /// The application's database.
+    pub database: String,
+    /// The application's role, owner of the database.
+    pub role: String,
+    /// Its password.
+    pub role_password: String,
+    /// Password of the superuser `postgres`, for Ambit alone.
+    pub admin_password: String,
+    /// Memory limit in bytes.
+    pub memory: Option<u64>,
+    /// Settings that override Ambit's.
+    pub settings: IndexMap<String, String>,
+}
+
+/// A Redis as it should be.
+#[derive(Clone)]
+pub struct RedisServer {
+    /// Loopback port.
+    pub port: u16,
+    /// Password of the user `default`.
+    pub password: String,
+    /// Password of the user `ambit`, for Ambit alone.
+    pub admin_password: String,
+    /// What survives a restart.
+    pub persist: Persistence,
+    /// `maxmemory` in bytes.
+    pub memory: Option<u64>,
+}
+
+/// A process as it should be.
+#[derive(Clone)]
+pub struct AppProcess {
+    /// Shell command line.
+    pub command: String,
+    /// Where it runs.
+    pub directory: PathBuf,
+    /// Its whole environment, `PATH` included.
+    pub variables: Vec<(String, String)>,
+    /// Memory limit in bytes.
+    pub memory: Option<u64>,
+    /// Processor limit in cores.
+    pub cpus: Option<f64>,
+}
+
+/// When a started process counts as ready.
+#[derive(Clone)]
+pub struct Readiness {
+    /// The port that it has to listen on; `None` for workers, which have to stay up for a moment.
+    pub port: Option<u16>,
+    /// What to ask it.
+    pub health: Option<Health>,
+    /// The `Host` header to ask with.
+    pub host: String,
+    /// How long it has.
+    pub deadline: Duration,
+}
+
+/// What starting a server came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Whether anything is different now.
+    pub changed: bool,
+    /// What was done, for people: `made`, `started`, `restarted: shared_buffers`.
+    pub detail: String,
+    /// Whether its data is new.
+    pub created: bool,
+}
+
+/// How an instance stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Which one.
+    pub service: String,
+    /// Its number.
+    pub number: u32,
+    /// How it stands.
+    pub health: InstanceHealth,
+    /// Process id.
+    pub pid: Option<u32>,
+    /// Start, in milliseconds since the Unix epoch.
+    pub since: Option<i64>,
+    /// Resident memory of the whole process tree, in bytes.
+    pub memory: u64,
+    /// Restarts since it was put there.
+    pub restarts: u32,
+    /// Why its limits are not enforced, where some are declared and are not.
+    pub limits_note: Option<String>,
+}
+
+/// How an instance stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum InstanceHealth {
+    /// Its process is there.
+    Running,
+    /// It ended and is started again after a pause.
+    Restarting {
+        /// How it ended.
+        exit: String,
+    },
+    /// It should not run.
+    Stopped,
+}
+
+/// Takes the lines that a task prints.
+pub type Sink<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Realises environments somewhere.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Makes the environment's own place: its folders and its OS user.
+    async fn prepare(&self, id: &EnvironmentId) -> Result<(), Failure>;
+
+    /// Makes, starts or adjusts the PostgreSQL; returns when it answers.
+    async fn start_postgres(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<Started, Failure>;
+
+    /// Makes, starts or adjusts the Redis; returns when it answers.
+    async fn start_redis(&self, id: &EnvironmentId, server: &RedisServer) -> Result<Started, Failure>;
+
+    /// Runs a command to its end (a migration, a seed) as the environment's user.
+    async fn run_task(&self, id: &EnvironmentId, task: &AppProcess, output: Sink<'_>) -> Result<(), Failure>;
+
+    /// Starts an instance; does not wait for it.
+    async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure>;
+
+    /// Waits until an instance is ready, or says why it never will be.
+    async fn wait_ready(&self, id: &InstanceId, readiness: &Readiness) -> Result<(), Failure>;
+
+    /// Stops an instance with everything that it started, and forgets it.
+    async fn stop_instance(&self, id: &InstanceId) -> Result<(), Failure>;
+
+    /// Stops everything of an environment, apps before servers. Data stays.
+    async fn stop_environment(&self, id: &EnvironmentId) -> Result<(), Failure>;
+
+    /// Deletes a stopped environment with its data.
+    async fn remove_environment(&self, id: &EnvironmentId) -> Result<(), Failure>;
+
+    /// How the instances of an environment stand. Cheap.
+    fn instances(&self, id: &EnvironmentId) -> Vec<InstanceStatus>;
+
+    /// Whether the environment's databases hold anything; `None` where that cannot be found out.
+    async fn holds_data(
+        &self,
+        id: &EnvironmentId,
+        postgres: Option<&PostgresServer>,
+        redis: Option<&RedisServer>,
+    ) -> Option<bool>;
+
+    /// Puts back every supervisor that died while its instance should run. Called twice a second.
+    fn revive(&self) -> Vec<String>;
+
+    /// A free port for a key, the same one again where possible, never one in `taken`.
+    fn choose_port(&self, key: &str, taken: &[u16]) -> Result<u16, Failure>;
+}
