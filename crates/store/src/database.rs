@@ -158,11 +158,10 @@ impl Store {
             let mut statement = connection
                 .prepare("SELECT project, name, record FROM environment ORDER BY project, name")
                 .map_err(|e| self.sqlite(e))?;
-            let rows = statement
+            statement
                 .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
                 .and_then(Iterator::collect)
-                .map_err(|e| self.sqlite(e))?;
-            rows
+                .map_err(|e| self.sqlite(e))?
         };
         rows.into_iter()
             .map(|(project, name, text)| {

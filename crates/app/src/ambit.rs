@@ -1,0 +1,129 @@
+//! The application with its parts put together.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::ProjectName};
+use ambit_host::Host;
+use ambit_store::{FormatError, Store, StoreError};
+
+/// What the application takes from the process that runs it.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The `ambit` program, which is also daemon, proxy and keeper.
+    pub program: PathBuf,
+    /// Where programs are looked for, in order.
+    pub path: Vec<PathBuf>,
+    /// Settings of package managers and proxies that builds inherit (`npm_config_registry`, `HTTPS_PROXY`, …).
+    pub build_variables: Vec<(String, String)>,
+    /// Where the proxy listens when nobody said otherwise.
+    pub listen: SocketAddr,
+}
+
+/// Everything that the use cases work with.
+pub struct Ambit {
+    pub(crate) home: Home,
+    pub(crate) store: Store,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) surroundings: Surroundings,
+    projects: Mutex<HashMap<ProjectName, Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) routing: tokio::sync::Mutex<()>,
+    pub(crate) building: tokio::sync::Semaphore,
+}
+
+impl Ambit {
+    /// Opens the state folder, makes it where there is none, and refuses one that is newer than this program.
+    pub fn open(home: Home, surroundings: Surroundings) -> Result<Self, Failure> {
+        let host = Host::new(home.clone(), surroundings.program.clone());
+        let mode = if host.separates_users() { 0o711 } else { 0o700 };
+        ambit_store::claim(&home, mode).map_err(|error| format_failure(&error))?;
+        let store = Store::open(&home.database()).map_err(|error| store_failure(&error))?;
+        Ok(Self {
+            home,
+            store,
+            provider: Arc::new(host),
+            surroundings,
+            projects: Mutex::default(),
+            routing: tokio::sync::Mutex::default(),
+            // One build at a time: a build uses every core by itself.
+            building: tokio::sync::Semaphore::new(1),
+        })
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// One change at a time within a project.
+    pub(crate) async fn alone(&self, project: &ProjectName) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(projects.entry(project.clone()).or_default())
+        };
+        lock.lock_owned().await
+    }
+
+    /// Where the proxy listens.
+    pub fn listen(&self) -> Result<SocketAddr, Failure> {
+        let recorded = self.store.setting("listen").map_err(|e| store_failure(&e))?;
+        Ok(recorded.and_then(|text| text.parse().ok()).unwrap_or(self.surroundings.listen))
+    }
+
+    /// Where builds and apps find programs, as one `PATH`.
+    pub(crate) fn path(&self) -> String {
+        let parts: Vec<_> = self.surroundings.path.iter().map(|p| p.to_string_lossy()).collect();
+        parts.join(":")
+    }
+
+    pub(crate) fn ids(&self, project: &ProjectName) -> Result<Vec<EnvironmentId>, Failure> {
+        let all = self.store.environments().map_err(|e| store_failure(&e))?;
+        Ok(all.into_iter().map(|(id, _)| id).filter(|id| id.project == *project).collect())
+    }
+}
+
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
+    let failure = Failure::from_error(FailureKind::Machine, error);
+    match error {
+        StoreError::Newer { .. } => failure.hint("install the newer ambit that wrote it"),
+        StoreError::Damaged { .. } => failure.hint("nothing was changed; keep a copy of the file before you repair it"),
+        StoreError::Sqlite { .. } => failure.hint("is the disk full, or the file owned by someone else?"),
+    }
+}
+
+fn format_failure(error: &FormatError) -> Failure {
+    let failure = Failure::from_error(FailureKind::Machine, error);
+    match error {
+        FormatError::Newer { .. } => failure.hint("install the newer ambit that wrote it"),
+        FormatError::Foreign { .. } => failure.hint("set AMBIT_HOME to an empty or a new folder"),
+        FormatError::Damaged { .. } => failure.hint("restore the file from a copy of the folder"),
+        FormatError::Io { .. } => failure.hint("set AMBIT_HOME to a folder that you can write to"),
+    }
+}
+
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::damerau_levenshtein(word, k), k))
+        .filter(|(distance, k)| *distance <= 1 + k.len() / 3)
+        .min()
+        .map(|(_, k)| k)
+}
+
+pub(crate) fn same_folder(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}

@@ -1,0 +1,64 @@
+//! The routing table, made from what is recorded and handed to the proxy.
+//!
+//! It is always written whole from the store: after a crash anywhere, writing it again is right.
+
+use ambit_domain::{EnvironmentId, EnvironmentRecord, Failure, FailureKind, Real, Wanted, spec::Kind};
+use ambit_proxy::table::{Route, RouteState, RoutingTable, Target};
+
+use crate::ambit::{Ambit, store_failure};
+
+impl Ambit {
+    /// Makes the proxy serve what is recorded; returns once every one of its workers does.
+    pub(crate) async fn publish_routes(&self) -> Result<(), Failure> {
+        let _one_at_a_time = self.routing.lock().await;
+        let environments = self.store.environments().map_err(|e| store_failure(&e))?;
+        let routes = environments
+            .iter()
+            .filter(|(_, record)| record.wanted == Wanted::Running)
+            .flat_map(|(id, record)| routes(id, record))
+            .collect();
+        let folder = self.home.proxy();
+        let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);
+        RoutingTable::new(routes).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
+        ambit_proxy::client::reload(&folder).await.map_err(|e| {
+            failed(&e).hint(format!("what the proxy says: {}", folder.join("keeper/log").display()))
+        })
+    }
+}
+
+fn routes(id: &EnvironmentId, record: &EnvironmentRecord) -> Vec<Route> {
+    let of_service = |service: &ambit_domain::ServiceRecord| {
+        let target = match &service.real {
+            Real::App { serving, .. } => Target::App {
+                upstreams: serving.iter().filter_map(|i| Some(([127, 0, 0, 1], i.port?).into())).collect(),
+            },
+            Real::Site { folder, single_page, .. } => {
+                Target::Site { root: folder.clone(), single_page: *single_page }
+            }
+            Real::Server => return Vec::new(),
+        };
+        let mut paths: Vec<&str> = service.urls.iter().map(|u| u.path.as_str()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+            .into_iter()
+            .map(|path| Route {
+                id: format!("{id}/{}", service.made_from.service),
+                hosts: service
+                    .urls
+                    .iter()
+                    .filter(|u| u.path == path)
+                    .flat_map(|u| [u.host.clone(), u.local_host.clone()])
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .into_iter()
+                    .collect(),
+                path: path.to_owned(),
+                target: target.clone(),
+                noindex: record.kind != Kind::Production,
+                environment: id.environment.to_string(),
+                state: RouteState::Serving,
+            })
+            .collect()
+    };
+    record.services.iter().flat_map(of_service).collect()
+}
