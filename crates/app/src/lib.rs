@@ -17,6 +17,8 @@ mod facts;
 mod logs;
 mod plan;
 mod progress;
+mod put;
+mod release;
 mod routes;
 mod status;
 mod supervise;
