@@ -1,0 +1,100 @@
+//! `destroy`: an environment is deleted with its data. Production is deleted only when nothing in it could be missed.
+
+use ambit_domain::{
+    EnvironmentId, Failure, FailureKind, Wanted,
+    provider::{PostgresServer, RedisServer},
+    spec::{EnvironmentName, Kind, Persistence, ProjectName},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ambit::{Ambit, store_failure},
+    progress::Progress,
+};
+
+/// What to delete.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Destroy {
+    /// The project.
+    pub project: ProjectName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The environment's name once more, as a person typed it.
+    pub confirmed: String,
+}
+
+impl Ambit {
+    /// Deletes an environment.
+    pub async fn destroy(&self, request: &Destroy, progress: &Progress) -> Result<(), Failure> {
+        let _alone = self.alone(&request.project).await;
+        let ids = self.known(&request.project, &[request.environment.to_string()])?;
+        let [id] = ids.as_slice() else { return Ok(()) };
+        if request.confirmed != request.environment.as_str() {
+            return Err(Failure::new(
+                FailureKind::User,
+                format!("{} was not deleted: the name that was typed is not its name", request.environment),
+            ));
+        }
+        let Some(mut record) = self.store.environment(id).map_err(|e| store_failure(&e))? else { return Ok(()) };
+        if record.kind == Kind::Production {
+            self.refuse_while_it_holds_data(id).await?;
+        }
+        let work = async {
+            record.wanted = Wanted::Stopped;
+            self.store.set_environment(id, &record).map_err(|e| store_failure(&e))?;
+            self.publish_routes_if_served().await?;
+            self.provider.stop_environment(id).await?;
+            self.provider.remove_environment(id).await?;
+            let sites = self.home.sites(id);
+            if let Err(error) = std::fs::remove_dir_all(&sites)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(Failure::new(FailureKind::Machine, format!("cannot delete {}", sites.display()))
+                    .because(error.to_string()));
+            }
+            // Last, so that an interrupted deletion is still known and can be repeated.
+            self.store.forget_environment(id).map_err(|e| store_failure(&e))?;
+            Ok(((), "deleted with its data".to_owned(), true))
+        };
+        progress.environment(&id.environment).step("destroy", work).await
+    }
+
+    async fn refuse_while_it_holds_data(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let refuse = |why: &str| {
+            Err(Failure::new(FailureKind::User, format!("{} is a production environment and {why}", id.environment))
+                .because("there is no backup of it (not supported yet: backups)")
+                .hint("nothing was changed"))
+        };
+        let credential = |name: &str| self.store.credential(id, name, String::new).map_err(|e| store_failure(&e));
+        let port = |name: &str| self.store.port(&format!("{id}/{name}")).map_err(|e| store_failure(&e));
+        let postgres = match port("postgres")? {
+            Some(port) => Some(PostgresServer {
+                kind: Kind::Production,
+                version: None,
+                port,
+                database: String::new(),
+                role: id.project.to_string(),
+                role_password: credential("postgres")?,
+                admin_password: credential("postgres-admin")?,
+                memory: None,
+                settings: indexmap::IndexMap::new(),
+            }),
+            None => None,
+        };
+        let redis = match port("redis")? {
+            Some(port) => Some(RedisServer {
+                port,
+                password: credential("redis")?,
+                admin_password: credential("redis-admin")?,
+                persist: Persistence::AppendOnly,
+                memory: None,
+            }),
+            None => None,
+        };
+        match self.provider.holds_data(id, postgres.as_ref(), redis.as_ref()).await {
+            Some(false) => Ok(()),
+            Some(true) => refuse("holds data"),
+            None => refuse("its databases do not answer, so it may hold data; bring it up first"),
+        }
+    }
+}

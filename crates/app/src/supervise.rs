@@ -1,0 +1,86 @@
+//! What the daemon does by itself: puts back what died, and keeps the proxy running.
+
+use std::time::Duration;
+
+use ambit_domain::{Failure, FailureKind, Wanted};
+
+use crate::{
+    ambit::{Ambit, store_failure},
+    progress::Progress,
+};
+
+/// How often the daemon looks.
+const EVERY: Duration = Duration::from_millis(500);
+
+impl Ambit {
+    /// Looks after everything that should run, for as long as it is polled.
+    pub async fn supervise(&self) {
+        loop {
+            for revived in self.provider.revive() {
+                tracing::warn!("{revived}");
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// At the start of the daemon: environments that should run are served by the proxy as they are recorded.
+    pub async fn resume(&self) -> Result<(), Failure> {
+        let environments = self.store.environments().map_err(|e| store_failure(&e))?;
+        if environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {
+            self.provider.revive();
+            self.start_proxy().await?;
+            self.publish_routes().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn ensure_proxy(&self, progress: &Progress) -> Result<(), Failure> {
+        let folder = self.home.proxy();
+        if ambit_proxy::client::health(&folder).await.is_ok() {
+            return Ok(());
+        }
+        let work = async {
+            self.start_proxy().await?;
+            Ok(((), format!("listens on {}", self.listen()?), true))
+        };
+        progress.step("proxy", work).await
+    }
+
+    async fn start_proxy(&self) -> Result<(), Failure> {
+        let listen = self.listen()?;
+        self.host.start_proxy(listen).await
+    }
+
+    pub(crate) async fn stop_proxy(&self, progress: &Progress) -> Result<(), Failure> {
+        if ambit_proxy::client::health(&self.home.proxy()).await.is_err() {
+            return Ok(());
+        }
+        let work = async {
+            self.host.stop_proxy().await?;
+            Ok(((), "nothing runs any more, stopped".to_owned(), true))
+        };
+        progress.step("proxy", work).await
+    }
+
+    /// Writes the routes; where no proxy runs there is nobody to tell.
+    pub(crate) async fn publish_routes_if_served(&self) -> Result<(), Failure> {
+        if ambit_proxy::client::health(&self.home.proxy()).await.is_err() {
+            return Ok(());
+        }
+        self.publish_routes().await
+    }
+
+    /// Moves the proxy to another address.
+    pub async fn set_listen(&self, listen: std::net::SocketAddr) -> Result<(), Failure> {
+        if self.listen()? == listen {
+            return Ok(());
+        }
+        self.store.set_setting("listen", &listen.to_string()).map_err(|e| store_failure(&e))?;
+        if ambit_proxy::client::health(&self.home.proxy()).await.is_ok() {
+            self.host.stop_proxy().await.map_err(|e| {
+                Failure::new(FailureKind::Machine, "the proxy could not be moved").because(e.message)
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! `up`: every environment that was asked for is made as it is declared, side by side. One that fails leaves the others
+//! alone.
+
+use std::{path::PathBuf, time::Instant};
+
+use ambit_domain::{
+    EnvironmentId, Failure, FailureKind,
+    spec::EnvironmentName,
+};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::Address,
+    ambit::{Ambit, same_folder, store_failure},
+    bring_up::BringUp,
+    declaration::{Declaration, LoadError},
+    facts::Known,
+    progress::{Progress, millis},
+};
+
+/// What to bring up.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Up {
+    /// The folder that holds `ambit.toml`.
+    pub folder: PathBuf,
+    /// Environments by name; empty is all.
+    pub environments: Vec<String>,
+    /// Text of the age identities that open the project's secrets.
+    pub keys: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UpReport {
+    /// The project.
+    pub project: String,
+    /// Each environment.
+    pub environments: Vec<EnvironmentReport>,
+}
+
+/// What came of one environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnvironmentReport {
+    /// Its name.
+    pub environment: EnvironmentName,
+    /// Whether anything is different now.
+    pub changed: bool,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// Why it is not up; what ran before still runs.
+    pub failure: Option<Failure>,
+    /// Where its services are reached on this machine: service, URL.
+    pub urls: Vec<(String, String)>,
+}
+
+impl Ambit {
+    /// Brings environments up.
+    pub async fn up(&self, request: &Up, progress: &Progress) -> Result<UpReport, Failure> {
+        let declaration = load_checked(&request.folder, &request.keys)?;
+        let project = &declaration.project.name;
+        let names = declaration.select(&request.environments)?;
+        let _alone = self.alone(project).await;
+        self.check_machine(&declaration)?;
+        self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
+        self.ensure_proxy(progress).await?;
+        let address = Address::Here(self.listen()?);
+        let ups = names.iter().map(|name| self.up_one(&declaration, name, request, address, progress));
+        let environments = join_all(ups).await;
+        for gone in self.ids(project)?.iter().filter(|id| !declaration.project.environments.contains_key(&id.environment))
+        {
+            progress.environment(&gone.environment).notice(
+                "environment",
+                format!("no longer declared; it is left as it is until `ambit destroy {}`", gone.environment),
+            );
+        }
+        Ok(UpReport { project: project.to_string(), environments })
+    }
+
+    async fn up_one(
+        &self,
+        declaration: &Declaration,
+        name: &EnvironmentName,
+        request: &Up,
+        address: Address,
+        progress: &Progress,
+    ) -> EnvironmentReport {
+        let start = Instant::now();
+        let progress = progress.environment(name);
+        let environment = &declaration.project.environments[name];
+        let outcome = self.bring_up(declaration, name, request, address, &progress).await;
+        let urls = environment
+            .services
+            .values()
+            .flat_map(|s| s.urls.iter().map(move |u| (s.name.to_string(), address.url(u))))
+            .collect();
+        let millis = millis(start.elapsed());
+        let (changed, failure) = match outcome {
+            Ok(changed) => (changed, None),
+            Err(failure) => (false, Some(failure)),
+        };
+        EnvironmentReport { environment: name.clone(), changed, millis, failure, urls }
+    }
+
+    async fn bring_up(
+        &self,
+        declaration: &Declaration,
+        name: &EnvironmentName,
+        request: &Up,
+        address: Address,
+        progress: &Progress,
+    ) -> Result<bool, Failure> {
+        let environment = &declaration.project.environments[name];
+        let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
+        let servers = self.servers(&id, environment)?;
+        let variables = {
+            let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
+            known.check_secrets()?;
+            ambit_spec::resolve(environment, &known).map_err(|diagnostics| {
+                let problems = diagnostics.len();
+                let mut failure = Failure::new(
+                    FailureKind::Declaration,
+                    format!("{name} has {problems} variable{} without a valid value", if problems == 1 { "" } else { "s" }),
+                );
+                for diagnostic in diagnostics {
+                    failure.causes.push(diagnostic.message);
+                    failure.hints.extend(diagnostic.help);
+                }
+                failure
+            })?
+        };
+        let new_code = request.environments.iter().any(|asked| asked == name.as_str());
+        BringUp { ambit: self, declaration, environment, id, servers, variables, new_code, progress: progress.clone() }
+            .run()
+            .await
+    }
+
+    /// What the machine's other projects forbid.
+    fn check_machine(&self, declaration: &Declaration) -> Result<(), Failure> {
+        let project = &declaration.project.name;
+        let before = self.store.project_folder(project).map_err(|e| store_failure(&e))?;
+        if let Some(before) = before.filter(|b| !same_folder(b, &declaration.folder) && b.join("ambit.toml").exists()) {
+            return Err(Failure::new(
+                FailureKind::User,
+                format!("the project `{project}` was brought up on this machine from {}", before.display()),
+            )
+            .because(format!("{} declares another project of the same name", declaration.folder.display()))
+            .hint("change `project` in one of the two files"));
+        }
+        for (id, record) in self.store.environments().map_err(|e| store_failure(&e))? {
+            if id.project == *project {
+                continue;
+            }
+            for url in record.services.iter().flat_map(|s| &s.urls) {
+                let mine = declaration.project.environments.values().flat_map(|e| e.services.values());
+                if let Some(service) = mine.into_iter().find(|s| {
+                    s.urls.iter().any(|u| u.path == url.path && (u.host == url.host || u.local_host == url.local_host))
+                }) {
+                    return Err(Failure::new(
+                        FailureKind::User,
+                        format!("{}{} of `{}` is taken", url.host, url.path.trim_end_matches('/'), service.name),
+                    )
+                    .because(format!("{id} on this machine is reached there"))
+                    .hint("declare another `url`"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads a declaration and refuses what `ambit check` would refuse.
+pub(crate) fn load_checked(folder: &std::path::Path, keys: &str) -> Result<Declaration, Failure> {
+    let declaration = Declaration::load(folder, keys).map_err(|error: LoadError| Failure::from(error))?;
+    let findings = declaration.check_secrets()?;
+    if findings.iter().any(|d| d.severity == ambit_domain::spec::Severity::Error) {
+        let invalid = crate::declaration::Invalid {
+            file: declaration.folder.join("ambit.toml"),
+            text: declaration.text,
+            diagnostics: findings,
+        };
+        return Err(invalid.failure());
+    }
+    Ok(declaration)
+}
