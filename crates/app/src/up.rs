@@ -17,6 +17,7 @@ use crate::{
     declaration::{Declaration, LoadError},
     facts::Known,
     progress::{Progress, millis},
+    variables::unresolved,
 };
 
 /// What to bring up.
@@ -116,18 +117,7 @@ impl Ambit {
         let variables = {
             let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
             known.check_secrets()?;
-            ambit_spec::resolve(environment, &known).map_err(|diagnostics| {
-                let problems = diagnostics.len();
-                let mut failure = Failure::new(
-                    FailureKind::Declaration,
-                    format!("{name} has {problems} variable{} without a valid value", if problems == 1 { "" } else { "s" }),
-                );
-                for diagnostic in diagnostics {
-                    failure.causes.push(diagnostic.message);
-                    failure.hints.extend(diagnostic.help);
-                }
-                failure
-            })?
+            ambit_spec::resolve(environment, &known).map_err(|found| unresolved(name, found))?
         };
         let new_code = request.environments.iter().any(|asked| asked == name.as_str());
         BringUp { ambit: self, declaration, environment, id, servers, variables, new_code, progress: progress.clone() }

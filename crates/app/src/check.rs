@@ -1,0 +1,95 @@
+//! `check`: everything that can be known to be wrong before anything is changed.
+
+use std::path::{Path, PathBuf};
+
+use ambit_domain::{
+    Failure, FailureKind,
+    spec::{Diagnostic, EnvironmentName, Severity},
+};
+use ambit_secrets::scan::Finding;
+
+use crate::{
+    code::source_failure,
+    declaration::{Declaration, LoadError},
+};
+
+/// What a check found.
+pub struct Checked {
+    /// The declaration's file.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// Findings about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Secrets in files that git tracks.
+    pub leaks: Vec<Finding>,
+}
+
+impl Checked {
+    /// How many findings stop the work.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count() + self.leaks.len()
+    }
+}
+
+/// Checks the project in a folder. Without the key that opens its secrets, their strength is not checked and a warning
+/// says so.
+pub fn check(folder: &Path, keys: &str) -> Result<Checked, Failure> {
+    let leaks = leaks(folder)?;
+    match Declaration::load(folder, keys) {
+        Ok(declaration) => {
+            let mut diagnostics = declaration.diagnostics.clone();
+            match declaration.check_secrets() {
+                Ok(findings) => diagnostics.extend(findings),
+                Err(failure) => diagnostics.push(Diagnostic {
+                    severity: Severity::Warning,
+                    message: format!("secrets were not checked: {}", failure.message),
+                    span: None,
+                    label: None,
+                    help: failure.hints.first().cloned(),
+                }),
+            }
+            Ok(Checked { file: folder.join("ambit.toml"), text: declaration.text, diagnostics, leaks })
+        }
+        Err(LoadError::Invalid(invalid)) => {
+            Ok(Checked { file: invalid.file, text: invalid.text, diagnostics: invalid.diagnostics, leaks })
+        }
+        Err(LoadError::Failure(failure)) => Err(failure),
+    }
+}
+
+/// Secrets in the files that git tracks below a folder.
+fn leaks(folder: &Path) -> Result<Vec<Finding>, Failure> {
+    let files = ambit_source::git::tracked_files(folder).map_err(|e| source_failure(&e))?;
+    let read = files.into_iter().filter_map(|path| {
+        // A tracked file that is gone or is no regular file holds nothing.
+        let full = folder.join(&path);
+        let regular = std::fs::symlink_metadata(&full).is_ok_and(|m| m.is_file());
+        regular.then(|| std::fs::read(&full).ok().map(|bytes| (path, bytes))).flatten()
+    });
+    let allowed = match std::fs::read_to_string(folder.join(".ambit-allow")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(Failure::new(FailureKind::Declaration, "cannot read .ambit-allow").because(error.to_string()));
+        }
+    };
+    Ok(ambit_secrets::scan::scan(read, &allowed))
+}
+
+impl Declaration {
+    /// Whether the secrets are strong enough and not shared where they must not be. Secrets that are not set are not
+    /// its business: they are told when an environment that needs them is resolved.
+    pub(crate) fn check_secrets(&self) -> Result<Vec<Diagnostic>, Failure> {
+        for environment in self.project.environments.values() {
+            for (name, variable) in &environment.variables {
+                if variable.value == ambit_domain::spec::Value::Secret {
+                    self.secret(&environment.name, name)?;
+                }
+            }
+        }
+        let value = |environment: &EnvironmentName, name: &str| self.secret(environment, name).ok().flatten();
+        Ok(ambit_spec::check_secrets(&self.project, &value))
+    }
+}

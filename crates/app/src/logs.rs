@@ -1,0 +1,72 @@
+//! `logs`: what services printed, merged by time.
+
+use std::collections::HashMap;
+
+use ambit_domain::{
+    EnvironmentId, Failure, InstanceId,
+    spec::{EnvironmentName, ProjectName},
+};
+use serde::Serialize;
+
+use crate::ambit::Ambit;
+
+/// One line of a service's output.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LogLine {
+    /// When it was read, RFC 3339 in UTC: sorts as text.
+    pub at: String,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Service and instance: `backend.1`.
+    pub instance: String,
+    /// The line as the process wrote it; hostile input.
+    pub text: String,
+}
+
+/// Reads the logs of some instances, from where it stopped the last time.
+pub struct LogReader {
+    environments: Vec<EnvironmentId>,
+    services: Vec<String>,
+    positions: HashMap<InstanceId, ambit_keeper::client::LogPosition>,
+}
+
+impl Ambit {
+    /// A reader of the logs of a project: of some environments and services, or of all.
+    pub fn logs(
+        &self,
+        project: &ProjectName,
+        environments: &[String],
+        services: &[String],
+    ) -> Result<LogReader, Failure> {
+        let environments = self.known(project, environments)?;
+        Ok(LogReader { environments, services: services.to_vec(), positions: HashMap::new() })
+    }
+
+    /// What was written since the last call; at the first, the last `lines` lines of each instance.
+    pub fn read_logs(&self, reader: &mut LogReader, lines: usize) -> Vec<LogLine> {
+        let mut all = Vec::new();
+        for id in &reader.environments {
+            for status in self.provider.instances(id) {
+                if !reader.services.is_empty() && !reader.services.contains(&status.service) {
+                    continue;
+                }
+                let Ok(service) = status.service.parse() else { continue };
+                let instance = InstanceId { environment: id.clone(), service, number: status.number };
+                let folder = self.home.keeper(&instance);
+                let (read, position) = match reader.positions.get(&instance) {
+                    None => ambit_keeper::client::tail(&folder, lines),
+                    Some(position) => ambit_keeper::client::follow(&folder, position),
+                };
+                reader.positions.insert(instance, position);
+                all.extend(read.into_iter().map(|(at, text)| LogLine {
+                    at,
+                    environment: id.environment.clone(),
+                    instance: format!("{}.{}", status.service, status.number),
+                    text,
+                }));
+            }
+        }
+        all.sort();
+        all
+    }
+}
