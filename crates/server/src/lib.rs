@@ -1,1 +1,13 @@
-//! The HTTP API of the daemon.
+//! The daemon's face: an HTTP API on a Unix socket that only its owner can open, and the client for it.
+//!
+//! It decides nothing: every request becomes one call of the application, and what that says while it works is streamed
+//! as one JSON object a line. A client that goes away takes its request back at the next step.
+
+mod client;
+mod daemon;
+mod socket;
+mod wire;
+
+pub use client::{Client, ClientError};
+pub use daemon::{DaemonError, run};
+pub use wire::{Health, Message};

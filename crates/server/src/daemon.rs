@@ -1,0 +1,225 @@
+//! The daemon: one process a state folder, found by its lock and asked by its socket.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use ambit_app::{Ambit, Destroy, Down, Progress, Up};
+use ambit_domain::{Failure, FailureKind};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, mpsc},
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::{socket, wire::{Health, Message}};
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Another one has the state folder.
+    #[error("a daemon already runs for {folder}")]
+    Running {
+        /// The state folder.
+        folder: PathBuf,
+    },
+    /// The file system or the network refused.
+    #[error("cannot use {path}")]
+    Io {
+        /// What was being used.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+struct Daemon {
+    ambit: Ambit,
+    health: Health,
+    stop: Notify,
+}
+
+/// Runs until it is told to stop. What it looks after goes on without it.
+pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
+    let home = ambit.home().clone();
+    let at = |path: PathBuf| move |source| DaemonError::Io { path, source };
+    let _lock = lock(&home)?;
+    let path = home.daemon_socket();
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(path)(error)),
+        _ => {}
+    }
+    let (_folder, short) = socket::short(&path).map_err(at(path.clone()))?;
+    let listener = UnixListener::bind(short).map_err(at(path.clone()))?;
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(at(path.clone()))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(at(path.clone()))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(at(path.clone()))?;
+
+    let daemon = Arc::new(Daemon {
+        ambit,
+        health: Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            program,
+            pid: std::process::id(),
+            since: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
+        },
+        stop: Notify::new(),
+    });
+    tracing::info!(pid = daemon.health.pid, "ready");
+    if let Err(failure) = daemon.ambit.resume().await {
+        tracing::error!(causes = ?failure.causes, "what ran before could not be resumed: {failure}");
+    }
+    let stopping = {
+        let daemon = Arc::clone(&daemon);
+        async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = daemon.stop.notified() => {}
+            }
+        }
+    };
+    let looking_after = {
+        let daemon = Arc::clone(&daemon);
+        tokio::spawn(async move { daemon.ambit.supervise().await })
+    };
+    let routes = Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/up", post(up))
+        .route("/v1/down", post(down))
+        .route("/v1/destroy", post(destroy))
+        .route("/v1/listen", post(listen))
+        .route("/v1/stop", post(stop))
+        .with_state(daemon);
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
+    looking_after.abort();
+    tracing::info!("stopped");
+    served.map_err(at(path))
+}
+
+/// The lock that proves that a daemon lives: released by the kernel whatever kills it.
+fn lock(home: &ambit_domain::Home) -> Result<File, DaemonError> {
+    let path = home.daemon_lock();
+    let at = |source: io::Error| DaemonError::Io { path: path.clone(), source };
+    let folder = home.run();
+    fs::create_dir_all(&folder).map_err(at)?;
+    fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(at)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(at)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            return Err(DaemonError::Running { folder: home.root().to_path_buf() });
+        }
+        Err(error) => return Err(at(error.into())),
+    }
+    file.set_len(0).map_err(at)?;
+    writeln!(file, "{}", std::process::id()).map_err(at)?;
+    Ok(file)
+}
+
+async fn health(State(daemon): State<Arc<Daemon>>) -> Json<Health> {
+    Json(daemon.health.clone())
+}
+
+async fn stop(State(daemon): State<Arc<Daemon>>) -> StatusCode {
+    // A moment for this very answer to leave.
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        daemon.stop.notify_one();
+    });
+    StatusCode::ACCEPTED
+}
+
+async fn up(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, async |daemon, request: Up, progress| daemon.ambit.up(&request, &progress).await)
+}
+
+async fn down(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, async |daemon, request: Down, progress| daemon.ambit.down(&request, &progress).await)
+}
+
+async fn destroy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, async |daemon, request: Destroy, progress| daemon.ambit.destroy(&request, &progress).await)
+}
+
+async fn listen(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, async |daemon, request: std::net::SocketAddr, _| daemon.ambit.set_listen(request).await)
+}
+
+/// Does the work in a task of its own and streams what it says. When the listener goes away, the work is told by its
+/// token and stops between two steps; it is never dropped within one.
+fn stream<R, T, F>(daemon: Arc<Daemon>, body: &[u8], work: F) -> Response
+where
+    R: DeserializeOwned + Send + 'static,
+    T: Serialize + Send + 'static,
+    F: AsyncFnOnce(Arc<Daemon>, R, Progress) -> Result<T, Failure> + Send + 'static,
+    for<'a> F::CallOnceFuture: Send,
+{
+    let request: R = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    let cancel = CancellationToken::new();
+    let gone = cancel.clone().drop_guard();
+    let (events, received) = mpsc::unbounded_channel();
+    let (lines, out) = mpsc::unbounded_channel::<Message<T>>();
+    let progress = Progress::new(events, cancel);
+    tokio::spawn(async move {
+        let forward = {
+            let lines = lines.clone();
+            tokio::spawn(async move {
+                let mut received = UnboundedReceiverStream::new(received);
+                while let Some(event) = received.next().await {
+                    // Nobody listens: the guard has cancelled the work already.
+                    let _ = lines.send(Message::Event(event));
+                }
+            })
+        };
+        let result = work(daemon, request, progress).await;
+        // Every event before the last line.
+        let _ = forward.await;
+        let _ = lines.send(match result {
+            Ok(value) => Message::Done(value),
+            Err(failure) => Message::Failed(failure),
+        });
+    });
+    let body = UnboundedReceiverStream::new(out).map(move |message| {
+        let _listening = &gone;
+        let mut line = serde_json::to_vec(&message).map_err(io::Error::other)?;
+        line.push(b'\n');
+        Ok::<_, io::Error>(Bytes::from(line))
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
+        let failure = Self::from_error(FailureKind::Machine, &error);
+        match error {
+            DaemonError::Running { .. } => failure.hint("ambit status shows what it looks after"),
+            DaemonError::Io { .. } => failure,
+        }
+    }
+}
