@@ -1,1 +1,19 @@
-//! One process held: started, logged, restarted, limited.
+//! One process, held: started, its output kept, restarted with a growing pause when it ends, limited, stopped with
+//! everything that it started.
+//!
+//! A keeper lives by a *record*, a folder: `spec.json` says what to hold, `state.json` how it stands, `lock` is held while
+//! the keeper lives, `output` is the pipe that the process writes to and `log` what came out of it. A keeper that is killed
+//! leaves its process alone; the next keeper on the same record finds it again.
+//!
+//! Knows nothing of what it runs. Small on purpose: no async runtime, since ten of them idle side by side.
+
+mod cgroup;
+pub mod client;
+mod log;
+mod process;
+mod record;
+mod run;
+mod tree;
+
+pub use record::{Exit, FORMAT, Held, Limits, LimitsState, Phase, RecordError, Spec, State, StopSignal, Wanted};
+pub use run::{KeeperError, run};

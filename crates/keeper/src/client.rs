@@ -1,0 +1,201 @@
+//! What others do with a record: write what to hold, start a keeper, ask how it stands, stop it, read its log.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::record::{self, RecordError, Spec, State, Wanted};
+
+/// Makes the record where there is none, and says what to hold and that it should run.
+pub fn write_spec(folder: &Path, spec: &Spec) -> Result<(), RecordError> {
+    let at = |source| RecordError::Io { path: folder.to_path_buf(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at)?;
+    record::write(folder, "spec.json", spec)?;
+    record::write(folder, "wanted.json", &Wanted::Running)
+}
+
+/// What a record holds; `None` where there is none.
+pub fn read_spec(folder: &Path) -> Result<Option<Spec>, RecordError> {
+    record::read(folder, "spec.json")
+}
+
+/// Whether it should run.
+#[must_use]
+pub fn wanted(folder: &Path) -> Wanted {
+    record::read(folder, "wanted.json").ok().flatten().unwrap_or(Wanted::Stopped)
+}
+
+/// How it stands; `None` before its first keeper wrote it.
+pub fn state(folder: &Path) -> Result<Option<State>, RecordError> {
+    record::read(folder, "state.json")
+}
+
+/// The process id of the record's keeper, if one lives. The lock decides, so that a number that was given to another
+/// process is never taken for a keeper.
+#[must_use]
+pub fn keeper(folder: &Path) -> Option<u32> {
+    let mut file = File::open(folder.join("lock")).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text).ok()?;
+            text.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// Starts a keeper (`PROGRAM keeper FOLDER`) that outlives its starter. Where one lives already, the new one ends by
+/// itself.
+pub fn spawn(program: &Path, folder: &Path) -> io::Result<()> {
+    let errors = OpenOptions::new().create(true).append(true).open(folder.join("keeper.log"))?;
+    let mut command = Command::new(program);
+    command
+        .arg("keeper")
+        .arg(folder)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors);
+    apart(&mut command);
+    let mut child = command.spawn()?;
+    // It is its starter's child until the starter ends: somebody has to collect it, or it stays as a zombie.
+    thread::Builder::new().stack_size(64 * 1024).spawn(move || child.wait())?;
+    Ok(())
+}
+
+#[allow(unsafe_code)]
+fn apart(command: &mut Command) {
+    // SAFETY: the closure makes one async-signal-safe system call between fork and exec.
+    unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into)) };
+}
+
+/// Starts the record's keeper where none lives, and waits until one has the record.
+pub fn ensure(program: &Path, folder: &Path) -> io::Result<()> {
+    let until = Instant::now() + Duration::from_secs(10);
+    if keeper(folder).is_some() {
+        return Ok(());
+    }
+    spawn(program, folder)?;
+    while keeper(folder).is_none() {
+        if Instant::now() > until {
+            let said = fs::read_to_string(folder.join("keeper.log")).unwrap_or_default();
+            let last = said.lines().last().unwrap_or("it said nothing").to_owned();
+            return Err(io::Error::other(format!("the keeper of {} does not start: {last}", folder.display())));
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Stops the instance and waits until its keeper has ended. Where the keeper was killed and its process lives on, a keeper
+/// is started to end it.
+pub fn stop(program: &Path, folder: &Path) -> Result<(), RecordError> {
+    let at = |source| RecordError::Io { path: folder.to_path_buf(), source };
+    let Some(spec) = read_spec(folder)? else { return Ok(()) };
+    record::write(folder, "wanted.json", &Wanted::Stopped)?;
+    let settled = state(folder)?.is_some_and(|s| s.phase == record::Phase::Stopped);
+    if keeper(folder).is_none() {
+        if settled {
+            return Ok(());
+        }
+        ensure(program, folder).map_err(at)?;
+    }
+    let until = Instant::now() + Duration::from_secs(spec.stop_seconds + 10);
+    while let Some(pid) = keeper(folder) {
+        if Instant::now() > until {
+            return Err(at(io::Error::new(io::ErrorKind::TimedOut, "the keeper does not stop")));
+        }
+        // Again and again: a keeper that has just been started does not take signals yet.
+        let _ = kill(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)), Signal::SIGTERM);
+        let round = Instant::now() + Duration::from_millis(500);
+        while keeper(folder) == Some(pid) && Instant::now() < round {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    Ok(())
+}
+
+/// Resident memory of the instance's processes, in bytes.
+#[must_use]
+pub fn memory(state: &State) -> u64 {
+    state.held.map_or(0, |held| crate::tree::memory(held.pid))
+}
+
+/// Where reading stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogPosition {
+    inode: u64,
+    offset: u64,
+}
+
+/// The last lines of a log, each as its time and its text, and where they end.
+#[must_use]
+pub fn tail(folder: &Path, lines: usize) -> (Vec<(String, String)>, LogPosition) {
+    let mut found = Vec::new();
+    let mut position = LogPosition { inode: 0, offset: 0 };
+    for name in ["log", "log.1", "log.2", "log.3", "log.4"] {
+        let (read, end) = from(&folder.join(name), 0);
+        if name == "log" {
+            position = end;
+        }
+        let mut older = read;
+        older.append(&mut found);
+        found = older;
+        if found.len() >= lines {
+            break;
+        }
+    }
+    let first = found.len().saturating_sub(lines);
+    (found.split_off(first), position)
+}
+
+/// What was written since a position, also across the change to a new file.
+#[must_use]
+pub fn follow(folder: &Path, position: &LogPosition) -> (Vec<(String, String)>, LogPosition) {
+    let log = folder.join("log");
+    let inode = fs::metadata(&log).map_or(0, |m| m.ino());
+    if inode == position.inode {
+        return from(&log, position.offset);
+    }
+    let (mut lines, _) = from(&folder.join("log.1"), position.offset);
+    if fs::metadata(folder.join("log.1")).map_or(0, |m| m.ino()) != position.inode {
+        lines.clear();
+    }
+    let (new, end) = from(&log, 0);
+    lines.extend(new);
+    (lines, end)
+}
+
+fn from(path: &PathBuf, offset: u64) -> (Vec<(String, String)>, LogPosition) {
+    let nothing = (Vec::new(), LogPosition { inode: 0, offset: 0 });
+    let Ok(mut file) = File::open(path) else { return nothing };
+    let Ok(inode) = file.metadata().map(|m| m.ino()) else { return nothing };
+    let mut bytes = Vec::new();
+    if file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_to_end(&mut bytes)).is_err() {
+        return nothing;
+    }
+    // A line that is still being written is read the next time.
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    bytes.truncate(whole);
+    let text = String::from_utf8_lossy(&bytes);
+    let lines =
+        text.lines().filter_map(|l| l.split_once(' ')).map(|(at, text)| (at.to_owned(), text.to_owned())).collect();
+    (lines, LogPosition { inode, offset: offset + whole as u64 })
+}

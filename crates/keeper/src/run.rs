@@ -1,0 +1,308 @@
+//! The keeper's life: one loop that waits for a signal, for output, for the end of the process, or for a pause to pass.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use nix::sys::{
+    signal::{SigSet, Signal},
+    signalfd::{SfdFlags, SignalFd},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{FlockOperation, flock},
+};
+
+use crate::{
+    cgroup::Cgroup,
+    log::Log,
+    process::{self, Running},
+    record::{self, Exit, FORMAT, LimitsState, Phase, RecordError, Spec, State, StopSignal},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A process that ran this long is taken to be well: the next pause is the first again.
+const WELL: Duration = Duration::from_secs(10);
+
+/// Why a keeper does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// Another keeper has the record.
+    #[error("another keeper holds {folder}")]
+    Held {
+        /// The record.
+        folder: PathBuf,
+    },
+    /// The record cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// There is nothing to hold.
+    #[error("{folder} has no spec.json")]
+    NoSpec {
+        /// The record.
+        folder: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot {what}")]
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> KeeperError {
+    move |source| KeeperError::System { what, source }
+}
+
+/// Holds the process of a record until a signal (SIGTERM or SIGINT) says to stop it.
+pub fn run(folder: &Path) -> Result<(), KeeperError> {
+    let _lock = lock(folder)?;
+    let spec: Spec =
+        record::read(folder, "spec.json")?.ok_or_else(|| KeeperError::NoSpec { folder: folder.to_path_buf() })?;
+    let state: Option<State> = record::read(folder, "state.json")?;
+
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(|e| system("block signals")(e.into()))?;
+    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(|e| system("receive signals")(e.into()))?;
+    // What the process starts and leaves behind comes to this keeper instead of to init.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|e| system("adopt orphans")(e.into()))?;
+
+    let pipe = process::output(folder).map_err(system("make the output pipe"))?;
+    let reader = process::reader(folder).map_err(system("read the output pipe"))?;
+    let (cgroup, limits) = limits(&spec);
+    let mut keeper = Keeper {
+        folder,
+        log: Log::open(folder),
+        pipe,
+        reader,
+        signals,
+        cgroup,
+        pause: FIRST_PAUSE,
+        resume_at: None,
+        running: None,
+        state: State {
+            format: FORMAT,
+            phase: Phase::Pausing,
+            held: None,
+            restarts: state.as_ref().map_or(0, |s| s.restarts),
+            last_exit: state.as_ref().and_then(|s| s.last_exit.clone()),
+            limits,
+            lines_lost: 0,
+        },
+        spec,
+    };
+    let earlier = state.filter(|s| s.phase == Phase::Running).and_then(|s| s.held);
+    keeper.take_over(earlier)?;
+    keeper.live()
+}
+
+fn lock(folder: &Path) -> Result<File, KeeperError> {
+    let path = folder.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(system("open the lock"))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Err(KeeperError::Held { folder: folder.to_path_buf() }),
+        Err(error) => return Err(system("lock the record")(error.into())),
+    }
+    file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(system("write the lock"))?;
+    Ok(file)
+}
+
+fn limits(spec: &Spec) -> (Option<Cgroup>, LimitsState) {
+    if spec.limits.memory.is_none() && spec.limits.cpus.is_none() {
+        return (None, LimitsState::None);
+    }
+    match Cgroup::make(&spec.marker, spec.limits) {
+        Ok(cgroup) => (Some(cgroup), LimitsState::Enforced),
+        Err(why) => (None, LimitsState::NotEnforced(why)),
+    }
+}
+
+struct Keeper<'a> {
+    folder: &'a Path,
+    spec: Spec,
+    state: State,
+    log: Log,
+    pipe: File,
+    reader: File,
+    signals: SignalFd,
+    cgroup: Option<Cgroup>,
+    running: Option<Running>,
+    pause: Duration,
+    resume_at: Option<Instant>,
+}
+
+impl Keeper<'_> {
+    /// Finds the process of an earlier keeper, or starts one.
+    fn take_over(&mut self, earlier: Option<record::Held>) -> Result<(), KeeperError> {
+        match process::find(&self.spec, earlier) {
+            Some(running) => {
+                self.log.note(&format!("found again: process {}", running.held.pid));
+                self.run_it(running)
+            }
+            None => {
+                if let Some(earlier) = earlier {
+                    self.log.note(&format!("process {} ended while nobody held it", earlier.pid));
+                    self.state.last_exit = Some(Exit::Unknown);
+                    self.state.restarts += 1;
+                    // Its children may still be there.
+                    process::end_everything(&self.spec.marker, None, self.cgroup.as_ref());
+                }
+                self.start()
+            }
+        }
+    }
+
+    fn run_it(&mut self, running: Running) -> Result<(), KeeperError> {
+        self.state.phase = Phase::Running;
+        self.state.held = Some(running.held);
+        self.running = Some(running);
+        self.resume_at = None;
+        self.save()
+    }
+
+    fn start(&mut self) -> Result<(), KeeperError> {
+        match process::start(&self.spec, &self.pipe, self.cgroup.as_ref()) {
+            Ok(running) => self.run_it(running),
+            Err(error) => {
+                let why = format!("{}: {error}", self.spec.program.display());
+                self.log.note(&format!("cannot start {why}"));
+                self.ended(Exit::NotStarted(why), Duration::ZERO)
+            }
+        }
+    }
+
+    fn ended(&mut self, exit: Exit, ran: Duration) -> Result<(), KeeperError> {
+        if ran >= WELL {
+            self.pause = FIRST_PAUSE;
+        }
+        self.state.phase = Phase::Pausing;
+        self.state.held = None;
+        self.state.last_exit = Some(exit);
+        self.state.restarts += 1;
+        self.resume_at = Some(Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.save()
+    }
+
+    fn save(&mut self) -> Result<(), KeeperError> {
+        self.state.lines_lost = self.log.lines_lost;
+        match record::write(self.folder, "state.json", &self.state) {
+            // A full disk must not cost the process: the state is written again at the next change.
+            Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    fn live(&mut self) -> Result<(), KeeperError> {
+        loop {
+            let timeout = self.resume_at.map(|at| at.saturating_duration_since(Instant::now()));
+            self.wait(timeout)?;
+            self.log.take(&mut self.reader);
+            let mut stop = false;
+            while let Ok(Some(signal)) = self.signals.read_signal() {
+                let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
+                stop |= number == Signal::SIGTERM as i32 || number == Signal::SIGINT as i32;
+            }
+            if stop {
+                return self.stop();
+            }
+            self.notice_end()?;
+            if self.resume_at.is_some_and(|at| at <= Instant::now()) {
+                self.start()?;
+            }
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> Result<(), KeeperError> {
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.reader, PollFlags::IN)];
+        if let Some(running) = &self.running {
+            fds.push(PollFd::new(&running.end, PollFlags::IN));
+        }
+        let timeout = timeout.and_then(|t| Timespec::try_from(t).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(system("wait")(error.into())),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| {
+            let mut fds = [PollFd::new(&running.end, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|n| n > 0)
+        })
+    }
+
+    fn notice_end(&mut self) -> Result<(), KeeperError> {
+        let exit = process::reap_for(self.running.as_ref().map(|r| r.held.pid));
+        if exit.is_none() && !self.has_ended() {
+            return Ok(());
+        }
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let mut exit = exit.or_else(|| process::reap_for(Some(running.held.pid))).unwrap_or(Exit::Unknown);
+        if exit == Exit::Signal(Signal::SIGKILL as i32)
+            && self.cgroup.as_ref().is_some_and(|c| c.killed_for_memory() > 0)
+        {
+            exit = Exit::OutOfMemory;
+        }
+        self.log.take(&mut self.reader);
+        self.log.note(&exit.to_string());
+        // What it left behind would hold its port.
+        process::end_everything(&self.spec.marker, Some(running.held.pid), self.cgroup.as_ref());
+        let ran = u64::try_from(process::now() - running.held.since).unwrap_or(0);
+        self.ended(exit, Duration::from_millis(ran))
+    }
+
+    fn stop(&mut self) -> Result<(), KeeperError> {
+        let signal = match self.spec.stop_signal {
+            StopSignal::Term => Signal::SIGTERM,
+            StopSignal::Int => Signal::SIGINT,
+        };
+        let pid = self.running.as_ref().map(|r| r.held.pid);
+        if let Some(pid) = pid {
+            // PostgreSQL's own children take SIGINT as "cancel"; only its first process is asked.
+            match self.spec.stop_signal {
+                StopSignal::Term => process::signal_group(pid, signal),
+                StopSignal::Int => {
+                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap_or(0)), signal);
+                }
+            }
+            let until = Instant::now() + Duration::from_secs(self.spec.stop_seconds);
+            while !self.has_ended() && Instant::now() < until {
+                self.wait(Some(until.saturating_duration_since(Instant::now())))?;
+                self.log.take(&mut self.reader);
+                while let Ok(Some(_)) = self.signals.read_signal() {}
+            }
+        }
+        let in_time = self.has_ended() || pid.is_none();
+        process::end_everything(&self.spec.marker, pid, self.cgroup.as_ref());
+        self.log.take(&mut self.reader);
+        self.log.note(if in_time { "stopped" } else { "did not stop in time and was killed" });
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
+        self.running = None;
+        self.state.phase = Phase::Stopped;
+        self.state.held = None;
+        self.save()
+    }
+}
