@@ -1,4 +1,5 @@
 //! `.env` texts.
+#![allow(clippy::unwrap_used)]
 
 use ambit_secrets::dotenv::parse;
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! The encrypted file, as its callers see it.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,

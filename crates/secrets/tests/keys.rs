@@ -1,4 +1,5 @@
 //! Keys and recipients.
+#![allow(clippy::unwrap_used)]
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

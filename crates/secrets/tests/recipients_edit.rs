@@ -1,4 +1,5 @@
 //! Editing `ambit.toml` without hurting it.
+#![allow(clippy::unwrap_used)]
 
 use ambit_secrets::{
     keys,
@@ -7,7 +8,7 @@ use ambit_secrets::{
 
 /// The text after adding, with the three keys written short.
 fn edited(text: &str) -> String {
-    edit_with(text, |text, key| add_recipient(text, key))
+    edit_with(text, add_recipient)
 }
 
 fn edit_with(text: &str, edit: impl Fn(&str, &str) -> Result<String, EditError>) -> String {

@@ -82,7 +82,9 @@ pub(super) fn literal(text: &[u8], keyword: Range<usize>) -> Option<(Range<usize
     let literal = &text[value.clone()];
     let about = OTHER.iter().any(|other| plain.contains(other));
     // Argon2 and bcrypt hashes, paths, addresses and prose in brackets are not secrets that open something.
+    // JSON web tokens are left to the rule that reads them.
     let other_thing = literal.starts_with(b"$")
+        || literal.starts_with(b"eyJ") && literal.contains(&b'.')
         || literal.contains(&b'/') && literal.contains(&b'.')
         || literal.contains(&b'(')
         || literal.contains(&b'{')
