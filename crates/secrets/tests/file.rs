@@ -261,6 +261,50 @@ fn a_reader_sees_the_old_file_or_the_new_one_and_never_a_part() {
     });
 }
 
+/// Not a test of its own: the process that the next test kills. It stores until it dies.
+#[test]
+#[ignore = "run by a_process_killed_while_it_stores_leaves_a_whole_file"]
+fn storing_without_end() {
+    let Some(path) = std::env::var_os("AMBIT_TEST_STORE").map(std::path::PathBuf::from) else { return };
+    let recipients = to(&[&keys::generate()]);
+    for round in 0_u32.. {
+        let mut file = SecretsFile::load(&path).unwrap().unwrap();
+        file.set(&environment("dev"), &format!("N{}", round % 50), &secret("x"), &recipients).unwrap();
+        file.store(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_process_killed_while_it_stores_leaves_a_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ambit.secrets");
+    let (mut file, identities, _) = sample();
+    file.store(&path).unwrap();
+    for changes in 1..=8 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "storing_without_end", "--ignored"])
+            .env("AMBIT_TEST_STORE", &path)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Killed somewhere within a store, after a few of them were seen.
+        let mut seen = 0;
+        let mut before = fs::read(&path).unwrap();
+        while seen < changes {
+            let now = fs::read(&path).unwrap();
+            if now != before {
+                (before, seen) = (now, seen + 1);
+            }
+            assert!(child.try_wait().unwrap().is_none(), "the storing process ended by itself");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let read = SecretsFile::load(&path).unwrap().unwrap();
+        assert_eq!(read.get(&environment("dev"), "A", &identities).unwrap().unwrap().expose(), "one");
+    }
+}
+
 #[test]
 fn a_store_that_fails_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
