@@ -1,1 +1,46 @@
-//! Environments on this machine: PostgreSQL, Redis, apps, users, limits.
+//! Environments on this machine. Each has its own PostgreSQL cluster, its own Redis, its own folder that nobody else can
+//! enter, its own passwords and ports and, where Ambit runs as root, its own OS user. Every process is held by a keeper.
+//!
+//! It never decides in which order an environment changes; that is the application's.
+
+mod apps;
+mod files;
+mod instances;
+mod machine;
+mod ports;
+mod postgres;
+mod postgres_settings;
+mod provider;
+mod proxy;
+mod ready;
+mod redis;
+mod redis_wire;
+mod tasks;
+mod users;
+
+use std::path::PathBuf;
+
+use ambit_domain::Home;
+
+pub use postgres::{Installation, installed};
+
+/// This machine as a provider.
+pub struct Host {
+    home: Home,
+    program: PathBuf,
+    root: bool,
+}
+
+impl Host {
+    /// This machine with a state folder; `program` is the `ambit` that keepers and the proxy are started from.
+    #[must_use]
+    pub fn new(home: Home, program: PathBuf) -> Self {
+        Self { home, program, root: nix::unistd::geteuid().is_root() }
+    }
+
+    /// Whether each environment gets an OS user of its own: where Ambit runs as root.
+    #[must_use]
+    pub fn separates_users(&self) -> bool {
+        self.root
+    }
+}

@@ -1,0 +1,78 @@
+//! What runs, read from the keepers' records.
+
+use std::{fs, path::PathBuf};
+
+use ambit_domain::{
+    EnvironmentId,
+    provider::{InstanceHealth, InstanceStatus},
+};
+use ambit_keeper::{LimitsState, Phase, Wanted, client};
+
+use crate::Host;
+
+impl Host {
+    /// Records of an environment: service, number, folder.
+    pub(crate) fn records(&self, id: &EnvironmentId) -> Vec<(String, u32, PathBuf)> {
+        let Ok(entries) = fs::read_dir(self.home.keepers(id)) else { return Vec::new() };
+        let mut all: Vec<_> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let name = entry.file_name().into_string().ok()?;
+                let (service, number) = name.rsplit_once('.')?;
+                Some((service.to_owned(), number.parse().ok()?, entry.path()))
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    pub(crate) fn statuses(&self, id: &EnvironmentId) -> Vec<InstanceStatus> {
+        self.records(id)
+            .into_iter()
+            .map(|(service, number, folder)| {
+                let state = client::state(&folder).ok().flatten();
+                let health = match &state {
+                    _ if client::wanted(&folder) == Wanted::Stopped => InstanceHealth::Stopped,
+                    Some(state) if state.phase == Phase::Running => InstanceHealth::Running,
+                    Some(state) => InstanceHealth::Restarting {
+                        exit: state
+                            .last_exit
+                            .as_ref()
+                            .map_or_else(|| "not started yet".to_owned(), ToString::to_string),
+                    },
+                    None => InstanceHealth::Restarting { exit: "not started yet".to_owned() },
+                };
+                InstanceStatus {
+                    service,
+                    number,
+                    health,
+                    pid: state.as_ref().and_then(|s| s.held).map(|h| h.pid),
+                    since: state.as_ref().and_then(|s| s.held).map(|h| h.since),
+                    memory: state.as_ref().map_or(0, client::memory),
+                    restarts: state.as_ref().map_or(0, |s| s.restarts),
+                    limits_note: state.and_then(|s| match s.limits {
+                        LimitsState::NotEnforced(why) => Some(why),
+                        LimitsState::None | LimitsState::Enforced => None,
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// Starts the keeper of every record that should have one and has none.
+    pub(crate) fn revive_all(&self) -> Vec<String> {
+        let below = |folder: PathBuf| {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries.filter_map(|e| e.ok().map(|e| e.path())).collect::<Vec<_>>()
+        };
+        let environments = below(self.home.root().join("keepers")).into_iter().flat_map(below);
+        let records = environments.flat_map(below).chain([self.proxy_record()]);
+        records
+            .filter(|folder| client::wanted(folder) == Wanted::Running && client::keeper(folder).is_none())
+            .map(|folder| match client::spawn(&self.program, &folder) {
+                Ok(()) => format!("the keeper of {} was gone and is started again", folder.display()),
+                Err(error) => format!("the keeper of {} is gone and cannot be started: {error}", folder.display()),
+            })
+            .collect()
+    }
+}

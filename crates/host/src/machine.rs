@@ -1,0 +1,32 @@
+//! Failures of the machine in the words that a person needs.
+
+use std::{fmt::Display, io, path::Path};
+
+use ambit_domain::{Failure, FailureKind};
+
+/// The machine refused: a full disk is named as such, whatever was being done.
+pub(crate) fn failed(what: impl Into<String>, error: &io::Error) -> Failure {
+    let failure = Failure::new(FailureKind::Machine, what).because(error.to_string());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            failure.hint("the disk is full: free some space (df -h) and repeat the command")
+        }
+        io::ErrorKind::PermissionDenied => failure.hint("check who owns the state folder (AMBIT_HOME)"),
+        _ => failure,
+    }
+}
+
+pub(crate) fn cannot(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    move |error| failed(format!("cannot {what} {}", path.display()), &error)
+}
+
+pub(crate) fn internal(error: impl Display) -> Failure {
+    Failure::new(FailureKind::Internal, error.to_string())
+}
+
+/// Blocking work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(internal)?
+}

@@ -1,0 +1,129 @@
+//! The trait of the domain, realised by this machine.
+
+use std::fs;
+
+use ambit_domain::{
+    EnvironmentId, Failure, InstanceId, Provider,
+    provider::{AppProcess, InstanceStatus, PostgresServer, Readiness, RedisServer, Sink, Started},
+    spec::ServiceName,
+};
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use crate::{
+    Host,
+    machine::{blocking, cannot},
+    ports, postgres, redis,
+};
+
+#[async_trait]
+impl Provider for Host {
+    async fn prepare(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        self.prepare_now(id)
+    }
+
+    async fn start_postgres(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<Started, Failure> {
+        self.postgres(id, server).await
+    }
+
+    async fn start_redis(&self, id: &EnvironmentId, server: &RedisServer) -> Result<Started, Failure> {
+        self.redis(id, server).await
+    }
+
+    async fn run_task(&self, id: &EnvironmentId, task: &AppProcess, output: Sink<'_>) -> Result<(), Failure> {
+        self.task(id, task, output).await
+    }
+
+    async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure> {
+        self.start(id, app).await
+    }
+
+    async fn wait_ready(&self, id: &InstanceId, readiness: &Readiness) -> Result<(), Failure> {
+        self.ready(id, readiness).await
+    }
+
+    async fn stop_instance(&self, id: &InstanceId) -> Result<(), Failure> {
+        self.stop_one(id, true).await
+    }
+
+    async fn stop_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let is_server = |service: &str| matches!(service, "postgres" | "redis");
+        for servers in [false, true] {
+            let mut stops = Vec::new();
+            for (service, number, _) in self.records(id).into_iter().filter(|(s, _, _)| is_server(s) == servers) {
+                let Ok(service) = service.parse::<ServiceName>() else { continue };
+                stops.push(InstanceId { environment: id.clone(), service, number });
+            }
+            let stops = stops.iter().map(|id| self.stop_one(id, false));
+            for stopped in join_all(stops).await {
+                stopped?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let user = self.user(id)?;
+        let (data, records) = (self.home.environment(id), self.home.keepers(id));
+        blocking(move || {
+            for folder in [data, records] {
+                match fs::remove_dir_all(&folder) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(cannot("delete", &folder)(error));
+                    }
+                    _ => {}
+                }
+                // The project's folder goes with its last environment.
+                if let Some(project) = folder.parent() {
+                    let _ = fs::remove_dir(project);
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        if user.is_some() { self.remove_user(id) } else { Ok(()) }
+    }
+
+    fn instances(&self, id: &EnvironmentId) -> Vec<InstanceStatus> {
+        self.statuses(id)
+    }
+
+    async fn holds_data(
+        &self,
+        _id: &EnvironmentId,
+        postgres: Option<&PostgresServer>,
+        redis: Option<&RedisServer>,
+    ) -> Option<bool> {
+        let rows = match postgres {
+            Some(server) => postgres::holds_rows(server).await?,
+            None => false,
+        };
+        let keys = match redis {
+            Some(server) => redis::holds_keys(server).await?,
+            None => false,
+        };
+        Some(rows || keys)
+    }
+
+    fn revive(&self) -> Vec<String> {
+        self.revive_all()
+    }
+
+    fn choose_port(&self, key: &str, taken: &[u16]) -> Result<u16, Failure> {
+        ports::choose(key, taken)
+    }
+}
+
+impl Host {
+    /// The version of a server that runs in an environment: `15.8`; read from what its keeper started.
+    #[must_use]
+    pub fn server_version(&self, id: &EnvironmentId, service: &str) -> Option<String> {
+        match service {
+            "postgres" => {
+                let file = self.home.environment(id).join("postgres/data/PG_VERSION");
+                fs::read_to_string(file).ok().map(|t| t.trim().to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The proxy's process. It is held by a keeper like any other, so that it comes back even while the daemon is gone.
+
+use std::{
+    fs::{self, Permissions},
+    net::SocketAddr,
+    os::unix::fs::{PermissionsExt, chown},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use ambit_domain::{Failure, FailureKind};
+use ambit_keeper::{FORMAT, Limits, Spec, StopSignal, client};
+
+use crate::{
+    Host,
+    machine::{blocking, cannot, failed},
+    ports,
+};
+
+impl Host {
+    pub(crate) fn proxy_record(&self) -> PathBuf {
+        self.home.proxy().join("keeper")
+    }
+
+    /// Makes the folders that the proxy reads: nobody but its user enters them.
+    pub(crate) fn proxy_folders(&self) -> Result<Option<(u32, u32)>, Failure> {
+        let user = self.proxy_user()?;
+        for folder in [self.home.proxy(), self.home.root().join("sites")] {
+            fs::create_dir_all(&folder).map_err(cannot("make", &folder))?;
+            if let Some((_, gid)) = user {
+                chown(&folder, None, Some(gid)).map_err(cannot("give away", &folder))?;
+                // What is made within belongs to the same group (set-group-id on a folder, inode(7)).
+                fs::set_permissions(&folder, Permissions::from_mode(0o2750)).map_err(cannot("close", &folder))?;
+            } else {
+                fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(cannot("close", &folder))?;
+            }
+        }
+        Ok(user)
+    }
+
+    /// Starts the proxy where it does not run; returns when its keeper has it.
+    pub async fn start_proxy(&self, listen: SocketAddr) -> Result<(), Failure> {
+        let user = self.proxy_folders()?;
+        let record = self.proxy_record();
+        if client::keeper(&record).is_none() && !ports::is_free(listen.port()) {
+            let holder = ports::holder(listen.port()).unwrap_or_else(|| "a process of another user".to_owned());
+            return Err(Failure::new(FailureKind::Machine, format!("the proxy cannot listen on {listen}"))
+                .because(format!("{holder} listens there"))
+                .hint("stop it, or take another port: ambit up --listen 127.0.0.1:8081"));
+        }
+        let mut arguments = vec![
+            "proxy".to_owned(),
+            self.home.proxy().display().to_string(),
+            "--listen".to_owned(),
+            listen.to_string(),
+        ];
+        if let Some((uid, gid)) = user {
+            arguments.extend(["--user".to_owned(), format!("{uid}:{gid}")]);
+        }
+        let spec = Spec {
+            format: FORMAT,
+            marker: format!("{}:proxy", self.home.root().display()),
+            program: self.program.clone(),
+            arguments,
+            variables: Vec::new(),
+            directory: "/".into(),
+            // It binds its ports first and drops to its user by itself.
+            user: None,
+            stop_signal: StopSignal::Term,
+            stop_seconds: 40,
+            limits: Limits::default(),
+        };
+        let program = self.program.clone();
+        blocking(move || {
+            client::write_spec(&record, &spec).map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
+            client::ensure(&program, &record).map_err(|e| failed("the proxy cannot be started", &e))?;
+            let until = Instant::now() + Duration::from_secs(10);
+            while std::net::TcpStream::connect_timeout(&listen, Duration::from_secs(1)).is_err() {
+                let gave_up = client::state(&record).ok().flatten().is_some_and(|s| s.restarts >= 3);
+                if gave_up || Instant::now() > until {
+                    let (lines, _) = client::tail(&record, 10);
+                    let text: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
+                    return Err(Failure::new(FailureKind::Machine, "the proxy does not start").because(text.join("\n")));
+                }
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stops the proxy; requests in flight finish.
+    pub async fn stop_proxy(&self) -> Result<(), Failure> {
+        let (record, program) = (self.proxy_record(), self.program.clone());
+        blocking(move || client::stop(&program, &record).map_err(|e| Failure::from_error(FailureKind::Machine, &e)))
+            .await
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether a started app is ready, and if it never will be, why.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use ambit_domain::{Failure, FailureKind, InstanceId, provider::Readiness};
+use ambit_keeper::{Phase, client};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{Host, ports};
+
+/// How long a worker has to stay up to count as started.
+const STAYS: Duration = Duration::from_millis(1500);
+/// An app that ended this often while it should start will not.
+const TRIES: u32 = 3;
+
+impl Host {
+    pub(crate) async fn ready(&self, id: &InstanceId, readiness: &Readiness) -> Result<(), Failure> {
+        let record = self.home.keeper(id);
+        let begin = Instant::now();
+        let mut last = "it does not listen".to_owned();
+        loop {
+            let state = client::state(&record).ok().flatten();
+            let restarts = state.as_ref().map_or(0, |s| s.restarts);
+            if restarts >= TRIES {
+                let exit = state.and_then(|s| s.last_exit).map_or_else(|| "ended".to_owned(), |e| e.to_string());
+                return Err(with_log(
+                    Failure::new(FailureKind::App, format!("{} does not stay up: it {exit}", id.service)),
+                    &record,
+                )
+                .hint(format!("try it by hand: ambit run -e {} -- COMMAND", id.environment.environment)));
+            }
+            match readiness.port {
+                None => {
+                    let up = state.as_ref().is_some_and(|s| s.phase == Phase::Running);
+                    if up && restarts == 0 && begin.elapsed() >= STAYS {
+                        return Ok(());
+                    }
+                }
+                Some(port) => match ask(port, readiness).await {
+                    Ok(()) => return Ok(()),
+                    Err(why) => last = why,
+                },
+            }
+            if begin.elapsed() > readiness.deadline {
+                return Err(self.never_ready(id, readiness, &last, state.and_then(|s| s.held).map(|h| h.pid)));
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    }
+
+    fn never_ready(&self, id: &InstanceId, readiness: &Readiness, last: &str, pid: Option<u32>) -> Failure {
+        let seconds = readiness.deadline.as_secs();
+        let failure = Failure::new(FailureKind::App, format!("{} did not become ready within {seconds} s", id.service))
+            .because(last.to_owned());
+        let failure = with_log(failure, &self.home.keeper(id));
+        let elsewhere: Vec<u16> =
+            pid.map(ports::of_session).unwrap_or_default().into_iter().filter(|p| Some(*p) != readiness.port).collect();
+        match (elsewhere.first(), readiness.port) {
+            (Some(other), Some(port)) => {
+                failure.hint(format!("it listens on port {other}; it has to listen on PORT, which is {port}"))
+            }
+            (None, Some(port)) => {
+                failure.hint(format!("it has to listen on 127.0.0.1 and the port in PORT, which is {port}"))
+            }
+            _ => failure,
+        }
+    }
+}
+
+fn with_log(failure: Failure, record: &Path) -> Failure {
+    let (lines, _) = client::tail(record, 20);
+    if lines.is_empty() {
+        return failure.because("it printed nothing");
+    }
+    let text: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).collect();
+    failure.because(text.join("\n"))
+}
+
+/// One question: does it listen and, where that is asked, answer as healthy?
+async fn ask(port: u16, readiness: &Readiness) -> Result<(), String> {
+    let connect = timeout(Duration::from_secs(2), TcpStream::connect(("127.0.0.1", port))).await;
+    let Ok(Ok(mut stream)) = connect else { return Err(format!("nothing listens on port {port}")) };
+    let Some(health) = &readiness.health else { return Ok(()) };
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ambit\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        health.path, readiness.host
+    );
+    let answer = timeout(Duration::from_secs(5), async {
+        stream.write_all(request.as_bytes()).await?;
+        let mut head = Vec::new();
+        // The status line is all that counts.
+        while !head.contains(&b'\n') && head.len() < 1024 {
+            if stream.read_buf(&mut head).await? == 0 {
+                break;
+            }
+        }
+        Ok::<_, std::io::Error>(head)
+    })
+    .await;
+    let head = match answer {
+        Ok(Ok(head)) => head,
+        Ok(Err(error)) => return Err(format!("GET {} broke off: {error}", health.path)),
+        Err(_) => return Err(format!("GET {} was not answered within 5 s", health.path)),
+    };
+    let line = String::from_utf8_lossy(&head);
+    let status = line.split_ascii_whitespace().nth(1).and_then(|s| s.parse::<u16>().ok());
+    match status {
+        Some(status) if status == health.status => Ok(()),
+        Some(status) => Err(format!("GET {} answered {status} instead of {}", health.path, health.status)),
+        None => Err(format!("GET {} was not answered in HTTP", health.path)),
+    }
+}
