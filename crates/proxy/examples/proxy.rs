@@ -1,0 +1,28 @@
+//! The proxy alone: `proxy FOLDER THREADS ADDRESS...`, logging to stderr.
+
+use std::{path::PathBuf, process::ExitCode};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    let mut arguments = std::env::args().skip(1);
+    let (Some(folder), Some(Ok(threads))) = (arguments.next().map(PathBuf::from), arguments.next().map(|t| t.parse()))
+    else {
+        tracing::error!("usage: proxy FOLDER THREADS ADDRESS...");
+        return ExitCode::from(2);
+    };
+    let listen = match arguments.map(|a| a.parse()).collect() {
+        Ok(listen) => listen,
+        Err(error) => {
+            tracing::error!("not an address and port: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let config = ambit_proxy::Config { threads, ..ambit_proxy::Config::new(folder, listen) };
+    match ambit_proxy::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(hint = error.hint(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

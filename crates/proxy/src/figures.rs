@@ -1,0 +1,83 @@
+//! What the proxy counts, as it tells it.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything counted since the proxy started.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// One entry for each route id, in alphabetical order.
+    pub routes: Vec<RouteFigures>,
+    /// Apps' ports: those of the table, and those taken out of it that still have requests in flight.
+    pub upstreams: Vec<UpstreamFigures>,
+    /// Open connections of clients.
+    pub connections: u64,
+}
+
+impl Figures {
+    /// The figures of one route id.
+    #[must_use]
+    pub fn route(&self, id: &str) -> Option<&RouteFigures> {
+        self.routes.iter().find(|r| r.id == id)
+    }
+
+    /// Requests and tunnels in flight to a port of this machine: zero once it is drained.
+    #[must_use]
+    pub fn in_flight_of(&self, port: u16) -> u64 {
+        self.upstreams.iter().filter(|u| u.address.port() == port).map(|u| u.in_flight).sum()
+    }
+}
+
+/// What was counted for a route id.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RouteFigures {
+    /// The routes' id.
+    pub id: String,
+    /// Requests that arrived.
+    pub requests: u64,
+    /// Requests whose answer is not finished, tunnels included.
+    pub in_flight: u64,
+    /// Requests that wait because the route is held.
+    pub held: u64,
+    /// Open tunnels (websockets and other upgrades).
+    pub websockets: u64,
+    /// Answers by the class of their status.
+    pub answers: Answers,
+    /// Bytes of request bodies, and from clients through tunnels.
+    pub bytes_in: u64,
+    /// Bytes of answers' bodies, and to clients through tunnels.
+    pub bytes_out: u64,
+    /// Median time to the head of an answer in milliseconds, to within an eighth.
+    pub p50_ms: f64,
+    /// 95th percentile of it.
+    pub p95_ms: f64,
+    /// 99th percentile of it.
+    pub p99_ms: f64,
+}
+
+/// Answers by the class of their status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    /// 1xx: upgrades.
+    pub informational: u64,
+    /// 2xx.
+    pub success: u64,
+    /// 3xx.
+    pub redirection: u64,
+    /// 4xx.
+    pub client_error: u64,
+    /// 5xx, made by the app or by the proxy in its place.
+    pub server_error: u64,
+}
+
+/// What was counted for one port of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamFigures {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Requests and tunnels in flight to it.
+    pub in_flight: u64,
+    /// Whether the table sends it new requests.
+    pub serving: bool,
+}
