@@ -14,7 +14,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill, killpg},
+    sys::signal::{SigSet, Signal, kill, killpg},
     unistd::Pid,
 };
 use rustix::process::{PidfdFlags, pidfd_open};
@@ -66,15 +66,18 @@ pub(crate) fn start(spec: &Spec, output: &File, cgroup: Option<&Cgroup>) -> io::
 
 #[allow(unsafe_code)]
 fn enter(command: &mut Command, mut doors: Vec<File>) {
+    let nomask = SigSet::empty();
     let first = move || {
         for door in &mut doors {
             door.write_all(b"0")?;
         }
         rustix::process::setsid()?;
+        // The keeper reads its signals from a descriptor and blocks them; a blocked signal would stay so across exec.
+        nomask.thread_set_mask()?;
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         Ok(())
     };
-    // SAFETY: between fork and exec the closure makes only the system calls write, setsid and umask, which are
+    // SAFETY: between fork and exec the closure makes only the system calls write, setsid, sigprocmask and umask, which are
     // async-signal-safe; it allocates nothing.
     unsafe { command.pre_exec(first) };
 }

@@ -28,3 +28,44 @@ pub struct Diagnostic {
     /// What to do next, often a command.
     pub help: Option<String>,
 }
+
+impl Diagnostic {
+    /// An error at a place of the file.
+    pub(crate) fn error(span: Range<usize>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), span: Some(span), label: None, help: None }
+    }
+
+    /// An error that no place of the file speaks of.
+    pub(crate) fn nowhere(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), span: None, label: None, help: None }
+    }
+
+    #[must_use]
+    pub(crate) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Line and column of its beginning in the text, from 1; columns count characters.
+    #[must_use]
+    pub fn line_column(&self, text: &str) -> Option<(usize, usize)> {
+        let start = self.span.as_ref()?.start.min(text.len());
+        let before = text.as_bytes().get(..start)?;
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let begin = before.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+        let column = String::from_utf8_lossy(before.get(begin..)?).chars().count() + 1;
+        Some((line, column))
+    }
+}

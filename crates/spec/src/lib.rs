@@ -4,10 +4,28 @@
 //! It does no I/O, knows no provider and prints nothing: faces render [`diagnostic::Diagnostic`]s. Every other room may
 //! use it.
 
+mod cross_checks;
 pub mod diagnostic;
+mod dotenv;
+mod format;
 pub mod model;
 pub mod name;
+mod project;
+mod quantity;
+mod reader;
+mod resolve;
+mod schema;
+mod strength;
+mod syntax;
+mod text;
+mod urls;
+mod variables;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use dotenv::{Format, write};
 pub use model::*;
 pub use name::{EnvironmentName, ProjectName, ServiceName};
+pub use project::{Parsed, parse};
+pub use resolve::{Inputs, Resolved, resolve};
+pub use schema::{reference, schema};
+pub use strength::check_secrets;

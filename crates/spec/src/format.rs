@@ -1,0 +1,236 @@
+//! The format of `ambit.toml`, said once: what sections and keys there are, what they take and what they are for. The
+//! reader takes its known keys from here, `ambit schema` its schema, and a test its list of what the reference has to
+//! explain.
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Text,
+    Texts,
+    TextOrTexts,
+    Bool,
+    Number,
+    Size,
+    Duration,
+    Scalar,
+    OneOf(&'static [&'static str]),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// Either text or a table with these keys.
+    TextOrTable(&'static [Key]),
+    /// A table whose keys the team chooses, with scalars.
+    Free,
+    /// Two numbers.
+    Range,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) takes: Takes,
+    /// Whether it may be a table with one value for each environment.
+    pub(crate) per_environment: bool,
+    pub(crate) about: &'static str,
+}
+
+const fn one(name: &'static str, takes: Takes, about: &'static str) -> Key {
+    Key { name, takes, per_environment: false, about }
+}
+
+const fn each(name: &'static str, takes: Takes, about: &'static str) -> Key {
+    Key { name, takes, per_environment: true, about }
+}
+
+use Takes::{Bool, Duration, Free, Number, OneOf, Range, Scalar, Size, Table, Text, TextOrTable, TextOrTexts, Texts};
+
+/// One section of the file.
+pub(crate) struct Section {
+    /// Its header; `NAME` stands for a name that the team chooses.
+    pub(crate) header: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) keys: &'static [Key],
+}
+
+pub(crate) const TOP: &[Key] = &[
+    one("project", Text, "Name of the project: lower-case letters, digits and hyphens."),
+    one("domain", Text, "The public domain that `@` stands for in a `url`. On this machine it is PROJECT.localhost."),
+    each("recipients", Texts, "age public keys that the secrets are encrypted to."),
+];
+
+pub(crate) const ENVIRONMENT: &[Key] = &[
+    one(
+        "kind",
+        OneOf(&["development", "staging", "production"]),
+        "What it is for. Known by itself for dev, test and prod.",
+    ),
+    one("branch", Text, "The branch whose head it runs. Without branch and tag it runs the files as they stand."),
+    one("tag", Text, "It runs the newest tag that matches this pattern and is on the branch (main)."),
+    one("deploy", OneOf(&["auto", "manual"]), "Whether a push deploys by itself: auto, but manual for production."),
+    one("approvers", Texts, "Who may say yes to a deployment, by e-mail address or handle."),
+    one("approval-expires", Duration, "How long a yes holds."),
+    one("author-may-approve", Bool, "Whether the author of a change may approve it."),
+    one("freeze", Texts, "Times in which nothing is deployed, such as `Fri 16:00 - Mon 08:00`."),
+    one("hotfix", Text, "Branches that go straight here with the shorter gate list, such as `hotfix/*`."),
+    one("gates", Texts, "The gates that a deployment has to pass; all ten where nothing is said."),
+    one("seed", Bool, "Whether a new database is filled by the seed."),
+    one("clean", Duration, "How often it is reset: `weekly`, `daily` or a time."),
+    one("data", Table(DATA), "Where its data is copied from."),
+    one("backup", Table(BACKUP), "How it is backed up."),
+    one("keep-releases", Number, "How many releases stay for a rollback; 5 where nothing is said."),
+    one("soak", Duration, "How long a new release is watched before it counts as good."),
+    one("max-error-rate", Number, "Share of failed requests that rolls a deployment back, in percent."),
+];
+
+const DATA: &[Key] = &[
+    one("from", Text, "The environment that is read."),
+    one("masked", Bool, "Whether personal values are replaced. Production's always are."),
+];
+
+const BACKUP: &[Key] = &[
+    one("every", Duration, "Time between two backups."),
+    one("keep", Duration, "How long one is kept."),
+    one("point-in-time", Bool, "Whether any moment within `keep` can be restored."),
+    one("to", Text, "Where backups go: a folder, or s3:// or sftp://."),
+];
+
+pub(crate) const APP: &[Key] = &[
+    one("source", Text, "Its folder, relative to ambit.toml; `.` where nothing is said."),
+    one("kind", OneOf(&["web", "worker"]), "Whether it answers HTTP on PORT."),
+    one("schedule", Text, "Cron expression of a job that runs and ends."),
+    each("build", Text, "Shell command that builds it."),
+    each("run", Text, "Shell command that starts it."),
+    each("migrate", Text, "Shell command that brings the database up to date, before the new version starts."),
+    each("seed", Text, "Shell command that fills a new database."),
+    each("test", Text, "Shell command that tests it."),
+    each("health", TextOrTable(HEALTH), "Path that answers 200 when it is ready."),
+    each("instances", Number, "How many run side by side."),
+    each("port", Number, "A fixed port for a single instance; otherwise a free one is chosen."),
+    each("memory", Size, "Memory limit, such as `512MB`."),
+    each("cpus", Number, "Processor limit in cores."),
+    each("url", TextOrTexts, "Where people reach it. `@` is the domain; the first one is `${NAME.url}`."),
+    one("only", Texts, "The environments that have it; all where nothing is said."),
+];
+
+const HEALTH: &[Key] = &[
+    one("path", Text, "Path of a GET."),
+    one("status", Number, "Status that counts as healthy; 200 where nothing is said."),
+    one("deadline", Duration, "How long a new instance has to become healthy; 60s where nothing is said."),
+];
+
+pub(crate) const SITE: &[Key] = &[
+    one("static", Text, "The folder that is served, relative to ambit.toml."),
+    one("source", Text, "The folder that `build` runs in, where one builds it."),
+    each("build", Text, "Shell command that makes the folder."),
+    one("expose", Texts, "Variables that its pages may read. Never secrets."),
+    one("single-page", Bool, "Whether unknown paths answer index.html."),
+    each("url", TextOrTexts, "Where people reach it. `@` is the domain; the first one is `${NAME.url}`."),
+    one("only", Texts, "The environments that have it; all where nothing is said."),
+];
+
+pub(crate) const POSTGRES: &[Key] = &[
+    each("version", Number, "Major version, 14 to 18; the newest on the machine where nothing is said."),
+    each("database", Text, "Name of the database; PROJECT-ENVIRONMENT where nothing is said."),
+    each("port", Number, "A fixed port; otherwise a free one is chosen."),
+    each("memory", Size, "Memory that it may plan with."),
+    one("settings", Free, "Settings of the server, checked by PostgreSQL itself."),
+    one("only", Texts, "The environments that have it; all where nothing is said."),
+];
+
+pub(crate) const REDIS: &[Key] = &[
+    each(
+        "persist",
+        OneOf(&["none", "snapshot", "append-only"]),
+        "What survives a restart; decided by the kind where nothing is said.",
+    ),
+    each("port", Number, "A fixed port; otherwise a free one is chosen."),
+    each("memory", Size, "Most memory that data may take."),
+    one("only", Texts, "The environments that have it; all where nothing is said."),
+];
+
+pub(crate) const VARIABLE: &[Key] = &[
+    each("value", Scalar, "The value; may name others as `${…}`."),
+    each("generate", Number, "That many random letters and digits, made once for each environment."),
+    each("required", Bool, "Whether an empty value is refused."),
+    each("min-length", Number, "Fewest characters."),
+    each("one-of", Texts, "The only values allowed."),
+    each("url", Bool, "Whether it has to be a URL."),
+    one("services", Texts, "The services that get it; all where nothing is said."),
+    one("only", Texts, "The environments that have it; all where nothing is said."),
+];
+
+pub(crate) const SECRET: &[Key] = &[
+    each("required", Bool, "Whether it has to be set; true where nothing is said."),
+    each("min-length", Number, "Fewest characters."),
+    each("one-of", Texts, "The only values allowed."),
+    each("url", Bool, "Whether it has to be a URL."),
+    one("services", Texts, "The services that get it; all where nothing is said."),
+    one("only", Texts, "The environments that have it; all where nothing is said."),
+];
+
+pub(crate) const MOBILE: &[Key] = &[
+    one("source", Text, "Its folder."),
+    each("package", Text, "Android package and iOS bundle identifier."),
+    each("name", Text, "Name under the icon."),
+    one("profiles", Free, "EAS build profiles and the environment that each is built against."),
+];
+
+pub(crate) const MONITORING: &[Key] = &[
+    each("level", OneOf(&["none", "basic", "full"]), "How much is watched."),
+    each("alert", Texts, "Where alerts go: slack, email, webhook."),
+];
+
+pub(crate) const PROVIDER: &[Key] = &[
+    each("project", Text, "The project there."),
+    each("service", Text, "The service there."),
+    each("zone", Text, "The DNS zone there."),
+    each("address", Text, "The address that web sites are served from."),
+    each("repository", Text, "OWNER/NAME of the repository there."),
+    each("organization", Text, "The account or organisation there."),
+    one("token", Text, "The secret that holds the token for it."),
+];
+
+pub(crate) const NOTIFICATIONS: &[Key] = &[
+    each("slack", Text, "The secret that holds a Slack incoming webhook."),
+    each("email", Texts, "Addresses that are written to."),
+    each("webhook", Text, "A URL that is called."),
+];
+
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { header: "", about: "What one file declares.", keys: TOP },
+    Section { header: "environments.NAME", about: "An environment.", keys: ENVIRONMENT },
+    Section {
+        header: "services.NAME (an app)",
+        about: "A process of its own. What is missing is detected from its folder.",
+        keys: APP,
+    },
+    Section { header: "services.NAME (a site)", about: "Files that the proxy serves.", keys: SITE },
+    Section { header: "services.postgres", about: "A PostgreSQL for each environment.", keys: POSTGRES },
+    Section { header: "services.redis", about: "A Redis for each environment.", keys: REDIS },
+    Section {
+        header: "variables.NAME",
+        about: "A variable in its long form; `NAME = value` is the short one.",
+        keys: VARIABLE,
+    },
+    Section { header: "secrets.NAME", about: "A secret; its values live in ambit.secrets.", keys: SECRET },
+    Section { header: "mobile", about: "The mobile app.", keys: MOBILE },
+    Section { header: "monitoring", about: "What is watched.", keys: MONITORING },
+    Section { header: "providers.NAME", about: "The same picture at a service elsewhere.", keys: PROVIDER },
+    Section { header: "notifications", about: "Who is told.", keys: NOTIFICATIONS },
+];
+
+/// Sections of the file by their first word, with what they are for.
+pub(crate) const ROOTS: &[(&str, &str)] = &[
+    ("environments", "The environments."),
+    ("services", "Apps, sites, postgres and redis."),
+    ("variables", "What processes find in their environment."),
+    ("secrets", "Variables whose values are encrypted in ambit.secrets."),
+    ("mobile", "The mobile app."),
+    ("monitoring", "What is watched and who is alerted."),
+    ("costs", "Line items of each environment's monthly cost in US dollars: minimum and recommended."),
+    ("providers", "The same picture at services elsewhere."),
+    ("notifications", "Who is told of deployments."),
+];
+
+/// The line items of costs: any service, two numbers.
+pub(crate) const COST: Takes = Range;

@@ -1,0 +1,306 @@
+//! What a declaration means, and what is said when it is wrong.
+
+use ambit_spec::{
+    Code, EnvironmentName, Inputs, Kind, Persistence, Project, Reference, ServerPart, UrlPart, check_secrets, parse,
+    resolve,
+};
+use proptest::prelude::*;
+
+const KAIA: &str = include_str!("../../../apps/kaia/ambit.toml");
+
+fn kaia() -> Project {
+    let parsed = parse(KAIA);
+    parsed.project.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics))
+}
+
+fn environment<'p>(project: &'p Project, name: &str) -> &'p ambit_spec::Environment {
+    &project.environments[&name.parse::<EnvironmentName>().unwrap()]
+}
+
+/// Every finding as `line:column message (label)`.
+fn findings(text: &str) -> Vec<String> {
+    parse(text)
+        .diagnostics
+        .iter()
+        .map(|d| {
+            let place = d.line_column(text).map_or("-".to_owned(), |(l, c)| format!("{l}:{c}"));
+            let label = d.label.as_deref().map(|l| format!(" ({l})")).unwrap_or_default();
+            format!("{place} {}{label}", d.message)
+        })
+        .collect()
+}
+
+struct Example(&'static [(&'static str, &'static str)]);
+
+impl Inputs for Example {
+    fn reference(&self, reference: &Reference) -> Option<String> {
+        Some(match reference {
+            Reference::Postgres(ServerPart::Url) => "postgresql://db".into(),
+            Reference::Redis(ServerPart::Url) => "redis://cache".into(),
+            Reference::Service(name, UrlPart::Url) => format!("https://{name}"),
+            _ => return None,
+        })
+    }
+
+    fn secret(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+    }
+
+    fn generated(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn kaias_file_states_the_whole_picture() {
+    let project = kaia();
+    let (dev, test, prod) =
+        (environment(&project, "dev"), environment(&project, "test"), environment(&project, "prod"));
+    assert_eq!((dev.kind, test.kind, prod.kind), (Kind::Development, Kind::Staging, Kind::Production));
+    assert_eq!(dev.code, Code::Branch("develop".into()));
+    assert_eq!(prod.code, Code::Tag { pattern: "v*".into(), branch: "main".into() });
+    assert!(dev.auto_deploy && test.auto_deploy && !prod.auto_deploy);
+    assert_eq!(prod.redis.as_ref().unwrap().persist, Persistence::AppendOnly);
+    let urls: Vec<String> = project
+        .environments
+        .values()
+        .flat_map(|e| e.services.values().filter_map(|s| s.urls.first()))
+        .map(|u| format!("{}{}", u.host, u.path.trim_end_matches('/')))
+        .collect();
+    assert_eq!(
+        urls,
+        [
+            "api-dev.kaia.ai",
+            "dev.kaia.ai",
+            "dev.kaia.ai/downloads",
+            "dev.kaia.ai/docs",
+            "admin-dev.kaia.ai",
+            "api-test.kaia.ai",
+            "test.kaia.ai",
+            "downloads-test.kaia.ai",
+            "test.kaia.ai/docs",
+            "admin-test.kaia.ai",
+            "api.kaia.ai",
+            "kaia.ai",
+            "downloads.kaia.ai",
+            "docs.kaia.ai",
+            "admin.kaia.ai",
+        ]
+    );
+}
+
+#[test]
+fn five_different_mistakes_are_five_located_findings() {
+    let text = r#"project = "shop"
+[environments.dev]
+brnch = "develop"
+[environments.prod]
+[services.web]
+static = "web"
+url = { dev = "dev.@", production = "@" }
+[services.api]
+instances = "two"
+[variables]
+A = "${B}"
+B = "${A}"
+C = "${postgress.url}"
+"#;
+    assert_eq!(
+        findings(text),
+        [
+            "3:1 unknown key `brnch` in [environments.dev] (did you mean `branch`?)",
+            "7:24 unknown environment `production` (not declared; did you mean `prod`?)",
+            "9:13 `instances` takes a whole number, not text (a whole number expected)",
+            "11:5 `A` refers to itself (A → B → A)",
+            "13:6 `C` refers to what dev does not have (there is no service `postgress`)",
+            "13:6 `C` refers to what prod does not have (there is no service `postgress`)",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_of_syntax_and_of_sense_are_told_together() {
+    let found = findings("project = \"shop\"\n[environments.dev]\nkind = \"developmnt\"\nbranch = = \n");
+    assert!(found.iter().any(|f| f.contains("this is not TOML")), "{found:?}");
+    assert!(found.iter().any(|f| f.contains("did you mean `development`?")), "{found:?}");
+}
+
+#[test]
+fn a_place_or_a_port_belongs_to_one_service() {
+    let found = findings(
+        "project = \"p\"\n[environments.dev]\n[environments.test]\n[services.a]\nurl = \"a.@\"\nport = 4000\n[services.b]\nport = 4000\n",
+    );
+    assert!(
+        found.iter().any(|f| f.contains("a.p.localhost is declared twice (a in dev is reached there too)")),
+        "{found:#?}"
+    );
+    assert!(found.iter().any(|f| f.contains("port 4000 is declared twice")), "{found:#?}");
+}
+
+#[test]
+fn production_is_never_seeded_reset_or_copied_into() {
+    let found = findings(
+        "project = \"p\"\n[environments.dev]\n[environments.prod]\nseed = true\nclean = \"weekly\"\ndata = { from = \"dev\" }\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "4:8 production is never seeded",
+            "5:9 production is never reset",
+            "6:8 nothing is ever copied into production"
+        ]
+    );
+}
+
+#[test]
+fn no_secret_reaches_a_page() {
+    let found = findings(
+        "project = \"p\"\n[environments.dev]\n[services.postgres]\n[services.web]\nstatic = \"w\"\nexpose = [\"DB\", \"KEY\"]\n[variables]\nDB = \"x${postgres.url}\"\n[secrets]\nKEY = {}\n",
+    );
+    assert_eq!(found.iter().filter(|f| f.contains("holds a secret")).count(), 2, "{found:#?}");
+}
+
+#[test]
+fn a_secret_with_its_value_in_the_file_is_refused() {
+    let found = findings("project = \"p\"\n[environments.dev]\n[secrets]\nKEY = \"abc\"\n");
+    assert!(found[0].starts_with("4:7 the secret `KEY` has its value in the file"), "{found:#?}");
+}
+
+#[test]
+fn paths_stay_within_the_project() {
+    for bad in ["../x", "/etc", "a/../../b"] {
+        let found = findings(&format!("project = \"p\"\n[environments.dev]\n[services.a]\nsource = \"{bad}\"\n"));
+        assert!(found.iter().any(|f| f.contains("leaves the project")), "{bad}: {found:?}");
+    }
+}
+
+#[test]
+fn the_variables_of_the_plan_come_out_with_their_values() {
+    let project = kaia();
+    let secrets = Example(&[
+        ("JWT_SECRET", "dev-secret-not-secure-ok"),
+        ("JWT_REFRESH_SECRET", "dev-refresh-secret"),
+        ("SENDGRID_API_KEY", "SG.dev-key"),
+        ("TWILIO_ACCOUNT_SID", "dev-account"),
+        ("TWILIO_AUTH_TOKEN", "dev-token"),
+        ("GOOGLE_MAPS_API_KEY", "dev-maps-key"),
+    ]);
+    let resolved = resolve(environment(&project, "dev"), &secrets).unwrap_or_else(|e| panic!("{e:?}"));
+    let get = |name: &str| resolved.iter().find(|v| v.name == name).map(|v| v.value.as_str());
+    assert_eq!(get("NODE_ENV"), Some("development"));
+    assert_eq!(get("PORT"), Some("3001"));
+    assert_eq!(get("CORS_ORIGIN"), Some("https://web,http://localhost:8081"));
+    assert_eq!(get("RATE_LIMIT_ENABLED"), Some("false"));
+    assert_eq!(get("APM_ENABLED"), None);
+    assert_eq!(get("SENTRY_DSN"), None);
+    assert!(resolved.iter().find(|v| v.name == "DATABASE_URL").unwrap().secret);
+}
+
+#[test]
+fn every_missing_secret_is_told_at_once_with_its_command() {
+    let project = kaia();
+    let found = resolve(environment(&project, "prod"), &Example(&[])).err().unwrap();
+    assert_eq!(found.len(), 7);
+    assert_eq!(found[0].message, "the secret JWT_SECRET is not set in prod");
+    assert_eq!(found[0].help.as_deref(), Some("ambit secret set JWT_SECRET -e prod"));
+}
+
+#[test]
+fn productions_secrets_are_strong_and_its_own() {
+    let project = kaia();
+    let told = |dev: &'static str, prod: &'static str| -> Vec<String> {
+        let value = |environment: &EnvironmentName, name: &str| match (environment.as_str(), name) {
+            ("dev", "JWT_SECRET") => Some(dev.to_owned()),
+            ("prod", "JWT_SECRET") => Some(prod.to_owned()),
+            _ => None,
+        };
+        check_secrets(&project, &value).into_iter().map(|d| d.message).collect()
+    };
+    assert_eq!(told("short", "too-short-for-prod"), ["JWT_SECRET in prod is 18 characters long; 32 are required"]);
+    assert_eq!(told("short", "changeme-changeme-changeme-changeme"), ["JWT_SECRET in prod is a placeholder"]);
+    let same = "x9Kd02mfx9Kd02mfx9Kd02mfx9Kd02mf";
+    assert_eq!(told(same, same), ["JWT_SECRET is the same in dev and prod"]);
+    assert!(told("dev-secret-not-secure-ok", "ultra-secure-production-secret-min-32-chars").is_empty());
+}
+
+#[test]
+fn an_editors_schema_knows_every_key_that_the_file_uses() {
+    let schema = ambit_spec::schema();
+    for section in ["environments", "services", "variables", "secrets", "mobile", "monitoring", "costs", "providers"] {
+        assert!(schema["properties"][section].is_object(), "{section}");
+    }
+    assert_eq!(schema["properties"]["services"]["properties"]["redis"]["additionalProperties"], false);
+}
+
+#[test]
+fn the_reference_explains_every_key() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ambit-toml.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    assert!(
+        text.contains(&ambit_spec::reference()),
+        "run: cargo run -p ambit-spec --example reference, and put it there"
+    );
+}
+
+/// Reads the plan beside this repository; where it is not there, there is nothing to compare with.
+#[test]
+fn the_three_env_files_of_the_plan_come_out_as_they_stand_there() {
+    let plan = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/SEED.md");
+    let Ok(plan) = std::fs::read_to_string(plan) else {
+        eprintln!("skipped: ../shared is not here");
+        return;
+    };
+    struct Plan(Vec<(String, String)>, Project, &'static str);
+    impl Inputs for Plan {
+        fn reference(&self, reference: &Reference) -> Option<String> {
+            match reference {
+                Reference::Service(name, UrlPart::Url) => {
+                    let url = environment(&self.1, self.2).services[name].urls.first()?;
+                    Some(format!("https://{}{}", url.host, url.path.trim_end_matches('/')))
+                }
+                _ => Some("HOST".into()),
+            }
+        }
+        fn secret(&self, name: &str) -> Option<String> {
+            self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone())
+        }
+        fn generated(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+    for (file, name) in [(".env.development", "dev"), (".env.test", "test"), (".env.production", "prod")] {
+        let block = plan.split(&format!("({file}):\n```bash\n")).nth(1).unwrap().split("```").next().unwrap();
+        let wanted: Vec<(String, String)> = block
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+            .filter_map(|l| l.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+        let inputs = Plan(wanted.clone(), kaia(), name);
+        let resolved = resolve(environment(&inputs.1, name), &inputs).unwrap_or_else(|e| panic!("{e:?}"));
+        for (key, value) in wanted.iter().filter(|(k, _)| k != "DATABASE_URL" && k != "REDIS_URL") {
+            let found = resolved.iter().find(|v| v.name == *key).map(|v| v.value.as_str());
+            assert_eq!(found, Some(value.as_str()), "{key} of {file}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_a_valid_file_makes_it_panic(at in 0..KAIA.len(), with in "[\\[\\]{}=\"'$.\na-z0-9@/]{0,6}", cut in 0usize..40) {
+        let start = (0..=at).rev().find(|n| KAIA.is_char_boundary(*n)).unwrap();
+        let end = (start + cut..=KAIA.len()).find(|n| KAIA.is_char_boundary(*n)).unwrap_or(KAIA.len());
+        let text = format!("{}{with}{}", &KAIA[..start], &KAIA[end.max(start)..]);
+        let parsed = parse(&text);
+        let failed = parsed.diagnostics.iter().any(|d| d.severity == ambit_spec::Severity::Error);
+        prop_assert_eq!(parsed.project.is_none(), failed);
+        for diagnostic in &parsed.diagnostics {
+            prop_assert!(diagnostic.span.is_none() || diagnostic.line_column(&text).is_some());
+        }
+    }
+}
