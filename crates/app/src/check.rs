@@ -36,7 +36,14 @@ impl Checked {
 /// Checks the project in a folder. Without the key that opens its secrets, their strength is not checked and a warning
 /// says so.
 pub fn check(folder: &Path, keys: &str) -> Result<Checked, Failure> {
-    let leaks = leaks(folder)?;
+    let mut checked = check_declaration(folder, keys)?;
+    checked.leaks = leaks(folder)?;
+    Ok(checked)
+}
+
+/// As [`check`], without looking through the tracked files.
+pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> {
+    let leaks = Vec::new();
     match Declaration::load(folder, keys) {
         Ok(declaration) => {
             let mut diagnostics = declaration.diagnostics.clone();

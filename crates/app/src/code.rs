@@ -27,7 +27,11 @@ impl CodeAt {
         let repository = Repository::find(folder).map_err(|e| source_failure(&e))?.ok_or_else(|| {
             Failure::new(
                 FailureKind::User,
-                format!("{} runs the branch `{wanted}`, but {} is not in a git repository", environment.name, folder.display()),
+                format!(
+                    "{} runs the branch `{wanted}`, but {} is not in a git repository",
+                    environment.name,
+                    folder.display()
+                ),
             )
             .hint("git init && git add -A && git commit -m 'first' && git branch -M main")
             .hint(format!("or remove `branch` from [environments.{}] to run the files as they stand", environment.name))
@@ -40,7 +44,10 @@ impl CodeAt {
         };
         let (head, from) = match tagged {
             Some(found) => found,
-            None => (repository.branch_head(wanted).map_err(|e| source_failure(&e))?, if from == *wanted { from } else { wanted.clone() }),
+            None => (
+                repository.branch_head(wanted).map_err(|e| source_failure(&e))?,
+                if from == *wanted { from } else { wanted.clone() },
+            ),
         };
         Ok(Self::Commit { repository, commit: Commit { id: head.id, subject: head.subject, from } })
     }

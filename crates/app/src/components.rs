@@ -10,7 +10,10 @@ use ambit_domain::{
 use ambit_spec::Resolved;
 use sha2::{Digest, Sha256};
 
-use crate::{code::CodeAt, facts::{Servers, exposed}};
+use crate::{
+    code::CodeAt,
+    facts::{Servers, exposed},
+};
 
 /// Everything that is declared for one environment, servers first.
 pub(crate) fn components(
@@ -86,14 +89,16 @@ fn app_facts(app: &App, code: &CodeAt) -> Result<BTreeMap<String, String>, Failu
         ("memory".to_owned(), format!("{:?}", app.memory)),
         ("cpus".to_owned(), format!("{:?}", app.cpus)),
         ("port".to_owned(), format!("{:?}", app.port)),
-        ("role".to_owned(), match &app.role {
-            Role::Web => "web".to_owned(),
-            Role::Worker => "worker".to_owned(),
-            Role::Scheduled(cron) => format!("scheduled {cron}"),
-        }),
+        (
+            "role".to_owned(),
+            match &app.role {
+                Role::Web => "web".to_owned(),
+                Role::Worker => "worker".to_owned(),
+                Role::Scheduled(cron) => format!("scheduled {cron}"),
+            },
+        ),
     ]);
-    let commands =
-        [("build", &app.build), ("run", &app.run), ("migrate", &app.migrate), ("seed", &app.seed)];
+    let commands = [("build", &app.build), ("run", &app.run), ("migrate", &app.migrate), ("seed", &app.seed)];
     facts.extend(commands.into_iter().filter_map(|(k, v)| Some((format!("command.{k}"), v.clone()?))));
     Ok(facts)
 }

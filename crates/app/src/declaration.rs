@@ -75,9 +75,8 @@ impl Declaration {
     /// Reads and checks the project in a folder. `keys` is the text of age identities, possibly empty.
     pub fn load(folder: &Path, keys: &str) -> Result<Self, LoadError> {
         let file = folder.join("ambit.toml");
-        let failed = |error: &dyn std::error::Error| {
-            LoadError::Failure(Failure::from_error(FailureKind::Declaration, error))
-        };
+        let failed =
+            |error: &dyn std::error::Error| LoadError::Failure(Failure::from_error(FailureKind::Declaration, error));
         let bytes = std::fs::read(&file).map_err(|error| {
             LoadError::Failure(
                 Failure::new(FailureKind::Declaration, format!("cannot read {}", file.display()))

@@ -27,8 +27,8 @@ mod variables;
 
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
-pub use check::{Checked, check};
-pub use declaration::{Declaration, Invalid};
+pub use check::{Checked, check, check_declaration};
+pub use declaration::{Declaration, Invalid, LoadError};
 pub use destroy::Destroy;
 pub use down::Down;
 pub use logs::{LogLine, LogReader};

@@ -50,11 +50,8 @@ impl BringUp<'_> {
         old: Option<&ServiceRecord>,
     ) -> Result<Option<ServiceRecord>, Failure> {
         if let Role::Scheduled(_) = app.role {
-            return Err(Failure::new(
-                FailureKind::User,
-                format!("not supported yet: {} has a schedule", service.name),
-            )
-            .hint("run it by hand: ambit run -e ENV -- COMMAND"));
+            return Err(Failure::new(FailureKind::User, format!("not supported yet: {} has a schedule", service.name))
+                .hint("run it by hand: ambit run -e ENV -- COMMAND"));
         }
         let present: Vec<Instance> = match old.map(|o| &o.real) {
             Some(Real::App { serving, .. }) => serving.clone(),

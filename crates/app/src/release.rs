@@ -82,9 +82,8 @@ impl BringUp<'_> {
     async fn build(&self, service: &Service, code: &CodeAt) -> Result<Release, Failure> {
         let progress = self.progress.service(&service.name);
         let work = async {
-            let _one = self.ambit.building.acquire().await.map_err(|e| {
-                Failure::from_error(FailureKind::Internal, &e)
-            })?;
+            let _one =
+                self.ambit.building.acquire().await.map_err(|e| Failure::from_error(FailureKind::Internal, &e))?;
             progress.go_on()?;
             let source: &Path = match &service.form {
                 Form::App(app) => &app.source,

@@ -20,9 +20,9 @@ impl Ambit {
         let folder = self.home.proxy();
         let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);
         RoutingTable::new(routes).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
-        ambit_proxy::client::reload(&folder).await.map_err(|e| {
-            failed(&e).hint(format!("what the proxy says: {}", folder.join("keeper/log").display()))
-        })
+        ambit_proxy::client::reload(&folder)
+            .await
+            .map_err(|e| failed(&e).hint(format!("what the proxy says: {}", folder.join("keeper/log").display())))
     }
 }
 
@@ -32,9 +32,7 @@ fn routes(id: &EnvironmentId, record: &EnvironmentRecord) -> Vec<Route> {
             Real::App { serving, .. } => Target::App {
                 upstreams: serving.iter().filter_map(|i| Some(([127, 0, 0, 1], i.port?).into())).collect(),
             },
-            Real::Site { folder, single_page, .. } => {
-                Target::Site { root: folder.clone(), single_page: *single_page }
-            }
+            Real::Site { folder, single_page, .. } => Target::Site { root: folder.clone(), single_page: *single_page },
             Real::Server => return Vec::new(),
         };
         let mut paths: Vec<&str> = service.urls.iter().map(|u| u.path.as_str()).collect();

@@ -121,7 +121,12 @@ impl Ambit {
                 }
                 Real::Server => {
                     let port = self.store.port(&format!("{id}/{name}")).map_err(|e| store_failure(&e))?;
-                    (Some((usize::from(up(1)), 1)), self.host.server_version(id, name), None, port.into_iter().collect())
+                    (
+                        Some((usize::from(up(1)), 1)),
+                        self.host.server_version(id, name),
+                        None,
+                        port.into_iter().collect(),
+                    )
                 }
             };
             let trouble = if record.wanted == Wanted::Stopped {

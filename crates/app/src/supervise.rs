@@ -77,9 +77,10 @@ impl Ambit {
         }
         self.store.set_setting("listen", &listen.to_string()).map_err(|e| store_failure(&e))?;
         if ambit_proxy::client::health(&self.home.proxy()).await.is_ok() {
-            self.host.stop_proxy().await.map_err(|e| {
-                Failure::new(FailureKind::Machine, "the proxy could not be moved").because(e.message)
-            })?;
+            self.host
+                .stop_proxy()
+                .await
+                .map_err(|e| Failure::new(FailureKind::Machine, "the proxy could not be moved").because(e.message))?;
         }
         Ok(())
     }

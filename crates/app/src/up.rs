@@ -3,10 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use ambit_domain::{
-    EnvironmentId, Failure, FailureKind,
-    spec::EnvironmentName,
-};
+use ambit_domain::{EnvironmentId, Failure, FailureKind, spec::EnvironmentName};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +65,8 @@ impl Ambit {
         let address = Address::Here(self.listen()?);
         let ups = names.iter().map(|name| self.up_one(&declaration, name, request, address, progress));
         let environments = join_all(ups).await;
-        for gone in self.ids(project)?.iter().filter(|id| !declaration.project.environments.contains_key(&id.environment))
+        for gone in
+            self.ids(project)?.iter().filter(|id| !declaration.project.environments.contains_key(&id.environment))
         {
             progress.environment(&gone.environment).notice(
                 "environment",

@@ -129,7 +129,8 @@ impl Ambit {
     ) -> Result<String, Failure> {
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let servers = self.servers(&id, &declaration.project.environments[name])?;
-        let url = if redis { servers.redis.as_ref().map(redis_url) } else { servers.postgres.as_ref().map(postgres_url) };
+        let url =
+            if redis { servers.redis.as_ref().map(redis_url) } else { servers.postgres.as_ref().map(postgres_url) };
         url.ok_or_else(|| {
             let which = if redis { "redis" } else { "postgres" };
             Failure::new(FailureKind::NotFound, format!("{name} has no {which}"))

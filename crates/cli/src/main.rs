@@ -1,3 +1,36 @@
-//! The command line.
+//! The command line: arguments, screens, progress, prompts and exit codes. One file a command under `commands`; it
+//! decides nothing that the application could decide.
 
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr)] // This room is the one that prints.
+
+mod arguments;
+mod commands;
+mod context;
+mod failure;
+mod progress;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    // The keeper first: it stays small, without a runtime and without anything that the others need.
+    if let Command::Keeper { record } = &arguments.command {
+        return match ambit_keeper::run(record) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match commands::run(arguments) {
+        Ok(code) => code,
+        Err(failure) => failure::tell(&failure, json),
+    }
+}

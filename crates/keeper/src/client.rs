@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     os::unix::{
-        fs::{DirBuilderExt, MetadataExt},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -63,16 +63,21 @@ pub fn keeper(folder: &Path) -> Option<u32> {
 /// Starts a keeper (`PROGRAM keeper FOLDER`) that outlives its starter. Where one lives already, the new one ends by
 /// itself.
 pub fn spawn(program: &Path, folder: &Path) -> io::Result<()> {
-    let errors = OpenOptions::new().create(true).append(true).open(folder.join("keeper.log"))?;
     let mut command = Command::new(program);
-    command
-        .arg("keeper")
-        .arg(folder)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(errors);
+    command.arg("keeper").arg(folder).env_clear();
+    detach(command, &folder.join("keeper.log"))
+}
+
+/// Starts the program in the background with this process's environment: a session of its own, its messages in a log.
+pub fn spawn_apart(program: &Path, arguments: &[&str], log: &Path) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    detach(command, log)
+}
+
+fn detach(mut command: Command, log: &Path) -> io::Result<()> {
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log)?;
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     apart(&mut command);
     let mut child = command.spawn()?;
     // It is its starter's child until the starter ends: somebody has to collect it, or it stays as a zombie.

@@ -1,0 +1,231 @@
+//! What can be typed.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Development, test and production from one file.
+#[derive(Parser)]
+#[command(
+    name = "ambit",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 the machine lacks or blocks something · 4 ambit.toml or \
+ambit.secrets is wrong · 5 the app's own code failed · 6 not found · 130 interrupted\n\n\
+Begin with:  ambit init && ambit up"
+)]
+pub(crate) struct Arguments {
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The folder of the project; the one that you are in, or one above it, where nothing is said.
+    #[arg(short = 'C', long, global = true, value_name = "FOLDER")]
+    pub(crate) directory: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write an ambit.toml for the folder that you are in.
+    #[command(after_help = "Examples:\n  ambit init\n  ambit init --print   # look at it first")]
+    Init {
+        /// Print it and write nothing.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Tell everything that is wrong with ambit.toml, the secrets and the tracked files.
+    Check,
+    /// Print the JSON Schema of ambit.toml for editors.
+    #[command(
+        after_help = "Example:\n  ambit schema > ambit.schema.json   # and put `#:schema ambit.schema.json` first in ambit.toml"
+    )]
+    Schema,
+    /// Show what `up` would do.
+    Plan {
+        /// Environments; all where none is named.
+        environments: Vec<String>,
+    },
+    /// Bring environments up as they are declared.
+    #[command(
+        after_help = "Examples:\n  ambit up            # all environments\n  ambit up dev test   # these two\n  ambit up prod       # also puts new code into production"
+    )]
+    Up {
+        /// Environments; all where none is named.
+        environments: Vec<String>,
+        /// Where the proxy listens from now on.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Stop environments; their data is kept.
+    Down {
+        /// Environments; all where none is named.
+        environments: Vec<String>,
+    },
+    /// Delete an environment with its data, after its name was typed.
+    Destroy {
+        /// The environment.
+        environment: String,
+        /// Its name once more, instead of typing it.
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+    },
+    /// Show what runs.
+    Status {
+        /// Environments; all where none is named.
+        environments: Vec<String>,
+    },
+    /// Show what services print.
+    #[command(after_help = "Examples:\n  ambit logs -e dev backend\n  ambit logs -f")]
+    Logs {
+        /// Services; all where none is named.
+        services: Vec<String>,
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Vec<String>,
+        /// Go on showing what is printed.
+        #[arg(short, long)]
+        follow: bool,
+        /// How many lines of each instance to begin with.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        lines: usize,
+    },
+    /// Run a command with an environment's variables.
+    #[command(after_help = "Example:\n  ambit run -e dev -- npm run console")]
+    Run {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Open psql in an environment's database.
+    #[command(after_help = "Example:\n  ambit psql -e dev -- -c 'select count(*) from users'")]
+    Psql {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Arguments for psql.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Open redis-cli in an environment's Redis.
+    Redis {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Arguments for redis-cli.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Show where services are reached on this machine.
+    Url {
+        /// Services; all where none is named.
+        services: Vec<String>,
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Vec<String>,
+    },
+    /// Show an environment's variables.
+    #[command(
+        after_help = "Examples:\n  ambit env dev\n  ambit env prod --format dotenv --reveal\n  eval \"$(ambit env dev --here --format shell --reveal)\""
+    )]
+    Env {
+        /// The environment.
+        environment: String,
+        /// Show secrets.
+        #[arg(long)]
+        reveal: bool,
+        /// With the addresses on this machine, as the apps here get them, instead of the public ones.
+        #[arg(long)]
+        here: bool,
+        /// Print for a program.
+        #[arg(long, value_enum)]
+        format: Option<EnvFormat>,
+    },
+    /// Keep secrets: encrypted in ambit.secrets, safe to commit.
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Print the version.
+    Version,
+    /// Print completions for a shell.
+    #[command(after_help = "Example:\n  ambit completions bash > /etc/bash_completion.d/ambit")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Run the daemon in the foreground, as a service unit does. `up` starts it by itself.
+    Daemon,
+    #[command(hide = true)]
+    Proxy {
+        folder: PathBuf,
+        #[arg(long)]
+        listen: Vec<SocketAddr>,
+        #[arg(long)]
+        user: Option<String>,
+    },
+    #[command(hide = true)]
+    Keeper { record: PathBuf },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Make this project's key, where you have none, and print its public half.
+    Key {
+        /// Add the public half to `recipients` in ambit.toml.
+        #[arg(long)]
+        add: bool,
+    },
+    /// Set a secret: typed, from standard input, generated, or many from a dotenv file.
+    #[command(
+        after_help = "Examples:\n  ambit secret set JWT_SECRET -e prod --generate\n  printf %s \"$TOKEN\" | ambit secret set TOKEN -e dev\n  ambit secret set --from .env -e dev"
+    )]
+    Set {
+        /// Its name.
+        #[arg(required_unless_present = "from")]
+        name: Option<String>,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Make a random one of this many characters.
+        #[arg(long, value_name = "LENGTH", num_args = 0..=1, default_missing_value = "48")]
+        generate: Option<usize>,
+        /// Take the declared secrets out of a dotenv file.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "generate"])]
+        from: Option<PathBuf>,
+    },
+    /// Print a secret.
+    Get {
+        /// Its name.
+        name: String,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Show which secrets are set where.
+    List,
+    /// Replace a secret by a new random one, or, without a name, encrypt everything to the present recipients.
+    Rotate {
+        /// Its name.
+        name: Option<String>,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+    },
+    /// Edit an environment's secrets as a dotenv file in $EDITOR.
+    Edit {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum EnvFormat {
+    Dotenv,
+    Json,
+    Shell,
+}

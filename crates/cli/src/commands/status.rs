@@ -1,0 +1,107 @@
+//! `ambit status`: one screen, understood at a glance.
+
+use std::{path::Path, process::ExitCode};
+
+use ambit_app::{EnvironmentStatus, ServiceStatus, Status};
+use ambit_domain::{Failure, Wanted};
+use ambit_server::Client;
+
+use super::print_json;
+use crate::{
+    context,
+    screen::{Paint, ago, bytes, columns, plain},
+};
+
+pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> Result<ExitCode, Failure> {
+    let project = context::project(folder)?;
+    let ambit = context::ambit()?;
+    let daemon = Client::new(ambit.home()).health().await.ok();
+    let mut status = ambit.status(&project).await?;
+    if !environments.is_empty() {
+        status.environments.retain(|e| environments.iter().any(|n| n == e.environment.as_str()));
+    }
+    if json {
+        print_json(&serde_json::json!({ "daemon": daemon, "status": status }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&status, daemon.map(|d| d.since));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(status: &Status, daemon_since: Option<i64>) {
+    let paint = Paint::stdout();
+    let daemon = daemon_since.map_or("no daemon".to_owned(), |since| format!("daemon up {}", ago(since)));
+    println!("{} · on this machine · {daemon}", paint.strong(status.project.as_str()));
+    if status.environments.is_empty() {
+        println!("\n  nothing is up; ambit up");
+        return;
+    }
+    println!();
+    for row in columns(&status.environments.iter().map(summary).collect::<Vec<_>>(), "  ") {
+        println!("{}", coloured(paint, &row));
+    }
+    for environment in status.environments.iter().filter(|e| e.wanted == Wanted::Running) {
+        let heads = ["state", "version", "instances", "requests", "p95", "memory", "since", "ports"];
+        let mut rows =
+            vec![std::iter::once(environment.environment.to_string()).chain(heads.map(str::to_owned)).collect()];
+        rows.extend(environment.services.iter().map(line));
+        println!();
+        for (n, row) in columns(&rows, "  ").iter().enumerate() {
+            println!("{}", if n == 0 { paint.dim(row) } else { coloured(paint, row) });
+        }
+        for service in &environment.services {
+            if let Some(trouble) = &service.trouble {
+                println!("  {} {}: {}", paint.bad("✗"), service.service, plain(trouble));
+            }
+            if let Some(note) = &service.limits_note {
+                println!("  ! {}: limits are not enforced: {}", service.service, plain(note));
+            }
+        }
+    }
+    println!();
+    match (daemon_since, status.proxy) {
+        (None, _) => {
+            println!("  next: the daemon does not run; `ambit up` starts it (everything else goes on without it)")
+        }
+        (_, false) if status.environments.iter().any(|e| e.wanted == Wanted::Running) => {
+            println!("  next: the proxy does not answer; `ambit up` starts it");
+        }
+        _ => println!("  next: ambit logs -f · ambit url · ambit env dev"),
+    }
+}
+
+fn coloured(paint: Paint, row: &str) -> String {
+    row.replace('●', &paint.good("●")).replace('✗', &paint.bad("✗"))
+}
+
+fn summary(environment: &EnvironmentStatus) -> Vec<String> {
+    let commit = environment.services.iter().find_map(|s| s.commit.as_ref());
+    let code = commit.map_or("working tree".to_owned(), |c| {
+        let subject: String = plain(&c.subject).chars().take(40).collect();
+        format!("{} {} \"{subject}\"", plain(&c.from), c.id.get(..7).unwrap_or(&c.id))
+    });
+    let bad: Vec<&str> = environment.services.iter().filter(|s| !s.healthy).map(|s| s.service.as_str()).collect();
+    let state = match environment.wanted {
+        Wanted::Stopped => "○ down".to_owned(),
+        Wanted::Running if bad.is_empty() => "● all healthy".to_owned(),
+        Wanted::Running => format!("✗ {}", bad.join(", ")),
+    };
+    let last = environment.services.iter().map(|s| s.since).max();
+    let deployed = last.map_or(String::new(), |since| format!("deployed {} ago", ago(since)));
+    vec![environment.environment.to_string(), code, deployed, state]
+}
+
+fn line(service: &ServiceStatus) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+    vec![
+        service.service.clone(),
+        if service.healthy { "●".to_owned() } else { "✗".to_owned() },
+        or_dash(service.version.clone()),
+        or_dash(service.instances.map(|(up, wanted)| format!("{up}/{wanted}"))),
+        or_dash(service.requests.map(|r| r.to_string())),
+        or_dash(service.p95_ms.map(|ms| format!("{ms:.0} ms"))),
+        or_dash(service.memory.map(bytes)),
+        ago(service.since),
+        service.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "),
+    ]
+}

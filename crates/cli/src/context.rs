@@ -1,0 +1,189 @@
+//! Where a command finds things: the project, the state folder, the keys, the daemon.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use ambit_app::{Ambit, Declaration, Surroundings};
+use ambit_domain::{Failure, FailureKind, Home, spec::ProjectName};
+use ambit_server::Client;
+
+/// Settings of package managers that a build inherits: registries, proxies, certificates. Nothing that steers a build.
+const BUILD_VARIABLES: &[&str] = &[
+    "npm_config_",
+    "NPM_CONFIG_",
+    "PIP_",
+    "UV_",
+    "CARGO_REGISTRIES_",
+    "CARGO_SOURCE_",
+    "CARGO_NET_",
+    "CARGO_HTTP_",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+];
+
+pub(crate) fn home() -> Result<Home, Failure> {
+    let chosen = std::env::var_os("AMBIT_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let root = match chosen {
+        Some(path) if path.is_absolute() => path,
+        Some(path) => {
+            return Err(Failure::new(
+                FailureKind::User,
+                format!("AMBIT_HOME is not an absolute path: {}", path.display()),
+            ));
+        }
+        None if nix::unistd::geteuid().is_root() => PathBuf::from("/var/lib/ambit"),
+        None => base("XDG_DATA_HOME", ".local/share")?.join("ambit"),
+    };
+    Ok(Home::new(root))
+}
+
+/// XDG Base Directory Specification: relative values are ignored.
+fn base(variable: &str, default: &str) -> Result<PathBuf, Failure> {
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
+    set.or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(default)))
+        .ok_or_else(|| Failure::new(FailureKind::User, "HOME is not set").hint("set HOME, or AMBIT_HOME"))
+}
+
+/// The file of a project's key.
+pub(crate) fn key_file(project: &ProjectName) -> Result<PathBuf, Failure> {
+    Ok(base("XDG_CONFIG_HOME", ".config")?.join("ambit/keys").join(format!("{project}.txt")))
+}
+
+/// The keys of a project as text: AMBIT_KEY, else the file in the user's configuration; empty where there is neither.
+pub(crate) fn keys(project: &ProjectName) -> Result<String, Failure> {
+    if let Ok(text) = std::env::var("AMBIT_KEY")
+        && !text.trim().is_empty()
+    {
+        return Ok(text);
+    }
+    let file = key_file(project)?;
+    let metadata = match fs::metadata(&file) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(unreadable(&file, &error)),
+    };
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(Failure::new(FailureKind::Machine, format!("the key {} can be read by others", file.display()))
+            .hint(format!("chmod 600 {}", file.display())));
+    }
+    fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(FailureKind::Machine, format!("cannot read {}", file.display())).because(error.to_string())
+}
+
+/// The folder of the project that a command is about.
+pub(crate) fn folder(directory: Option<&Path>) -> Result<PathBuf, Failure> {
+    let start = match directory {
+        Some(directory) => directory.to_path_buf(),
+        None => std::env::current_dir().map_err(|e| {
+            Failure::new(FailureKind::User, "the folder that you are in is gone").because(e.to_string())
+        })?,
+    };
+    let start = start.canonicalize().map_err(|e| {
+        Failure::new(FailureKind::NotFound, format!("there is no folder {}", start.display())).because(e.to_string())
+    })?;
+    start.ancestors().find(|f| f.join("ambit.toml").is_file()).map(Path::to_path_buf).ok_or_else(|| {
+        Failure::new(FailureKind::NotFound, format!("there is no ambit.toml in {} or above it", start.display()))
+            .hint("ambit init writes one for the folder that you are in")
+    })
+}
+
+/// The name of the project in a folder, read without checking the rest, so that stopping needs no valid file.
+pub(crate) fn project(folder: &Path) -> Result<ProjectName, Failure> {
+    let text = fs::read_to_string(folder.join("ambit.toml")).map_err(|e| unreadable(&folder.join("ambit.toml"), &e))?;
+    let line = text.lines().find_map(|l| l.trim_start().strip_prefix("project")?.trim_start().strip_prefix('='));
+    let value = line.map(|l| l.trim().trim_start_matches(['"', '\'']).split(['"', '\'']).next().unwrap_or_default());
+    value.and_then(|v| v.parse().ok()).ok_or_else(|| {
+        Failure::new(FailureKind::Declaration, "ambit.toml does not say the project's name").hint("ambit check")
+    })
+}
+
+pub(crate) fn declaration(folder: &Path) -> Result<Declaration, Failure> {
+    Declaration::open(folder, &keys(&project(folder)?)?)
+}
+
+pub(crate) fn surroundings() -> Result<Surroundings, Failure> {
+    let program = std::env::current_exe().map_err(|e| {
+        Failure::new(FailureKind::Internal, "the program does not know where it lies").because(e.to_string())
+    })?;
+    let mut path: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+    for usual in ["/usr/local/bin", "/usr/bin", "/bin"] {
+        if !path.contains(&PathBuf::from(usual)) {
+            path.push(usual.into());
+        }
+    }
+    let build_variables =
+        std::env::vars().filter(|(name, _)| BUILD_VARIABLES.iter().any(|known| name.starts_with(known))).collect();
+    Ok(Surroundings { program, path, build_variables, listen: SocketAddr::from(([127, 0, 0, 1], 8080)) })
+}
+
+/// The application in this process: for what only reads.
+pub(crate) fn ambit() -> Result<Ambit, Failure> {
+    Ambit::open(home()?, surroundings()?)
+}
+
+/// Tells one build of the program from another.
+pub(crate) fn program_mark() -> String {
+    let metadata = std::env::current_exe().and_then(fs::metadata);
+    metadata.map_or_else(|_| "unknown".to_owned(), |m| format!("{}-{}-{}", m.dev(), m.ino(), m.mtime()))
+}
+
+/// The daemon, started where it is not there, replaced where it is of another build.
+pub(crate) async fn daemon() -> Result<Client, Failure> {
+    let home = home()?;
+    // Refuses a state folder that cannot be used, in words, before a daemon would in its log.
+    drop(ambit()?);
+    let client = Client::new(&home);
+    match client.health().await {
+        Ok(health) if health.program == program_mark() => return Ok(client),
+        Ok(_) => {
+            client.stop().await?;
+            wait(|| async { client.health().await.is_err() }).await;
+        }
+        Err(_) => {}
+    }
+    let log = home.logs().join("daemon.log");
+    let record = home.run();
+    for folder in [home.logs(), record] {
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
+            .map_err(|e| unreadable(&folder, &e))?;
+    }
+    let program = surroundings()?.program;
+    ambit_keeper::client::spawn_apart(&program, &["daemon"], &log)
+        .map_err(|e| Failure::new(FailureKind::Machine, "the daemon cannot be started").because(e.to_string()))?;
+    if wait(|| async { client.health().await.is_ok() }).await {
+        return Ok(client);
+    }
+    let said = fs::read_to_string(&log).unwrap_or_default();
+    let last: Vec<&str> = said.lines().rev().take(5).collect();
+    Err(Failure::new(FailureKind::Machine, "the daemon does not start")
+        .because(last.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        .hint(format!("its whole log: {}", log.display())))
+}
+
+async fn wait<F: Future<Output = bool>>(condition: impl Fn() -> F) -> bool {
+    let until = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < until {
+        if condition().await {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    false
+}
