@@ -339,7 +339,7 @@ mod tests {
 
     fn ambiguous<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> bool {
         let mut scan = HeadScan::new();
-        parts.into_iter().fold(false, |seen, part| scan.feed(part) || seen)
+        parts.into_iter().any(|part| scan.feed(part))
     }
 
     #[test]

@@ -51,10 +51,6 @@ pub(crate) async fn forward(
 ) -> Response<Answer> {
     let Outgoing { method, uri, headers, upgrade, safe_to_repeat } = outgoing;
     let body = RequestBody::new(Some(body), Arc::clone(counters), Arc::clone(&caller.connection));
-    if !safe_to_repeat {
-        // Lets the runtime look at the sockets, so that a connection that the app has closed is seen to be closed.
-        tokio::task::yield_now().await;
-    }
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -67,7 +63,12 @@ pub(crate) async fn forward(
         let Some(upstream) = choose(upstreams, &refused, &caller.worker.turn) else {
             return page::page(StatusCode::SERVICE_UNAVAILABLE);
         };
+        // Counted before anything is waited for: an app that is drained must not be stopped now.
         in_flight.on_upstream(Some(Rc::clone(upstream)));
+        if !safe_to_repeat {
+            // Lets the runtime look at the sockets, so that a connection that the app has closed is seen to be closed.
+            tokio::task::yield_now().await;
+        }
         let idle = if stale < STALE { upstream.take_idle() } else { None };
         let used_before = idle.is_some();
         let mut link = match idle {

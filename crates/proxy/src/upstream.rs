@@ -125,11 +125,11 @@ impl Wake for Relay {
 
 /// One connection to an app.
 pub(crate) struct Link {
-    driver: Pin<Box<dyn Future<Output = hyper::Result<()>>>>,
+    /// None once it has ended: hyper gives a request back that it has not begun to write when this is dropped.
+    driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
     pub(crate) sender: SendRequest<RequestBody>,
     relay: Arc<Relay>,
     waker: Waker,
-    ended: bool,
     used: u32,
 }
 
@@ -138,11 +138,10 @@ impl Link {
         let (sender, connection) = http1::Builder::new().max_buf_size(64 << 10).handshake(TokioIo::new(socket)).await?;
         let relay = Arc::new(Relay::default());
         Ok(Self {
-            driver: Box::pin(connection.with_upgrades()),
+            driver: Some(Box::pin(connection.with_upgrades())),
             sender,
             waker: Waker::from(Arc::clone(&relay)),
             relay,
-            ended: false,
             used: 0,
         })
     }
@@ -159,11 +158,13 @@ impl Link {
         self.relay.muted.store(true, Relaxed);
         let result = loop {
             self.relay.woken.store(false, Relaxed);
-            if !self.ended {
-                self.ended = self.driver.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready();
+            if let Some(driver) = &mut self.driver
+                && driver.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready()
+            {
+                self.driver = None;
             }
             let result = poll(&mut Context::from_waker(Waker::noop()));
-            if result.is_ready() || self.ended || !self.relay.woken.load(Relaxed) {
+            if result.is_ready() || self.driver.is_none() || !self.relay.woken.load(Relaxed) {
                 break result;
             }
         };
@@ -172,30 +173,30 @@ impl Link {
     }
 
     fn is_reusable(&mut self) -> bool {
-        if !self.ended && !self.sender.is_ready() {
+        if self.driver.is_some() && !self.sender.is_ready() {
             // The end of the answer may be read but not yet noted.
             let _ = self.poll_with::<()>(&mut Context::from_waker(Waker::noop()), |_| Poll::Pending);
         }
-        !self.ended && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready()
     }
 
     fn is_closed(&mut self) -> bool {
         let _ = self.poll_with::<()>(&mut Context::from_waker(Waker::noop()), |_| Poll::Pending);
         self.relay.muted.store(true, Relaxed);
-        self.ended
+        self.driver.is_none()
     }
 
     /// Everything of the answer has been read: the link can serve another request while it is passed on.
     pub(crate) fn is_done(&self) -> bool {
-        !self.ended && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready()
     }
 
     /// What drives the connection to its end, for a tunnel.
     pub(crate) fn into_driver(self) -> impl Future<Output = ()> {
-        let Self { driver, sender, relay, ended, .. } = self;
+        let Self { driver, sender, relay, .. } = self;
         relay.muted.store(false, Relaxed);
         async move {
-            if !ended {
+            if let Some(driver) = driver {
                 let _ = driver.await;
             }
             drop(sender);
