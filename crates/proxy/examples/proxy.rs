@@ -1,15 +1,22 @@
-//! The proxy alone: `proxy FOLDER THREADS ADDRESS...`, logging to stderr.
+//! The proxy alone: `proxy FOLDER THREADS [UID:GID] ADDRESS...`, logging to stderr.
 
 use std::{path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
     let (Some(folder), Some(Ok(threads))) = (arguments.next().map(PathBuf::from), arguments.next().map(|t| t.parse()))
     else {
-        tracing::error!("usage: proxy FOLDER THREADS ADDRESS...");
+        tracing::error!("usage: proxy FOLDER THREADS [UID:GID] ADDRESS...");
         return ExitCode::from(2);
     };
+    let user = arguments
+        .peek()
+        .and_then(|a| a.split_once(':'))
+        .and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
+    if user.is_some() {
+        arguments.next();
+    }
     let listen = match arguments.map(|a| a.parse()).collect() {
         Ok(listen) => listen,
         Err(error) => {
@@ -17,7 +24,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let config = ambit_proxy::Config { threads, ..ambit_proxy::Config::new(folder, listen) };
+    let config = ambit_proxy::Config { threads, user, ..ambit_proxy::Config::new(folder, listen) };
     match ambit_proxy::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -184,7 +184,7 @@ impl Connection {
         };
         if late {
             self.close_now();
-        } else if past(self.answer_awaited.load(Relaxed), limits.answer) {
+        } else if !self.body_open.load(Relaxed) && past(self.answer_awaited.load(Relaxed), limits.answer) {
             self.verdict.store(TOO_LATE, Release);
             self.task.wake();
         }

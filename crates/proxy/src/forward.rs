@@ -73,7 +73,7 @@ pub(crate) async fn forward(
         let used_before = idle.is_some();
         let mut link = match idle {
             Some(link) => link,
-            None => match upstream.connect(caller.worker.limits.connect).await {
+            None => match Box::pin(upstream.connect(caller.worker.limits.connect)).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::debug!(upstream = %upstream.address, %error, "no connection");

@@ -175,10 +175,12 @@ pub(crate) fn to_app(
 pub(crate) fn to_client(headers: &mut HeaderMap, switches: bool) {
     let mut connection = false;
     let mut hop_by_hop = false;
+    let mut transfer_encoding = false;
     for name in headers.keys() {
         match *name {
             header::CONNECTION => connection = true,
-            header::TRANSFER_ENCODING | header::UPGRADE | header::TE => hop_by_hop = true,
+            header::TRANSFER_ENCODING => transfer_encoding = true,
+            header::UPGRADE | header::TE => hop_by_hop = true,
             _ => {
                 if let [b'k' | b'p', ..] = name.as_str().as_bytes() {
                     hop_by_hop |= *name == KEEP_ALIVE || *name == PROXY_CONNECTION;
@@ -190,9 +192,13 @@ pub(crate) fn to_client(headers: &mut HeaderMap, switches: bool) {
     if connection {
         remove_connection_named(headers);
     }
+    if transfer_encoding {
+        // hyper frames the answer anew; a length beside it would be about something else (RFC 9112, section 6.3).
+        headers.remove(header::TRANSFER_ENCODING);
+        headers.remove(header::CONTENT_LENGTH);
+    }
     if hop_by_hop {
-        // hyper frames the answer anew.
-        for name in [header::TRANSFER_ENCODING, header::UPGRADE, header::TE, KEEP_ALIVE, PROXY_CONNECTION] {
+        for name in [header::UPGRADE, header::TE, KEEP_ALIVE, PROXY_CONNECTION] {
             headers.remove(name);
         }
     }

@@ -36,8 +36,9 @@ pub(crate) async fn serve(caller: Rc<Caller>, mut request: Request<Incoming>) ->
         Ok(()) => match find(&caller.worker, &request) {
             Find::Route(route) => {
                 in_flight.on_route(Arc::clone(&route.counters));
+                // What is rare is boxed: a request's future is moved, and the smaller it is the better.
                 let mut response = if route.held {
-                    held(&caller, route.clone(), request, &seen, &mut in_flight).await
+                    Box::pin(held(&caller, route.clone(), request, &seen, &mut in_flight)).await
                 } else {
                     answer(&caller, &route, request, &seen, &mut in_flight).await
                 };
@@ -149,7 +150,7 @@ async fn answer(
                 return page::moved(&format!("{}/{query}", route.prefix));
             }
             let Ok(uri) = below(request.uri(), &route.prefix) else { return page::page(StatusCode::BAD_REQUEST) };
-            site.answer(request.method(), uri, request.headers()).await
+            Box::pin(site.answer(request.method(), uri, request.headers())).await
         }
         ActiveTarget::App(upstreams) => {
             let Some((outgoing, body)) = to_app(caller, route, request, seen) else {

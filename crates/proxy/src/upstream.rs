@@ -135,7 +135,8 @@ pub(crate) struct Link {
 
 impl Link {
     async fn new(socket: TcpStream) -> hyper::Result<Self> {
-        let (sender, connection) = http1::Builder::new().max_buf_size(64 << 10).handshake(TokioIo::new(socket)).await?;
+        let (sender, connection) =
+            http1::Builder::new().writev(false).max_buf_size(32 << 10).handshake(TokioIo::new(socket)).await?;
         let relay = Arc::new(Relay::default());
         Ok(Self {
             driver: Some(Box::pin(connection.with_upgrades())),

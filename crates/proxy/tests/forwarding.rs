@@ -257,6 +257,27 @@ async fn an_app_that_talks_nonsense_is_a_bad_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_gives_its_length_in_two_ways_is_framed_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let double = tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let _ = socket.read(&mut head).await;
+            let answer =
+                b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+            let _ = socket.write_all(answer).await;
+        }
+    });
+    let proxy = Proxy::start(vec![app("a.localhost", &[address])]);
+    let told = proxy.get("a.localhost", "/").await;
+    double.abort();
+    assert_eq!((told.header("content-length"), told.header("transfer-encoding")), (None, Some("chunked")));
+    assert_eq!(told.body, "5\r\nhello\r\n0\r\n\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_request_fails_because_an_app_closes_its_idle_connections() {
     // Closes each connection after its first answer without saying so, as one does that is stopped between two requests.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
