@@ -29,6 +29,7 @@ pub struct Surroundings {
 pub struct Ambit {
     pub(crate) home: Home,
     pub(crate) store: Store,
+    pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) surroundings: Surroundings,
     projects: Mutex<HashMap<ProjectName, Arc<tokio::sync::Mutex<()>>>>,
@@ -39,14 +40,15 @@ pub struct Ambit {
 impl Ambit {
     /// Opens the state folder, makes it where there is none, and refuses one that is newer than this program.
     pub fn open(home: Home, surroundings: Surroundings) -> Result<Self, Failure> {
-        let host = Host::new(home.clone(), surroundings.program.clone());
+        let host = Arc::new(Host::new(home.clone(), surroundings.program.clone()));
         let mode = if host.separates_users() { 0o711 } else { 0o700 };
         ambit_store::claim(&home, mode).map_err(|error| format_failure(&error))?;
         let store = Store::open(&home.database()).map_err(|error| store_failure(&error))?;
         Ok(Self {
             home,
             store,
-            provider: Arc::new(host),
+            provider: host.clone(),
+            host,
             surroundings,
             projects: Mutex::default(),
             routing: tokio::sync::Mutex::default(),

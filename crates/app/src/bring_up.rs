@@ -26,7 +26,6 @@ use crate::{
     declaration::Declaration,
     facts::{Servers, kind},
     progress::Progress,
-    release::Built,
 };
 
 /// How long requests in flight may take to finish on an instance that was replaced.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ambit_domain::{
-    Failure, FailureKind,
+    Failure,
     spec::{Diagnostic, EnvironmentName, Severity},
 };
 use ambit_secrets::scan::Finding;
@@ -75,14 +75,7 @@ fn leaks(folder: &Path) -> Result<Vec<Finding>, Failure> {
         let regular = std::fs::symlink_metadata(&full).is_ok_and(|m| m.is_file());
         regular.then(|| std::fs::read(&full).ok().map(|bytes| (path, bytes))).flatten()
     });
-    let allowed = match std::fs::read_to_string(folder.join(".ambit-allow")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            return Err(Failure::new(FailureKind::Declaration, "cannot read .ambit-allow").because(error.to_string()));
-        }
-    };
-    Ok(ambit_secrets::scan::scan(read, &allowed))
+    Ok(ambit_secrets::scan::scan(read))
 }
 
 impl Declaration {

@@ -103,7 +103,7 @@ impl Declaration {
     /// The value of a secret; `None` where nobody set it.
     pub fn secret(&self, environment: &EnvironmentName, name: &str) -> Result<Option<String>, Failure> {
         let Some(file) = &self.secrets else { return Ok(None) };
-        let value = file.get(environment.as_str(), name, &self.identities).map_err(|error| {
+        let value = file.get(environment, name, &self.identities).map_err(|error| {
             let failure = Failure::from_error(FailureKind::Declaration, &error);
             match error.hint() {
                 Some(hint) => failure.hint(hint),

@@ -30,6 +30,8 @@ use crate::{answer::RequestBody, connection::clock, registry::Counter};
 const IDLE_SECONDS: u32 = 4;
 /// Kept open to one app, for each worker.
 const MAX_IDLE: usize = 256;
+/// How often one connection is driven in a row.
+const ROUNDS: usize = 32;
 /// How long an app that refused a connection is passed over when there is another.
 const DOWN_SECONDS: u32 = 2;
 
@@ -157,6 +159,7 @@ impl Link {
     ) -> Poll<T> {
         self.relay.task.register(cx.waker());
         self.relay.muted.store(true, Relaxed);
+        let mut rounds = 0;
         let result = loop {
             self.relay.woken.store(false, Relaxed);
             if let Some(driver) = &mut self.driver
@@ -166,6 +169,12 @@ impl Link {
             }
             let result = poll(&mut Context::from_waker(Waker::noop()));
             if result.is_ready() || self.driver.is_none() || !self.relay.woken.load(Relaxed) {
+                break result;
+            }
+            rounds += 1;
+            if rounds == ROUNDS {
+                // Others have their turn first.
+                cx.waker().wake_by_ref();
                 break result;
             }
         };

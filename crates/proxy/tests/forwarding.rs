@@ -168,6 +168,42 @@ async fn a_chunked_body_that_speaks_of_lengths_is_no_smuggling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_sent_ahead_are_answered_in_order() {
+    let echo = App::echo().await;
+    let proxy = Proxy::start(vec![app("a.localhost", &[echo.address])]);
+    let many: String = (0..50)
+        .map(|n| {
+            let close = if n == 49 { "Connection: close\r\n" } else { "" };
+            format!("POST /{n} HTTP/1.1\r\nHost: a.localhost\r\n{close}Content-Length: 4\r\n\r\nbody")
+        })
+        .collect();
+    let answer = proxy.raw(many).await;
+    let order: Vec<u32> =
+        answer.lines().filter_map(|l| l.rsplit_once("POST /").and_then(|(_, n)| n.parse().ok())).collect();
+    assert_eq!(order, (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_may_answer_before_it_has_read_everything() {
+    let early = App::start(|_| async {
+        let mut response = text("too large");
+        *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
+        response.headers_mut().insert("connection", HeaderValue::from_static("close"));
+        response
+    })
+    .await;
+    let proxy = Proxy::start(vec![app("a.localhost", &[early.address])]);
+    let mut socket = TcpStream::connect(proxy.address).await.unwrap();
+    socket.write_all(b"POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 1000000\r\n\r\nbegin").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"too large") {
+        let told = String::from_utf8_lossy(&answer).into_owned();
+        assert_ne!(socket.read_buf(&mut answer).await.unwrap(), 0, "{told}");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 413"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_answer_to_head_has_the_length_and_not_the_body() {
     let one = App::named("twelve bytes").await;
     let proxy = Proxy::start(vec![app("a.localhost", &[one.address])]);

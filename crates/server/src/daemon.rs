@@ -20,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
@@ -31,7 +31,10 @@ use tokio::{
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{socket, wire::{Health, Message}};
+use crate::{
+    socket,
+    wire::{Health, Message},
+};
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -153,19 +156,27 @@ async fn stop(State(daemon): State<Arc<Daemon>>) -> StatusCode {
 }
 
 async fn up(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
-    stream(daemon, &body, async |daemon, request: Up, progress| daemon.ambit.up(&request, &progress).await)
+    stream(daemon, &body, |daemon, request: Up, progress| {
+        Box::pin(async move { daemon.ambit.up(&request, &progress).await })
+    })
 }
 
 async fn down(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
-    stream(daemon, &body, async |daemon, request: Down, progress| daemon.ambit.down(&request, &progress).await)
+    stream(daemon, &body, |daemon, request: Down, progress| {
+        Box::pin(async move { daemon.ambit.down(&request, &progress).await })
+    })
 }
 
 async fn destroy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
-    stream(daemon, &body, async |daemon, request: Destroy, progress| daemon.ambit.destroy(&request, &progress).await)
+    stream(daemon, &body, |daemon, request: Destroy, progress| {
+        Box::pin(async move { daemon.ambit.destroy(&request, &progress).await })
+    })
 }
 
 async fn listen(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
-    stream(daemon, &body, async |daemon, request: std::net::SocketAddr, _| daemon.ambit.set_listen(request).await)
+    stream(daemon, &body, |daemon, request: std::net::SocketAddr, _| {
+        Box::pin(async move { daemon.ambit.set_listen(request).await })
+    })
 }
 
 /// Does the work in a task of its own and streams what it says. When the listener goes away, the work is told by its
@@ -174,8 +185,7 @@ fn stream<R, T, F>(daemon: Arc<Daemon>, body: &[u8], work: F) -> Response
 where
     R: DeserializeOwned + Send + 'static,
     T: Serialize + Send + 'static,
-    F: AsyncFnOnce(Arc<Daemon>, R, Progress) -> Result<T, Failure> + Send + 'static,
-    for<'a> F::CallOnceFuture: Send,
+    F: FnOnce(Arc<Daemon>, R, Progress) -> BoxFuture<'static, Result<T, Failure>> + Send + 'static,
 {
     let request: R = match serde_json::from_slice(body) {
         Ok(request) => request,

@@ -1,7 +1,12 @@
 //! Unix sockets in folders whose path may be longer than a socket's address can hold (108 bytes, unix(7)): the folder is
 //! opened, and the socket named through it.
 
-use std::{fs::File, io, os::fd::AsRawFd, path::{Path, PathBuf}};
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+};
 
 /// A short path to `path`, valid while the returned file lives.
 pub(crate) fn short(path: &Path) -> io::Result<(File, PathBuf)> {

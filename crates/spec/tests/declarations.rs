@@ -1,5 +1,7 @@
 //! What a declaration means, and what is said when it is wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use ambit_spec::{
     Code, EnvironmentName, Inputs, Kind, Persistence, Project, Reference, ServerPart, UrlPart, check_secrets, parse,
     resolve,

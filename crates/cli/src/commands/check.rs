@@ -61,7 +61,7 @@ fn print(checked: &Checked) {
             "{} {} in a tracked file\n  {}:{}:{}  {}\n  help: {}",
             paint.bad("error:"),
             plain(&leak.what.to_string()),
-            plain(&leak.path.to_string()),
+            plain(&leak.path.display().to_string()),
             leak.line,
             leak.column,
             plain(&leak.excerpt),

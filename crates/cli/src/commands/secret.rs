@@ -54,7 +54,7 @@ impl<'a> Vault<'a> {
             )
             .hint("ambit secret key --add makes your key and adds it to `recipients` in ambit.toml"));
         }
-        Recipients::parse(&environment.recipients).map_err(|e| told(&e, e.hint()))
+        Recipients::parse(&environment.recipients).map_err(|e| told(&e, Some(e.hint())))
     }
 
     fn set(&mut self, environment: &str, name: &str, value: &Secret) -> Result<(), Failure> {
@@ -205,7 +205,7 @@ fn key(folder: &Path, add: bool, json: bool) -> Result<ExitCode, Failure> {
     let path = context::key_file(&project)?;
     let public = if path.exists() {
         let identities = keys::load(&path).map_err(|e| told(&e, e.hint()))?;
-        identities.public_keys().first().map(ToString::to_string).unwrap_or_default()
+        identities.public_keys().next().unwrap_or_default()
     } else {
         let identity = keys::generate();
         keys::store(&path, &identity).map_err(|e| told(&e, e.hint()))?;

@@ -1,0 +1,394 @@
+//! A tree becomes a release, once.
+//!
+//! It is built at its final place, because tools write absolute paths into what they make. A place without `release.json`
+//! is an interrupted build and is cleared before the next one; a lock keeps two builds of the same release apart.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Mutex,
+    time::Duration,
+};
+
+use ambit_domain::ReleaseId;
+use ambit_spec::{Form, Service};
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::Command,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    detect::{self, LOOKED_FOR, Recipe, quote},
+    error::{Error, Output},
+    files,
+    git::Repository,
+    releases::{self, FORMAT, Release, Stored},
+    toolchain, working_tree,
+};
+
+/// A build that takes longer is stopped.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// Lines of its output that a failure shows.
+const SHOWN: usize = 30;
+/// A log is not written beyond this.
+const LOG_LIMIT: usize = 64 << 20;
+
+/// Where the code comes from.
+pub enum Tree {
+    /// A folder as it stands.
+    WorkingTree(PathBuf),
+    /// A folder of a commit.
+    Commit {
+        /// The repository.
+        repository: Repository,
+        /// The commit's hash.
+        commit: String,
+        /// The folder, relative to that of the repository's view.
+        path: PathBuf,
+    },
+}
+
+/// What to build.
+pub struct BuildRequest {
+    /// The service as declared.
+    pub service: Service,
+    /// Its code.
+    pub tree: Tree,
+    /// The project's releases.
+    pub releases: PathBuf,
+    /// The project's dependency caches.
+    pub cache: PathBuf,
+    /// Where logs of builds go.
+    pub logs: PathBuf,
+    /// User and group that the build runs as; `None` keeps the present one.
+    pub user: Option<(u32, u32)>,
+    /// Where programs are looked for.
+    pub path: Vec<PathBuf>,
+    /// Settings of package managers and the like.
+    pub variables: Vec<(String, String)>,
+    /// Takes the build's output, line by line.
+    pub output: Box<dyn Fn(&str) + Send + Sync>,
+    /// Stops the build.
+    pub cancel: CancellationToken,
+}
+
+/// Builds, or finds what was built before.
+pub async fn build(request: BuildRequest) -> Result<Release, Error> {
+    files::make_folders(&request.releases, 0o711).map_err(Error::io(&request.releases))?;
+    let exported = {
+        let place = tempfile::Builder::new()
+            .prefix(".export-")
+            .tempdir_in(&request.releases)
+            .map_err(Error::io(&request.releases))?;
+        export(&request.tree, place.path())?;
+        place
+    };
+    let tree = tree_hash(&request.tree)?;
+    let recipe = recipe(&request.service, exported.path())?;
+    let id = release_id(&tree, &recipe);
+    let _lock = lock(&request, &id).await?;
+    if let Some(release) = releases::find(&request.releases, &id)? {
+        return Ok(release);
+    }
+    for program in &recipe.needs {
+        if toolchain::find(&request.path, program).is_none() {
+            return Err(Error::Missing { program: program.clone(), install: toolchain::install(program) });
+        }
+    }
+    let place = request.releases.join(&id.0);
+    if place.exists() {
+        fs::remove_dir_all(&place).map_err(Error::io(&place))?;
+    }
+    files::make_folders(&place, 0o755).map_err(Error::io(&place))?;
+    let folder = place.join("tree");
+    fs::rename(exported.path(), &folder).map_err(Error::io(&folder))?;
+    let built = run_all(&request, &recipe, &id, &folder).await;
+    if let Err(error) = built {
+        fs::remove_dir_all(&place).map_err(Error::io(&place))?;
+        return Err(error);
+    }
+    let owner = request.user.map(|_| (0, 0));
+    let size = files::seal(&folder, owner).map_err(Error::io(&folder))?;
+    let stored = Stored { format: FORMAT, tree, recipe, size };
+    let file = place.join("release.json");
+    let text = serde_json::to_vec_pretty(&stored).map_err(|e| Error::io(&file)(e.into()))?;
+    files::write_durably(&file, &text).map_err(Error::io(&file))?;
+    releases::find(&request.releases, &id)?
+        .ok_or_else(|| Error::NoFolder { path: place, at: "the release store".into() })
+}
+
+fn export(tree: &Tree, into: &Path) -> Result<(), Error> {
+    match tree {
+        Tree::WorkingTree(folder) => working_tree::copy(folder, into),
+        Tree::Commit { repository, commit, path } => repository.export(commit, path, into),
+    }
+}
+
+fn tree_hash(tree: &Tree) -> Result<String, Error> {
+    match tree {
+        Tree::WorkingTree(folder) => working_tree::hash(folder),
+        Tree::Commit { repository, commit, path } => repository.tree_hash(commit, path),
+    }
+}
+
+fn recipe(service: &Service, tree: &Path) -> Result<Recipe, Error> {
+    match &service.form {
+        Form::Site(site) => Ok(Recipe::of_site(site)),
+        Form::App(app) => {
+            let undetected =
+                || Error::Undetected { service: service.name.to_string(), looked_for: LOOKED_FOR.to_owned() };
+            let detected = match detect::detect(tree) {
+                Ok(Some(recipe)) => recipe,
+                Ok(None) if app.run.is_some() => Recipe::declared(),
+                Err(_) if app.run.is_some() && app.build.is_some() => Recipe::declared(),
+                Ok(None) => return Err(undetected()),
+                Err(error) => return Err(error),
+            };
+            let recipe = detected.overridden_by(app);
+            if recipe.run.is_none() { Err(undetected()) } else { Ok(recipe) }
+        }
+    }
+}
+
+fn release_id(tree: &str, recipe: &Recipe) -> ReleaseId {
+    let mut hash = Sha256::new();
+    hash.update(format!("{FORMAT} {} {}\0{tree}\0", std::env::consts::ARCH, std::env::consts::OS));
+    for part in recipe.build.iter().chain(&recipe.run).chain(&recipe.migrate).chain(&recipe.seed).chain(&recipe.test) {
+        hash.update(part);
+        hash.update([0]);
+    }
+    ReleaseId(files::hex(&hash.finalize()).chars().take(40).collect())
+}
+
+async fn lock(request: &BuildRequest, id: &ReleaseId) -> Result<File, Error> {
+    let path = request.releases.join(format!(".{id}.lock"));
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::io(&path))?;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if request.cancel.is_cancelled() => {
+                return Err(Error::Stopped { why: "it was taken back".into() });
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => return Err(Error::io(&path)(error.into())),
+        }
+    }
+}
+
+async fn run_all(request: &BuildRequest, recipe: &Recipe, id: &ReleaseId, folder: &Path) -> Result<(), Error> {
+    if recipe.build.is_empty() {
+        return Ok(());
+    }
+    let cache = request.cache.join(request.service.name.as_str());
+    for part in [cache.clone(), cache.join("home")] {
+        files::make_folders(&part, 0o711).map_err(Error::io(&part))?;
+        if let Some((uid, gid)) = request.user {
+            std::os::unix::fs::chown(&part, Some(uid), Some(gid)).map_err(Error::io(&part))?;
+        }
+    }
+    if let Some((uid, gid)) = request.user {
+        files::give(folder, uid, gid).map_err(Error::io(folder))?;
+    }
+    fs::create_dir_all(&request.logs).map_err(Error::io(&request.logs))?;
+    let log_path = request.logs.join(format!("{}-{}.log", request.service.name, id.short()));
+    let log = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&log_path)
+        .map_err(Error::io(&log_path))?;
+    let mut log = Log { file: log, written: 0, last: VecDeque::new() };
+    for command in &recipe.build {
+        run(request, command, id, folder, &cache, &mut log, &log_path).await?;
+    }
+    Ok(())
+}
+
+struct Log {
+    file: File,
+    written: usize,
+    last: VecDeque<String>,
+}
+
+impl Log {
+    fn line(&mut self, line: &str) {
+        if self.written < LOG_LIMIT {
+            self.written += line.len() + 1;
+            // A log that cannot be written must not fail the build.
+            let _ = writeln!(self.file, "{line}");
+        }
+        self.last.push_back(line.to_owned());
+        if self.last.len() > SHOWN {
+            self.last.pop_front();
+        }
+    }
+}
+
+async fn run(
+    request: &BuildRequest,
+    command: &str,
+    id: &ReleaseId,
+    folder: &Path,
+    cache: &Path,
+    log: &mut Log,
+    log_path: &Path,
+) -> Result<(), Error> {
+    let marker = format!("{id}-{}", std::process::id());
+    let mut path = toolchain::reachable(&request.path, request.user.is_some());
+    let mut shell = command_line(request, command, cache, &mut path)?;
+    let joined: Vec<String> = path.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    shell
+        .env_clear()
+        .envs(request.variables.iter().map(|(k, v)| (k, v)))
+        .env("PATH", joined.join(":"))
+        .env("HOME", cache.join("home"))
+        .env("CARGO_HOME", cache.join("cargo"))
+        .env("npm_config_cache", cache.join("npm"))
+        .env("LANG", "C.UTF-8")
+        .env("CI", "1")
+        .env("AMBIT_CACHE", cache)
+        .env("AMBIT_BUILD", &marker)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    log.line(&format!("$ {command}"));
+    let mut child = shell.spawn().map_err(Error::io(folder))?;
+    let ender = Ender { group: child.id(), marker };
+    let lines = Mutex::new(log);
+    let say = |line: &str| {
+        (request.output)(line);
+        if let Ok(mut log) = lines.lock() {
+            log.line(line);
+        }
+    };
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let work = async {
+        // What it leaves behind may hold its output open: the end of the command is the end of the build.
+        let status = child.wait();
+        let readers = async { tokio::join!(read(out, &say), read(err, &say)) };
+        tokio::pin!(readers);
+        tokio::pin!(status);
+        tokio::select! {
+            status = &mut status => {
+                let _ = tokio::time::timeout(Duration::from_millis(500), &mut readers).await;
+                status
+            }
+            _ = &mut readers => status.await,
+        }
+    };
+    let status = tokio::select! {
+        status = work => status.map_err(Error::io(folder))?,
+        () = request.cancel.cancelled() => return Err(Error::Stopped { why: "it was taken back".into() }),
+        () = tokio::time::sleep(LONGEST) => {
+            return Err(Error::Stopped { why: format!("it took longer than {} minutes", LONGEST.as_secs() / 60) });
+        }
+    };
+    drop(ender);
+    if status.success() {
+        return Ok(());
+    }
+    let last: Vec<String> = lines.lock().map(|log| log.last.iter().cloned().collect()).unwrap_or_default();
+    let text = last.join("\n");
+    if text.contains("No space left on device") {
+        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        return Err(Error::Io { path: folder.to_path_buf(), source });
+    }
+    Err(Error::Build {
+        command: command.to_owned(),
+        status: status.to_string(),
+        output: Output(text),
+        log: log_path.to_path_buf(),
+    })
+}
+
+/// The command as the build's user, with root's toolchain shown to it where it could not reach it.
+fn command_line(
+    request: &BuildRequest,
+    command: &str,
+    cache: &Path,
+    path: &mut Vec<PathBuf>,
+) -> Result<Command, Error> {
+    let Some((uid, gid)) = request.user else {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-euc", command]);
+        return Ok(shell);
+    };
+    let hidden = toolchain::find(path, "cargo").is_none().then(|| toolchain::rust(&request.path)).flatten();
+    let Some(toolchain) = hidden else {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-euc", command]).uid(uid).gid(gid);
+        return Ok(shell);
+    };
+    let shown = cache.join("toolchain");
+    files::make_folders(&shown, 0o755).map_err(Error::io(&shown))?;
+    path.insert(0, shown.join("bin"));
+    let script = format!(
+        "mount --bind {from} {to} && mount -o remount,bind,ro {to} && \
+         exec setpriv --reuid {uid} --regid {gid} --clear-groups /bin/sh -euc {command}",
+        from = quote(&toolchain.to_string_lossy()),
+        to = quote(&shown.to_string_lossy()),
+        command = quote(command),
+    );
+    let mut shell = Command::new("unshare");
+    shell.args(["--mount", "/bin/sh", "-euc", &script]);
+    Ok(shell)
+}
+
+async fn read<R: AsyncRead + Unpin>(from: Option<R>, say: &(dyn Fn(&str) + Sync)) {
+    let Some(from) = from else { return };
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match from.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line);
+                let text: String = text.trim_end().chars().take(16_384).collect();
+                say(&text);
+            }
+        }
+    }
+}
+
+/// Ends a build's processes, those that left its group included, when it goes out of scope.
+struct Ender {
+    group: Option<u32>,
+    marker: String,
+}
+
+impl Drop for Ender {
+    fn drop(&mut self) {
+        let as_pid = |pid: u32| i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = self.group.and_then(as_pid) {
+            // It has ended, as a rule.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
+        let wanted = format!("AMBIT_BUILD={}", self.marker);
+        let Ok(processes) = fs::read_dir("/proc") else { return };
+        for pid in processes.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
+            let marked = fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|v| v == wanted.as_bytes()));
+            if marked && let Some(pid) = as_pid(pid) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why code could not become a release.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A program that is needed is not on the machine.
+    #[error("{program} is not on this machine")]
+    Missing {
+        /// The program.
+        program: String,
+        /// How it is installed.
+        install: String,
+    },
+    /// git refused.
+    #[error("git {what} failed: {said}")]
+    Git {
+        /// The git command.
+        what: String,
+        /// What it said.
+        said: String,
+    },
+    /// The branch is not there.
+    #[error("there is no branch `{branch}` in {repository}")]
+    NoBranch {
+        /// The branch.
+        branch: String,
+        /// The repository.
+        repository: PathBuf,
+        /// The branches that are there.
+        known: Vec<String>,
+    },
+    /// The folder is not in the commit.
+    #[error("the folder `{path}` is not in {at}")]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Commit or working tree.
+        at: String,
+    },
+    /// The tree holds something that a release cannot hold.
+    #[error("{path} {why}")]
+    Refused {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing tells how the tree is built and run.
+    #[error("nothing tells how {service} is run")]
+    Undetected {
+        /// The service.
+        service: String,
+        /// What was looked for.
+        looked_for: String,
+    },
+    /// A command of the build failed.
+    #[error("`{command}` failed: {status}")]
+    Build {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: String,
+        /// The end of its output.
+        #[source]
+        output: Output,
+        /// Its whole output.
+        log: PathBuf,
+    },
+    /// The build was taken back or took too long.
+    #[error("the build was stopped: {why}")]
+    Stopped {
+        /// Why.
+        why: String,
+    },
+    /// The file system refused.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The last lines of a command's output.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Output(pub(crate) String);
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_path_buf(), source }
+    }
+
+    /// What to do next, where something can be done.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { install, .. } => Some(install.clone()),
+            Self::NoBranch { branch, known, .. } if known.is_empty() => {
+                Some(format!("commit something first, then: git branch {branch}"))
+            }
+            Self::NoBranch { branch, known, .. } => {
+                Some(format!("there are: {}; make it with: git branch {branch}", known.join(", ")))
+            }
+            Self::NoFolder { .. } => Some("is it committed on that branch? `source` is relative to ambit.toml".into()),
+            Self::Undetected { service, .. } => {
+                Some(format!("set `build` and `run` in [services.{service}], or `static` for a folder of files"))
+            }
+            Self::Build { log, .. } => Some(format!("its whole output: {}", log.display())),
+            Self::Io { source, .. } if crate::files::is_disk_full(source) => {
+                Some("the disk is full: free some space (df -h) and repeat the command".into())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! git, by its own program. Names come from people and pushes: they are always whole references or behind `--`, never
+//! read as options, and no hook or helper of the repository runs.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{error::Error, version};
+
+/// A repository, seen from a folder in it.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    top: PathBuf,
+    /// The folder within the repository.
+    prefix: PathBuf,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its hash.
+    pub id: String,
+    /// The first line of its message.
+    pub subject: String,
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("GIT_")) {
+        command.env_remove(name);
+    }
+    command
+        .arg("-C")
+        .arg(folder)
+        // Root may read the repository of a user: nothing in it is run.
+        .args(["-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
+        .args(["-c", "protocol.allow=never"])
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", "*")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null());
+    command
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+    let output = command(folder)
+        .args(arguments)
+        .output()
+        .map_err(|_| Error::Missing { program: "git".into(), install: "apt-get install git".into() })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().lines().next_back().unwrap_or_default().to_owned();
+    Err(Error::Git { what: arguments.first().copied().unwrap_or_default().to_owned(), said })
+}
+
+fn text(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
+    Ok(String::from_utf8_lossy(&git(folder, arguments)?).trim_end().to_owned())
+}
+
+impl Repository {
+    /// The repository that a folder lies in.
+    pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
+        match text(folder, &["rev-parse", "--show-toplevel", "--show-prefix"]) {
+            Ok(lines) => {
+                let mut lines = lines.lines();
+                let top = PathBuf::from(lines.next().unwrap_or_default());
+                Ok(Some(Self { top, prefix: PathBuf::from(lines.next().unwrap_or_default()) }))
+            }
+            Err(Error::Git { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn head(&self, reference: &str) -> Result<Head, Error> {
+        let line = text(&self.top, &["log", "-1", "--format=%H%x00%s", "--end-of-options", reference, "--"])?;
+        let (id, subject) = line.split_once('\0').unwrap_or((line.as_str(), ""));
+        Ok(Head { id: id.to_owned(), subject: subject.to_owned() })
+    }
+
+    /// The newest commit of a branch.
+    pub fn branch_head(&self, branch: &str) -> Result<Head, Error> {
+        self.head(&format!("refs/heads/{branch}")).map_err(|error| match error {
+            Error::Git { .. } => {
+                let known = text(&self.top, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+                let known = known.unwrap_or_default().lines().map(str::to_owned).collect();
+                Error::NoBranch { branch: branch.to_owned(), repository: self.top.clone(), known }
+            }
+            other => other,
+        })
+    }
+
+    /// The tag with the highest version that matches a pattern and is on a branch; `None` where there is none.
+    pub fn newest_tag(&self, pattern: &str, branch: &str) -> Result<Option<(String, Head)>, Error> {
+        self.branch_head(branch)?;
+        let merged = format!("--merged=refs/heads/{branch}");
+        let tags = text(&self.top, &["for-each-ref", "--format=%(refname:strip=2)", &merged, "refs/tags"])?;
+        let matching = tags.lines().filter(|tag| version::matches(pattern, tag));
+        let Some(newest) = matching.max_by(|a, b| version::compare(a, b)) else { return Ok(None) };
+        Ok(Some((newest.to_owned(), self.head(&format!("refs/tags/{newest}"))?)))
+    }
+
+    fn within(&self, path: &Path) -> String {
+        self.prefix.join(path).to_string_lossy().trim_end_matches('/').to_owned()
+    }
+
+    /// The hash of a folder's tree in a commit.
+    pub fn tree_hash(&self, commit: &str, path: &Path) -> Result<String, Error> {
+        let within = self.within(path);
+        let name = if within.is_empty() { format!("{commit}^{{tree}}") } else { format!("{commit}:{within}") };
+        text(&self.top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name])
+            .map_err(|_| Error::NoFolder { path: path.to_path_buf(), at: commit.get(..7).unwrap_or(commit).to_owned() })
+    }
+
+    /// Writes the files of a folder as they are in a commit.
+    pub fn export(&self, commit: &str, path: &Path, into: &Path) -> Result<(), Error> {
+        let tree = self.tree_hash(commit, path)?;
+        let listed = git(&self.top, &["ls-tree", "-r", "-z", "--full-tree", &tree])?;
+        for entry in listed.split(|b| *b == 0).filter(|e| e.starts_with(b"160000")) {
+            let name = String::from_utf8_lossy(entry).split('\t').nth(1).unwrap_or_default().to_owned();
+            return Err(Error::Refused { path: name.into(), why: "is a submodule: not supported yet".into() });
+        }
+        let mut archive = command(&self.top)
+            .args(["archive", "--format=tar", &tree])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(Error::io(&self.top))?;
+        let out = archive.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let unpacked = Command::new("tar")
+            .args(["-x", "--no-same-owner", "-C"])
+            .arg(into)
+            .stdin(out)
+            .output()
+            .map_err(|_| Error::Missing { program: "tar".into(), install: "apt-get install tar".into() })?;
+        let archived = archive.wait().map_err(Error::io(&self.top))?;
+        if !archived.success() || !unpacked.status.success() {
+            let said = String::from_utf8_lossy(&unpacked.stderr).trim().to_owned();
+            if said.contains("No space left") {
+                let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                return Err(Error::Io { path: into.to_path_buf(), source });
+            }
+            return Err(Error::Git { what: "archive".into(), said });
+        }
+        crate::working_tree::check_links(into)
+    }
+}
+
+/// The files below a folder that git tracks, relative to it; none where it is in no repository.
+pub fn tracked_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    match git(folder, &["ls-files", "-z"]) {
+        Ok(listed) => Ok(listed
+            .split(|b| *b == 0)
+            .filter(|p| !p.is_empty())
+            .map(|p| PathBuf::from(String::from_utf8_lossy(p).into_owned()))
+            .collect()),
+        Err(Error::Git { .. }) => Ok(Vec::new()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Which of some branches are there.
+pub(crate) fn branches(folder: &Path) -> Vec<String> {
+    let listed = text(folder, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]).unwrap_or_default();
+    listed.lines().map(str::to_owned).collect()
+}

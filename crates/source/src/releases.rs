@@ -1,0 +1,74 @@
+//! The release store: `RELEASES/ID/tree` with `RELEASES/ID/release.json` beside it. A release exists from the moment in
+//! which that file does: it is written last, as a whole.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ambit_domain::ReleaseId;
+use serde::{Deserialize, Serialize};
+
+use crate::{detect::Recipe, error::Error};
+
+/// The format of `release.json`.
+pub const FORMAT: u32 = 1;
+
+/// An immutable build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Its id.
+    pub id: ReleaseId,
+    /// How it was built and is run.
+    pub recipe: Recipe,
+    /// What it takes on disk, in bytes.
+    pub size: u64,
+    pub(crate) place: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) format: u32,
+    pub(crate) tree: String,
+    pub(crate) recipe: Recipe,
+    pub(crate) size: u64,
+}
+
+impl Release {
+    /// The built tree.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.place.join("tree")
+    }
+
+    /// A PATH with the release's own programs first.
+    #[must_use]
+    pub fn path(&self, path: &str) -> String {
+        let own = [".venv/bin", "node_modules/.bin", "bin"].map(|f| self.folder().join(f));
+        let mut parts: Vec<String> =
+            own.into_iter().filter(|f| f.is_dir()).map(|f| f.to_string_lossy().into_owned()).collect();
+        let root = rustix::process::geteuid().is_root();
+        let whole: Vec<PathBuf> = path.split(':').map(PathBuf::from).collect();
+        let reachable = crate::toolchain::reachable(&whole, root);
+        parts.extend(reachable.into_iter().map(|p| p.to_string_lossy().into_owned()));
+        parts.join(":")
+    }
+}
+
+/// The release with an id, if it was built.
+pub fn find(releases: &Path, id: &ReleaseId) -> Result<Option<Release>, Error> {
+    let place = releases.join(&id.0);
+    let file = place.join("release.json");
+    let text = match fs::read(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(&file)(error)),
+    };
+    let damaged = |why: String| Error::Refused { path: file.clone(), why };
+    let stored: Stored =
+        serde_json::from_slice(&text).map_err(|e| damaged(format!("is damaged ({e}); delete its folder")))?;
+    if stored.format > FORMAT {
+        return Err(damaged(format!("has format {}, newer than this program knows", stored.format)));
+    }
+    Ok(Some(Release { id: id.clone(), recipe: stored.recipe, size: stored.size, place }))
+}
