@@ -6,7 +6,7 @@
 //! calls [`run`] sets up `tracing`. Who changes routes stores a new [`table::RoutingTable`] and calls
 //! [`client::reload`], which returns once every worker serves by the new table.
 //!
-//! The way of a request: [`worker`](self) accepts, `connection` watches the socket, `serve` finds the route (`routing`),
+//! The way of a request: `worker` accepts, `connection` watches the socket, `serve` finds the route (`routing`),
 //! and `forward` (an app) or `site` (files) answers; `tunnel` takes over after an upgrade.
 
 mod answer;
