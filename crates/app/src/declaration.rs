@@ -21,7 +21,7 @@ pub struct Declaration {
     /// Warnings.
     pub diagnostics: Vec<Diagnostic>,
     secrets: Option<SecretsFile>,
-    identities: Identities,
+    identities: Option<Identities>,
 }
 
 /// A declaration that cannot be used.
@@ -96,14 +96,23 @@ impl Declaration {
             return Err(LoadError::Invalid(Box::new(Invalid { file, text, diagnostics: parsed.diagnostics })));
         };
         let secrets = SecretsFile::load(&folder.join("ambit.secrets")).map_err(|e| failed(&e))?;
-        let identities = Identities::parse(keys).map_err(|e| failed(&e))?;
+        let identities =
+            if keys.trim().is_empty() { None } else { Some(Identities::parse(keys).map_err(|e| failed(&e))?) };
         Ok(Self { folder: folder.to_path_buf(), text, project, diagnostics: parsed.diagnostics, secrets, identities })
     }
 
     /// The value of a secret; `None` where nobody set it.
     pub fn secret(&self, environment: &EnvironmentName, name: &str) -> Result<Option<String>, Failure> {
-        let Some(file) = &self.secrets else { return Ok(None) };
-        let value = file.get(environment, name, &self.identities).map_err(|error| {
+        let Some(file) = self.secrets.as_ref().filter(|f| f.contains(environment, name)) else { return Ok(None) };
+        let Some(identities) = &self.identities else {
+            return Err(Failure::new(
+                FailureKind::Declaration,
+                format!("there is no key that opens the secrets of {}", self.project.name),
+            )
+            .hint("ambit secret key prints your public key, or makes one: ask a teammate to add it to `recipients` and to run `ambit secret rotate`")
+            .hint("or set AMBIT_KEY"));
+        };
+        let value = file.get(environment, name, identities).map_err(|error| {
             let failure = Failure::from_error(FailureKind::Declaration, &error);
             match error.hint() {
                 Some(hint) => failure.hint(hint),

@@ -19,7 +19,8 @@ use crate::{
 
 impl Host {
     pub(crate) fn proxy_record(&self) -> PathBuf {
-        self.home.proxy().join("keeper")
+        // Not in the proxy's folder: that belongs to the proxy's user, and root acts on what a record says.
+        self.home.run().join("proxy")
     }
 
     /// Makes the folders that the proxy reads: nobody but its user enters them.

@@ -34,7 +34,12 @@ impl<'a> Vault<'a> {
     }
 
     fn identities(&self) -> Result<Identities, Failure> {
-        Identities::parse(&context::keys(&self.project.name)?).map_err(|e| told(&e, e.hint()))
+        let keys = context::keys(&self.project.name)?;
+        if keys.trim().is_empty() {
+            return Err(Failure::new(FailureKind::Declaration, "you have no key for this project")
+                .hint("ambit secret key makes one; a teammate adds its public half to `recipients`"));
+        }
+        Identities::parse(&keys).map_err(|e| told(&e, e.hint()))
     }
 
     fn environment(&self, name: &str) -> Result<&Environment, Failure> {
