@@ -1,18 +1,11 @@
 //! A project as its file declares it. Overrides per environment are already applied: an [`Environment`] is complete in
 //! itself, and nobody downstream asks which value came from where, except through [`Origin`].
 
-mod deploys;
-mod providers;
-
 use std::{ops::Range, path::PathBuf, time::Duration};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    deploys::{Day, Deploys, Freeze, WeekTime},
-    providers::{Cloudflare, Expo, GitHub, Host, Kubernetes, Protection, Providers, Railway, Sentry, UptimeRobot},
-};
 use crate::name::{EnvironmentName, ProjectName, ServiceName};
 
 /// What one `ambit.toml` declares.
@@ -22,9 +15,6 @@ pub struct Project {
     pub name: ProjectName,
     /// The public domain that `@` stands for, where there is one.
     pub domain: Option<String>,
-    /// Time zone of freezes and schedules, such as `America/Bogota`; `None` is UTC.
-    #[serde(default)]
-    pub timezone: Option<String>,
     /// The environments, in the order of the file, each complete.
     pub environments: IndexMap<EnvironmentName, Environment>,
 }
@@ -78,15 +68,6 @@ pub struct Environment {
     pub costs: IndexMap<String, (f64, f64)>,
     /// The mobile app as built for it.
     pub mobile: Option<Mobile>,
-    /// What a deployment to it has to keep to.
-    #[serde(default)]
-    pub deploys: Deploys,
-    /// Who is told, and where.
-    #[serde(default)]
-    pub notifications: Notifications,
-    /// Where part of it lives elsewhere.
-    #[serde(default)]
-    pub providers: Providers,
 }
 
 /// Which code an environment runs.
@@ -124,9 +105,6 @@ pub struct Backup {
     pub keep: Option<Duration>,
     /// Whether any moment within `keep` can be restored.
     pub point_in_time: bool,
-    /// Where backups go: a folder, or `s3://…`, `sftp://…`; `None` is Ambit's own folder.
-    #[serde(default)]
-    pub to: Option<String>,
 }
 
 /// An app or a site.
@@ -391,17 +369,6 @@ pub enum MonitoringLevel {
     Full,
 }
 
-/// Who is told, and where.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notifications {
-    /// Name of the value in ambit.secrets that is a Slack incoming webhook.
-    pub slack: Option<String>,
-    /// Addresses that are written to.
-    pub email: Vec<String>,
-    /// A URL that is called.
-    pub webhook: Option<String>,
-}
-
 /// The mobile app as built for one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mobile {
@@ -413,21 +380,4 @@ pub struct Mobile {
     pub name: String,
     /// EAS build profiles that are built against this environment.
     pub profiles: Vec<String>,
-    /// Its icon, relative to `source`.
-    #[serde(default)]
-    pub icon: Option<PathBuf>,
-    /// How each of `profiles` is built.
-    #[serde(default)]
-    pub builds: IndexMap<String, Profile>,
-}
-
-/// How an EAS build profile is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Profile {
-    /// Whether it goes to a store; otherwise to testers.
-    pub store: bool,
-    /// Whether it is a development client.
-    pub client: bool,
-    /// Whether Android gets an app bundle instead of an APK.
-    pub app_bundle: bool,
 }

@@ -1,51 +1,23 @@
 //! Takes values out of the tree by the rules of the format, and remembers everything that does not fit.
 
-use std::{
-    collections::HashSet,
-    ops::Range,
-    path::{Component, PathBuf},
-    time::Duration,
-};
+use std::{ops::Range, time::Duration};
 
 use crate::{
     diagnostic::Diagnostic,
-    format::Key,
-    nearest::{nearest, shown},
+    format::{Key, Takes},
     quantity,
     syntax::{Entry, Item, Node},
 };
 
-/// So many findings are told at once; more help nobody.
-pub(crate) const MOST_FINDINGS: usize = 200;
-
 /// Reads values for one environment after the other; findings that repeat are told once.
 pub(crate) struct Reader {
     pub(crate) environments: Vec<String>,
-    found: Vec<Diagnostic>,
-    told: HashSet<(Option<(usize, usize)>, String, Option<String>)>,
-    line_starts: Vec<usize>,
+    pub(crate) found: Vec<Diagnostic>,
 }
 
 impl Reader {
-    pub(crate) fn new(text: &str) -> Self {
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { environments: Vec::new(), found: Vec::new(), told: HashSet::new(), line_starts }
-    }
-
-    pub(crate) fn into_findings(self) -> Vec<Diagnostic> {
-        self.found
-    }
-
-    /// The line, from 1, that a place stands on.
-    pub(crate) fn line(&self, at: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= at)
-    }
-
     pub(crate) fn tell(&mut self, diagnostic: Diagnostic) {
-        let place = diagnostic.span.as_ref().map(|s| (s.start, s.end));
-        if self.found.len() <= MOST_FINDINGS
-            && self.told.insert((place, diagnostic.message.clone(), diagnostic.label.clone()))
-        {
+        if !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
     }
@@ -54,14 +26,10 @@ impl Reader {
         self.tell(Diagnostic::error(span.clone(), message));
     }
 
-    pub(crate) fn environment_names(&self) -> Vec<String> {
-        self.environments.clone()
-    }
-
     /// Tells keys that the section does not know.
     pub(crate) fn known_keys(&mut self, entries: &[Entry], keys: &[Key], section: &str) {
-        for entry in entries.iter().filter(|e| keys.iter().all(|k| k.name != e.key)) {
-            let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
+        let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
+        for entry in entries.iter().filter(|e| !names.contains(&e.key.as_str())) {
             self.unknown(
                 &entry.key_span,
                 &format!("unknown key `{}` in {section}", shown(&entry.key)),
@@ -75,57 +43,52 @@ impl Reader {
         let diagnostic = Diagnostic::error(span.clone(), message);
         self.tell(match nearest(word, known) {
             Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
-            None if (1..=24).contains(&known.len()) => {
+            None if known.len() <= 12 => {
                 diagnostic.label("not known here").help(format!("known: {}", known.join(", ")))
             }
             None => diagnostic.label("not known here"),
         });
     }
 
-    /// A name that stands where an environment's has to.
-    pub(crate) fn unknown_environment(&mut self, span: &Range<usize>, name: &str) {
-        let known = self.environment_names();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let diagnostic = Diagnostic::error(span.clone(), format!("unknown environment `{}`", shown(name)));
-        self.tell(match nearest(name, &known) {
-            Some(near) => diagnostic.label(format!("not declared; did you mean `{near}`?")),
-            None => diagnostic.label("not declared").help(format!("declared: {}", known.join(", "))),
-        });
+    /// The value of a key for an environment: the one for all, or the environment's own out of a table. The second part
+    /// tells whether it is the environment's own.
+    pub(crate) fn pick<'n>(&mut self, table: &'n Node, key: &Key, environment: &str) -> Option<(&'n Node, bool)> {
+        let node = table.get(key.name)?;
+        if !key.per_environment {
+            return Some((node, false));
+        }
+        self.pick_value(node, key.takes, environment)
     }
 
-    /// The value for an environment: the one for all, or the environment's own out of a table. The second part tells
-    /// whether it is the environment's own.
-    pub(crate) fn pick<'n>(
+    pub(crate) fn pick_value<'n>(
         &mut self,
         node: &'n Node,
-        long_form: &[Key],
-        title: &str,
+        takes: Takes,
         environment: &str,
     ) -> Option<(&'n Node, bool)> {
         let Some(entries) = node.table() else { return Some((node, false)) };
-        if entries.iter().any(|e| long_form.iter().any(|k| k.name == e.key)) {
+        let own_keys: &[Key] = match takes {
+            Takes::Table(keys) | Takes::TextOrTable(keys) => keys,
+            _ => &[],
+        };
+        if !own_keys.is_empty() && entries.iter().any(|e| own_keys.iter().any(|k| k.name == e.key)) {
             return Some((node, false));
         }
-        self.environment_keys(entries, long_form, title);
-        node.get(environment).map(|own| (own, true))
+        self.environment_keys(entries);
+        entries.iter().find(|e| e.key == environment).map(|e| (&e.node, true))
     }
 
-    /// Tells the keys of a table per environment that are no environments. Where it may have a long form, a key that is
-    /// nearer to one of its keys is taken for that.
-    pub(crate) fn environment_keys(&mut self, entries: &[Entry], long_form: &[Key], title: &str) {
-        for entry in entries.iter().filter(|e| !self.environments.contains(&e.key)).collect::<Vec<_>>() {
-            let keys: Vec<&str> = long_form.iter().map(|k| k.name).collect();
-            let names = self.environment_names();
-            let both: Vec<&str> = names.iter().map(String::as_str).chain(keys.iter().copied()).collect();
-            match nearest(&entry.key, &both) {
-                Some(near) if keys.contains(&near) => {
-                    let message = format!("unknown key `{}` in {title}", shown(&entry.key));
-                    self.tell(
-                        Diagnostic::error(entry.key_span.clone(), message).label(format!("did you mean `{near}`?")),
-                    );
-                }
-                _ => self.unknown_environment(&entry.key_span, &entry.key),
-            }
+    /// Tells the keys of a table per environment that are no environments.
+    pub(crate) fn environment_keys(&mut self, entries: &[Entry]) {
+        let known = self.environments.clone();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        for entry in entries.iter().filter(|e| !known.contains(&e.key.as_str())) {
+            let diagnostic =
+                Diagnostic::error(entry.key_span.clone(), format!("unknown environment `{}`", shown(&entry.key)));
+            self.tell(match nearest(&entry.key, &known) {
+                Some(near) => diagnostic.label(format!("not declared; did you mean `{near}`?")),
+                None => diagnostic.label("not declared").help(format!("declared: {}", known.join(", "))),
+            });
         }
     }
 
@@ -160,18 +123,14 @@ impl Reader {
         Some(text)
     }
 
-    pub(crate) fn list<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n [Node]> {
+    pub(crate) fn texts(&mut self, node: &Node, key: &str) -> Option<Vec<String>> {
         match &node.item {
-            Item::List(list) => Some(list),
+            Item::List(list) => Some(list.iter().filter_map(|n| self.words(n, key)).collect()),
             _ => {
                 self.wrong(node, key, "a list of texts");
                 None
             }
         }
-    }
-
-    pub(crate) fn texts(&mut self, node: &Node, key: &str) -> Option<Vec<String>> {
-        Some(self.list(node, key)?.iter().filter_map(|n| self.words(n, key)).collect())
     }
 
     pub(crate) fn bool(&mut self, node: &Node, key: &str) -> Option<bool> {
@@ -184,10 +143,11 @@ impl Reader {
         }
     }
 
-    pub(crate) fn whole(&mut self, node: &Node, key: &str, low: i64, high: i64) -> Option<i64> {
+    pub(crate) fn whole(&mut self, node: &Node, key: &str, allowed: std::ops::RangeInclusive<i64>) -> Option<i64> {
         match node.item {
-            Item::Integer(number) if (low..=high).contains(&number) => Some(number),
+            Item::Integer(number) if allowed.contains(&number) => Some(number),
             Item::Integer(_) => {
+                let (low, high) = (allowed.start(), allowed.end());
                 self.error(&node.span, format!("`{key}` takes a whole number from {low} to {high}"));
                 None
             }
@@ -198,22 +158,16 @@ impl Reader {
         }
     }
 
-    pub(crate) fn number(&mut self, node: &Node, key: &str, low: f64, high: f64) -> Option<f64> {
-        let number = match node.item {
+    pub(crate) fn number(&mut self, node: &Node, key: &str) -> Option<f64> {
+        match node.item {
             #[allow(clippy::cast_precision_loss)]
-            Item::Integer(number) => number as f64,
-            Item::Float(number, _) => number,
+            Item::Integer(number) => Some(number as f64),
+            Item::Float(number) if number.is_finite() => Some(number),
             _ => {
                 self.wrong(node, key, "a number");
-                return None;
+                None
             }
-        };
-        if !(low..=high).contains(&number) {
-            let most = if high.is_finite() { format!(" to {high}") } else { " upwards".to_owned() };
-            self.error(&node.span, format!("`{key}` takes a number from {low}{most}"));
-            return None;
         }
-        Some(number)
     }
 
     pub(crate) fn duration(&mut self, node: &Node, key: &str) -> Option<Duration> {
@@ -222,7 +176,7 @@ impl Reader {
         if read.is_none() {
             self.tell(
                 Diagnostic::error(node.span.clone(), format!("`{key}` is not a time: `{}`", shown(&text)))
-                    .help("write 30s, 15m, 6h, 7d, 2w, hourly, daily or weekly"),
+                    .help("write 30s, 15m, 6h, 7d, 2w, daily or weekly"),
             );
         }
         read
@@ -248,19 +202,22 @@ impl Reader {
         }
         found
     }
+}
 
-    /// A path below the project's folder.
-    pub(crate) fn path(&mut self, node: &Node, key: &str) -> Option<PathBuf> {
-        let text = self.words(node, key)?;
-        let path = PathBuf::from(&text);
-        let inside = path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-        if !inside || text.chars().any(char::is_control) {
-            self.tell(
-                Diagnostic::error(node.span.clone(), format!("`{key}` leaves the project: `{}`", shown(&text)))
-                    .help("write it relative to ambit.toml, without `..`"),
-            );
-            return None;
-        }
-        Some(path.components().filter(|c| matches!(c, Component::Normal(_))).collect())
-    }
+/// Names and values of the file in messages: bounded, without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    short.escape_debug().to_string()
+}
+
+/// The known word that a misspelt one most likely means.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word: String = word.chars().take(60).collect::<String>().to_lowercase();
+    let prefix = |k: &str| k.len() >= 3 && (word.starts_with(k) || (word.len() >= 3 && k.starts_with(word.as_str())));
+    known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(&word, &k.to_lowercase()), *k))
+        .filter(|(distance, k)| *distance <= 1 + k.len() / 4 || prefix(&k.to_lowercase()))
+        .min()
+        .map(|(_, k)| k)
 }

@@ -1,6 +1,6 @@
 //! TOML as a tree in which every key and value knows its place.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use toml::{
     Spanned,
@@ -20,20 +20,12 @@ pub(crate) struct Node {
 pub(crate) enum Item {
     Text(String),
     Integer(i64),
-    /// With its text: `1.10` stays so for a process.
-    Float(f64, String),
+    Float(f64),
     Bool(bool),
     List(Vec<Node>),
-    Table(Table),
+    Table(Vec<Entry>),
     /// A date: no key takes one.
     Date(String),
-}
-
-/// Keys with their values, in the order of the file.
-#[derive(Debug, Clone)]
-pub(crate) struct Table {
-    entries: Vec<Entry>,
-    places: HashMap<String, usize>,
 }
 
 /// A key with its value.
@@ -44,47 +36,23 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-impl Table {
-    fn of(table: &DeTable<'_>) -> Self {
-        let entries: Vec<Entry> = table
-            .iter()
-            .map(|(key, value)| Entry { key: key.get_ref().to_string(), key_span: key.span(), node: node(value) })
-            .collect();
-        let places = entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)).collect();
-        Self { entries, places }
-    }
-}
-
 impl Node {
-    /// The entries of a table.
     pub(crate) fn table(&self) -> Option<&[Entry]> {
         match &self.item {
-            Item::Table(table) => Some(&table.entries),
+            Item::Table(entries) => Some(entries),
             _ => None,
         }
     }
 
-    /// The entries of a table; none where it is something else.
-    pub(crate) fn entries(&self) -> &[Entry] {
-        self.table().unwrap_or_default()
-    }
-
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
-        match &self.item {
-            Item::Table(table) => table.places.get(key).and_then(|place| table.entries.get(*place)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        self.entry(key).map(|e| &e.node)
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.table()?.iter().find(|e| e.key == key).map(|e| &e.node)
     }
 
     /// What it is, for people.
     pub(crate) fn kind(&self) -> &'static str {
         match self.item {
             Item::Text(_) => "text",
-            Item::Integer(_) | Item::Float(..) => "a number",
+            Item::Integer(_) | Item::Float(_) => "a number",
             Item::Bool(_) => "true or false",
             Item::List(_) => "a list",
             Item::Table(_) => "a table",
@@ -95,8 +63,9 @@ impl Node {
     /// A scalar as the text that a process is given.
     pub(crate) fn scalar(&self) -> Option<String> {
         match &self.item {
-            Item::Text(text) | Item::Date(text) | Item::Float(_, text) => Some(text.clone()),
+            Item::Text(text) | Item::Date(text) => Some(text.clone()),
             Item::Integer(number) => Some(number.to_string()),
+            Item::Float(number) => Some(number.to_string()),
             Item::Bool(value) => Some(value.to_string()),
             Item::List(_) | Item::Table(_) => None,
         }
@@ -115,7 +84,14 @@ pub(crate) fn read(text: &str) -> (Node, Vec<Diagnostic>) {
         })
         .collect();
     let span = table.span();
-    (Node { span, item: Item::Table(Table::of(table.get_ref())) }, found)
+    (Node { span, item: Item::Table(entries(table.get_ref())) }, found)
+}
+
+fn entries(table: &DeTable<'_>) -> Vec<Entry> {
+    table
+        .iter()
+        .map(|(key, value)| Entry { key: key.get_ref().to_string(), key_span: key.span(), node: node(value) })
+        .collect()
 }
 
 fn node(value: &Spanned<DeValue<'_>>) -> Node {
@@ -126,13 +102,12 @@ fn node(value: &Spanned<DeValue<'_>>) -> Node {
             i64::from_str_radix(digits, number.radix()).map_or_else(|_| Item::Text(digits.to_owned()), Item::Integer)
         }
         DeValue::Float(number) => {
-            let text = number.as_str().to_owned();
-            text.parse().map_or_else(|_| Item::Text(text.clone()), |value| Item::Float(value, text.clone()))
+            number.as_str().parse().map_or_else(|_| Item::Text(number.as_str().to_owned()), Item::Float)
         }
         DeValue::Boolean(value) => Item::Bool(*value),
         DeValue::Datetime(date) => Item::Date(date.to_string()),
         DeValue::Array(list) => Item::List(list.iter().map(node).collect()),
-        DeValue::Table(table) => Item::Table(Table::of(table)),
+        DeValue::Table(table) => Item::Table(entries(table)),
     };
     Node { span: value.span(), item }
 }
