@@ -1,5 +1,7 @@
 //! Environments on this machine, with real servers: made, stopped, killed, changed and removed.
 
+#![allow(clippy::unwrap_used)] // A test may panic.
+
 use std::{
     future::Future,
     path::{Path, PathBuf},

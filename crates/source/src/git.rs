@@ -120,7 +120,7 @@ impl Repository {
     pub fn export(&self, commit: &str, path: &Path, into: &Path) -> Result<(), Error> {
         let tree = self.tree_hash(commit, path)?;
         let listed = git(&self.top, &["ls-tree", "-r", "-z", "--full-tree", &tree])?;
-        for entry in listed.split(|b| *b == 0).filter(|e| e.starts_with(b"160000")) {
+        if let Some(entry) = listed.split(|b| *b == 0).find(|e| e.starts_with(b"160000")) {
             let name = String::from_utf8_lossy(entry).split('\t').nth(1).unwrap_or_default().to_owned();
             return Err(Error::Refused { path: name.into(), why: "is a submodule: not supported yet".into() });
         }
