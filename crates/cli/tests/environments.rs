@@ -1,0 +1,236 @@
+//! The program as a person uses it, with real servers and real git.
+
+#![allow(clippy::unwrap_used)] // A test may panic.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+/// A machine of its own: a state folder and a port. Everything is stopped and removed at the end, also of a failed test.
+struct Machine {
+    folder: tempfile::TempDir,
+    port: u16,
+    projects: Vec<(PathBuf, &'static str)>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { folder, port, projects: Vec::new() }
+    }
+
+    fn ambit(&self, project: &Path, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_ambit"))
+            .args(arguments)
+            .current_dir(project)
+            .env("AMBIT_HOME", self.folder.path().join("home"))
+            .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
+            .env_remove("AMBIT_KEY")
+            .output()
+            .unwrap()
+    }
+
+    fn ok(&self, project: &Path, arguments: &[&str]) -> String {
+        let output = self.ambit(project, arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "ambit {arguments:?}: {}\n{out}\n{err}", output.status);
+        out.into_owned()
+    }
+
+    fn up(&self, project: &Path) -> String {
+        self.ok(project, &["up", "--listen", &format!("127.0.0.1:{}", self.port)])
+    }
+
+    /// Puts a project's files on the machine; `environments` are removed at the end.
+    fn project(&mut self, name: &str, environments: &[&'static str]) -> PathBuf {
+        let project = self.folder.path().join(name);
+        std::fs::create_dir(&project).unwrap();
+        self.projects.extend(environments.iter().map(|e| (project.clone(), *e)));
+        project
+    }
+
+    fn get(&self, host: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", self.port).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn daemon(&self) -> Option<i32> {
+        let text = std::fs::read_to_string(self.folder.path().join("home/run/daemon.lock")).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// Processes that were started for this machine.
+    fn processes(&self) -> usize {
+        let home = self.folder.path().join("home").to_string_lossy().into_owned();
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|e| std::fs::read(e.ok()?.path().join("cmdline")).ok())
+            .filter(|c| String::from_utf8_lossy(c).contains(&home))
+            .count()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let home = self.folder.path().join("home");
+        let owners: Vec<u32> = [home.join("proxy"), home.join("cache")]
+            .into_iter()
+            .flat_map(|f| {
+                let below = std::fs::read_dir(&f).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path()));
+                let deeper = below.flat_map(|p| {
+                    std::fs::read_dir(p)
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|e| e.ok().map(|e| e.path()))
+                        .collect::<Vec<_>>()
+                });
+                std::iter::once(f.clone()).chain(deeper).collect::<Vec<_>>()
+            })
+            .filter_map(|f| std::fs::metadata(f).ok().map(|m| m.uid()))
+            .filter(|uid| *uid != 0)
+            .collect();
+        for (project, environment) in &self.projects {
+            self.ambit(project, &["destroy", environment, "--confirm", environment]);
+        }
+        for (project, _) in &self.projects {
+            self.ambit(project, &["down"]);
+        }
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        for line in passwd.lines() {
+            let fields: Vec<&str> = line.split(':').collect();
+            let ours = fields.first().is_some_and(|n| n.starts_with("ambit-"));
+            if ours && fields.get(2).and_then(|u| u.parse().ok()).is_some_and(|uid: u32| owners.contains(&uid)) {
+                let _ = Command::new("userdel").arg(fields[0]).output();
+            }
+        }
+    }
+}
+
+fn git(project: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "init.defaultBranch=main"];
+    let output = Command::new("git").args(identity).args(arguments).current_dir(project).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "{what}: waited for 30 s");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn five_different_mistakes_are_told_in_one_go_with_their_places() {
+    let mut machine = Machine::new();
+    let project = machine.project("shop", &[]);
+    let text = "project = \"shop\"\n[environments.dev]\nbrnch = \"develop\"\n[environments.prod]\nseed = true\n\
+                [services.web]\nstatic = \"web\"\nurl = { production = \"@\" }\n[services.api]\ninstances = \"two\"\n\
+                [variables]\nA = \"${missing.url}\"\n";
+    std::fs::write(project.join("ambit.toml"), text).unwrap();
+    let output = machine.ambit(&project, &["check"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    for place in ["ambit.toml:3:1", "ambit.toml:5:8", "ambit.toml:8:9", "ambit.toml:10:13", "ambit.toml:12:6"] {
+        assert!(said.contains(place), "{place} is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn a_folder_of_files_is_served_and_nothing_is_left_when_it_is_down() {
+    let mut machine = Machine::new();
+    let project = machine.project("pages", &["dev"]);
+    std::fs::write(project.join("index.html"), "<p>%AMBIT_ENVIRONMENT%</p>").unwrap();
+    machine.ok(&project, &["init"]);
+    machine.up(&project);
+    let page = machine.get("dev.pages.localhost", "/");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<p>dev</p>"), "{page}");
+    assert!(page.to_lowercase().contains("x-robots-tag: noindex"), "{page}");
+    let stranger = machine.get("other.localhost", "/");
+    assert!(stranger.starts_with("HTTP/1.1 404") && !stranger.contains("pages"), "{stranger}");
+    assert!(machine.up(&project).contains("nothing was changed"));
+
+    let daemon = machine.daemon().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(machine.get("dev.pages.localhost", "/").contains("<p>dev</p>"), "served without the daemon");
+    machine.up(&project);
+    assert_ne!(machine.daemon(), Some(daemon));
+
+    machine.ok(&project, &["down"]);
+    until("every process ends", || machine.processes() == 0);
+}
+
+#[test]
+fn environments_run_their_own_branches_with_data_of_their_own() {
+    let mut machine = Machine::new();
+    let project = machine.project("count", &["dev", "test"]);
+    let server = "import os, http.server, subprocess\n\
+        class H(http.server.BaseHTTPRequestHandler):\n\
+        \x20   def do_GET(self):\n\
+        \x20       self.send_response(200); self.end_headers()\n\
+        \x20       self.wfile.write(('VERSION ' + os.environ['AMBIT_ENVIRONMENT'] + ' ' + os.environ['GREETING']).encode())\n\
+        http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), H).serve_forever()\n";
+    let toml = |greeting: &str| {
+        format!(
+            "project = \"count\"\n[environments.dev]\nbranch = \"develop\"\n[environments.test]\nbranch = \"staging\"\n\
+             [services.app]\nrun = \"exec /usr/bin/python3 server.py\"\nbuild = \"true\"\nhealth = \"/\"\n\
+             url = {{ dev = \"dev.@\", test = \"test.@\" }}\n[services.postgres]\n[variables]\n\
+             GREETING = {{ dev = \"{greeting}\", test = \"hi\" }}\n"
+        )
+    };
+    std::fs::write(project.join("ambit.toml"), toml("hello")).unwrap();
+    std::fs::write(project.join("server.py"), server.replace("VERSION", "one")).unwrap();
+    git(&project, &["init", "-q"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-q", "-m", "one"]);
+    git(&project, &["branch", "staging"]);
+    git(&project, &["checkout", "-q", "-b", "develop"]);
+    std::fs::write(project.join("server.py"), server.replace("VERSION", "two")).unwrap();
+    git(&project, &["commit", "-q", "-am", "two"]);
+    machine.up(&project);
+    let body = |host: &str| machine.get(host, "/").rsplit("\r\n").next().unwrap_or_default().to_owned();
+    assert_eq!(body("dev.count.localhost"), "two dev hello");
+    assert_eq!(body("test.count.localhost"), "one test hi");
+
+    let sql = |environment: &str, statement: &str| {
+        machine.ambit(&project, &["psql", "-e", environment, "--", "-Atc", statement])
+    };
+    assert!(sql("dev", "CREATE TABLE t AS SELECT 7 AS n").status.success());
+    assert_eq!(String::from_utf8_lossy(&sql("dev", "SELECT n FROM t").stdout), "7\n");
+    assert!(!sql("test", "SELECT n FROM t").status.success(), "test sees dev's table");
+
+    let pid = |environment: &str, service: &str| {
+        let folder = machine.folder.path().join("home/keepers/count").join(environment);
+        let mut records: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        records.retain(|r| r.file_name().unwrap().to_string_lossy().starts_with(service));
+        std::fs::read_to_string(records[0].join("state.json")).unwrap()
+    };
+    let before = (pid("test", "app"), pid("dev", "postgres"));
+    std::fs::write(project.join("ambit.toml"), toml("good day")).unwrap();
+    let plan = machine.ok(&project, &["plan"]);
+    assert!(plan.contains("replaced: variable GREETING"), "{plan}");
+    machine.up(&project);
+    assert_eq!(body("dev.count.localhost"), "two dev good day");
+    assert_eq!((pid("test", "app"), pid("dev", "postgres")), before, "only what the change touches is restarted");
+
+    std::fs::write(
+        project.join("ambit.toml"),
+        toml("x").replace("exec /usr/bin/python3 server.py", "echo broken; exit 1"),
+    )
+    .unwrap();
+    let failed = machine.ambit(&project, &["up", "dev"]);
+    assert_eq!(failed.status.code(), Some(5), "{}", String::from_utf8_lossy(&failed.stderr));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("broken"));
+    assert_eq!(body("dev.count.localhost"), "two dev good day", "the old version still serves");
+}
