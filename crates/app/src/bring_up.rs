@@ -1,7 +1,7 @@
 //! One environment made as it is declared.
 //!
 //! Order, and what a crash at each point leaves behind:
-//! 1. servers start, releases are built: nothing that ran is touched; all of it is found again.
+//! 1. servers start, builds are made: nothing that ran is touched; all of it is found again.
 //! 2. migrations run: they are the app's own and remember themselves.
 //! 3. new instances start beside the old ones: before the record names them they are strays, stopped by the next run.
 //! 4. the record is written, the old instances in it as retiring; then the routes: from here on the new ones serve, and

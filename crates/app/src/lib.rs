@@ -7,6 +7,7 @@
 mod address;
 mod ambit;
 mod bring_up;
+mod builds;
 mod check;
 mod code;
 mod components;
@@ -18,7 +19,6 @@ mod logs;
 mod plan;
 mod progress;
 mod put;
-mod release;
 mod routes;
 mod status;
 mod supervise;

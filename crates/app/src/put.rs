@@ -14,10 +14,10 @@ use futures_util::future::join_all;
 use crate::{
     ambit::{now, store_failure},
     bring_up::BringUp,
+    builds::Built,
     code::source_failure,
     components::given_to,
     facts::{kind, postgres_url, redis_url},
-    release::Built,
 };
 
 /// How long an app without a declared deadline has to become ready.
@@ -88,7 +88,7 @@ impl BringUp<'_> {
         Ok(Some(ServiceRecord {
             made_from: made_from.clone(),
             real: Real::App {
-                release: built.release.id.clone(),
+                build: built.build.id.clone(),
                 commit: built.commit.clone(),
                 serving: keep.into_iter().chain(new).collect(),
                 retiring,
@@ -173,7 +173,7 @@ impl BringUp<'_> {
     ) -> AppProcess {
         AppProcess {
             command: command.to_owned(),
-            directory: built.release.folder(),
+            directory: built.build.folder(),
             variables,
             memory: app.memory,
             cpus: app.cpus,
@@ -191,7 +191,7 @@ impl BringUp<'_> {
         for (name, value) in &built.recipe().variables {
             set(name, value.clone());
         }
-        set("PATH", built.release.path(&self.ambit.path()));
+        set("PATH", built.build.path(&self.ambit.path()));
         set("LANG", "C.UTF-8".to_owned());
         if let Some(server) = &self.servers.postgres {
             set("DATABASE_URL", postgres_url(server));
@@ -206,7 +206,7 @@ impl BringUp<'_> {
         set("AMBIT_ENVIRONMENT", self.id.environment.to_string());
         set("AMBIT_ENVIRONMENT_KIND", kind(self.environment.kind).to_owned());
         set("AMBIT_SERVICE", service.name.to_string());
-        set("AMBIT_RELEASE", built.release.id.short().to_owned());
+        set("AMBIT_RELEASE", built.build.id.short().to_owned());
         all.into_iter().filter(|(name, _)| name != "PORT").collect()
     }
 
@@ -284,7 +284,7 @@ impl BringUp<'_> {
         Ok(Some(ServiceRecord {
             made_from: made_from.clone(),
             real: Real::Site {
-                release: built.release.id.clone(),
+                build: built.build.id.clone(),
                 commit: built.commit.clone(),
                 folder,
                 single_page: site.single_page,
@@ -305,7 +305,7 @@ impl BringUp<'_> {
             .collect();
         let within = site.folder.strip_prefix(&site.source).unwrap_or(&site.folder).to_path_buf();
         let request = ambit_source::sites::Render {
-            from: built.release.folder().join(within),
+            from: built.build.folder().join(within),
             into: self.ambit.home.sites(&self.id).join(service.name.as_str()),
             variables: exposed,
             environment: self.id.environment.to_string(),

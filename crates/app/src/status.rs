@@ -48,7 +48,7 @@ pub struct ServiceStatus {
     pub healthy: bool,
     /// What is wrong, where something is.
     pub trouble: Option<String>,
-    /// The short id of its release, or the version of the server.
+    /// The short id of its build, or the version of the server.
     pub version: Option<String>,
     /// The commit that it was built from.
     pub commit: Option<Commit>,
@@ -110,15 +110,13 @@ impl Ambit {
             let mine: Vec<&InstanceStatus> = running.iter().filter(|i| i.service == name).collect();
             let up = |number: u32| mine.iter().any(|i| i.number == number && i.health == InstanceHealth::Running);
             let (instances, version, commit, ports) = match &service.real {
-                Real::App { serving, release, commit, .. } => (
+                Real::App { serving, build, commit, .. } => (
                     Some((serving.iter().filter(|i| up(i.number)).count(), serving.len())),
-                    Some(release.short().to_owned()),
+                    Some(build.short().to_owned()),
                     commit.clone(),
                     serving.iter().filter_map(|i| i.port).collect(),
                 ),
-                Real::Site { release, commit, .. } => {
-                    (None, Some(release.short().to_owned()), commit.clone(), Vec::new())
-                }
+                Real::Site { build, commit, .. } => (None, Some(build.short().to_owned()), commit.clone(), Vec::new()),
                 Real::Server => {
                     let port = self.store.port(&format!("{id}/{name}")).map_err(|e| store_failure(&e))?;
                     (

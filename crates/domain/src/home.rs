@@ -6,7 +6,7 @@
 //! state.db                            what the daemon remembers (SQLite)
 //! proxy/routes.json  proxy/proxy.sock  proxy/proxy.lock
 //! sites/PROJECT/ENV/…                 files that the proxy serves
-//! releases/PROJECT/ID/                built trees, never changed
+//! builds/PROJECT/ID/                  built trees, never changed
 //! cache/PROJECT/                      dependency caches of builds
 //! environments/PROJECT/ENV/           0700, owned by the environment's OS user
 //!     postgres/  redis/  home/        data directories; HOME of its apps
@@ -80,8 +80,8 @@ impl Home {
 
     /// Built trees.
     #[must_use]
-    pub fn releases(&self) -> PathBuf {
-        self.root.join("releases")
+    pub fn builds(&self) -> PathBuf {
+        self.root.join("builds")
     }
 
     /// Dependency caches of builds.

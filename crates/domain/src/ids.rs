@@ -38,7 +38,27 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// An immutable build: the hash of a source tree and of the recipe it was built by, as 40 lower-case hex digits.
+/// An immutable build of one service: the hash of its source tree and of the recipe it was built by, as 40 lower-case
+/// hex digits. A [`ReleaseId`] stands for the builds of all services together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BuildId(pub String);
+
+impl BuildId {
+    /// The first digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..7).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What is deployed and promoted: one source tree with the builds of its services, as 40 lower-case hex digits. The same
+/// tree built by the same recipes is the same release, whichever commit or tag it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReleaseId(pub String);
 
@@ -53,5 +73,15 @@ impl ReleaseId {
 impl fmt::Display for ReleaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// The number of a deployment, counted over all projects of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DeploymentId(pub u64);
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }

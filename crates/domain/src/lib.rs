@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no randomness. Stores and providers above implement or use what is named here; faces above
 //! them turn a [`Failure`] into words on a screen.
 
+mod actor;
 mod failure;
 mod home;
 mod ids;
@@ -11,10 +12,12 @@ mod progress;
 pub mod provider;
 mod record;
 
+pub use actor::Actor;
 pub use ambit_spec as spec;
 pub use failure::{Failure, FailureKind};
 pub use home::Home;
-pub use ids::{EnvironmentId, InstanceId, ReleaseId};
+pub use ids::{BuildId, DeploymentId, EnvironmentId, InstanceId, ReleaseId};
+
 pub use progress::{Event, Outcome};
 pub use provider::Provider;
 pub use record::{Commit, EnvironmentRecord, Instance, Real, ServiceRecord, Wanted};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::ReleaseId,
+    ids::BuildId,
     plan::Component,
     spec::{Kind, ServiceName, Url},
 };
@@ -32,8 +32,8 @@ pub enum Real {
     Server,
     /// Processes.
     App {
-        /// The release that they run.
-        release: ReleaseId,
+        /// The build that they run.
+        build: BuildId,
         /// Its commit.
         commit: Option<Commit>,
         /// The instances that serve.
@@ -44,8 +44,8 @@ pub enum Real {
     },
     /// Files.
     Site {
-        /// The release that they were rendered from.
-        release: ReleaseId,
+        /// The build that they were rendered from.
+        build: BuildId,
         /// Its commit.
         commit: Option<Commit>,
         /// The rendered folder.

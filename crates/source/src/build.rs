@@ -1,7 +1,7 @@
-//! A tree becomes a release, once.
+//! A tree becomes a build, once.
 //!
-//! It is built at its final place, because tools write absolute paths into what they make. A place without `release.json`
-//! is an interrupted build and is cleared before the next one; a lock keeps two builds of the same release apart.
+//! It is built at its final place, because tools write absolute paths into what they make. A place without `build.json`
+//! is an interrupted build and is cleared before the next one; a lock keeps two builders of the same build apart.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use ambit_domain::ReleaseId;
+use ambit_domain::BuildId;
 use ambit_spec::{Form, Service};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
@@ -25,11 +25,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    builds::{self, Build, FORMAT, Stored},
     detect::{self, LOOKED_FOR, Recipe, quote},
     error::{Error, Output},
     files,
     git::Repository,
-    releases::{self, FORMAT, Release, Stored},
     toolchain, working_tree,
 };
 
@@ -61,8 +61,8 @@ pub struct BuildRequest {
     pub service: Service,
     /// Its code.
     pub tree: Tree,
-    /// The project's releases.
-    pub releases: PathBuf,
+    /// The project's builds.
+    pub builds: PathBuf,
     /// The project's dependency caches.
     pub cache: PathBuf,
     /// Where logs of builds go.
@@ -80,29 +80,29 @@ pub struct BuildRequest {
 }
 
 /// Builds, or finds what was built before.
-pub async fn build(request: BuildRequest) -> Result<Release, Error> {
-    files::make_folders(&request.releases, 0o711).map_err(Error::io(&request.releases))?;
+pub async fn build(request: BuildRequest) -> Result<Build, Error> {
+    files::make_folders(&request.builds, 0o711).map_err(Error::io(&request.builds))?;
     let exported = {
         let place = tempfile::Builder::new()
             .prefix(".export-")
-            .tempdir_in(&request.releases)
-            .map_err(Error::io(&request.releases))?;
+            .tempdir_in(&request.builds)
+            .map_err(Error::io(&request.builds))?;
         export(&request.tree, place.path())?;
         place
     };
     let tree = tree_hash(&request.tree)?;
     let recipe = recipe(&request.service, exported.path())?;
-    let id = release_id(&tree, &recipe);
+    let id = build_id(&tree, &recipe);
     let _lock = lock(&request, &id).await?;
-    if let Some(release) = releases::find(&request.releases, &id)? {
-        return Ok(release);
+    if let Some(build) = builds::find(&request.builds, &id)? {
+        return Ok(build);
     }
     for program in &recipe.needs {
         if toolchain::find(&request.path, program).is_none() {
             return Err(Error::Missing { program: program.clone(), install: toolchain::install(program) });
         }
     }
-    let place = request.releases.join(&id.0);
+    let place = request.builds.join(&id.0);
     if place.exists() {
         fs::remove_dir_all(&place).map_err(Error::io(&place))?;
     }
@@ -117,11 +117,10 @@ pub async fn build(request: BuildRequest) -> Result<Release, Error> {
     let owner = request.user.map(|_| (0, 0));
     let size = files::seal(&folder, owner).map_err(Error::io(&folder))?;
     let stored = Stored { format: FORMAT, tree, recipe, size };
-    let file = place.join("release.json");
+    let file = place.join("build.json");
     let text = serde_json::to_vec_pretty(&stored).map_err(|e| Error::io(&file)(e.into()))?;
     files::write_durably(&file, &text).map_err(Error::io(&file))?;
-    releases::find(&request.releases, &id)?
-        .ok_or_else(|| Error::NoFolder { path: place, at: "the release store".into() })
+    builds::find(&request.builds, &id)?.ok_or_else(|| Error::NoFolder { path: place, at: "the build store".into() })
 }
 
 fn export(tree: &Tree, into: &Path) -> Result<(), Error> {
@@ -157,18 +156,18 @@ fn recipe(service: &Service, tree: &Path) -> Result<Recipe, Error> {
     }
 }
 
-fn release_id(tree: &str, recipe: &Recipe) -> ReleaseId {
+fn build_id(tree: &str, recipe: &Recipe) -> BuildId {
     let mut hash = Sha256::new();
     hash.update(format!("{FORMAT} {} {}\0{tree}\0", std::env::consts::ARCH, std::env::consts::OS));
     for part in recipe.build.iter().chain(&recipe.run).chain(&recipe.migrate).chain(&recipe.seed).chain(&recipe.test) {
         hash.update(part);
         hash.update([0]);
     }
-    ReleaseId(files::hex(&hash.finalize()).chars().take(40).collect())
+    BuildId(files::hex(&hash.finalize()).chars().take(40).collect())
 }
 
-async fn lock(request: &BuildRequest, id: &ReleaseId) -> Result<File, Error> {
-    let path = request.releases.join(format!(".{id}.lock"));
+async fn lock(request: &BuildRequest, id: &BuildId) -> Result<File, Error> {
+    let path = request.builds.join(format!(".{id}.lock"));
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -188,7 +187,7 @@ async fn lock(request: &BuildRequest, id: &ReleaseId) -> Result<File, Error> {
     }
 }
 
-async fn run_all(request: &BuildRequest, recipe: &Recipe, id: &ReleaseId, folder: &Path) -> Result<(), Error> {
+async fn run_all(request: &BuildRequest, recipe: &Recipe, id: &BuildId, folder: &Path) -> Result<(), Error> {
     if recipe.build.is_empty() {
         return Ok(());
     }
@@ -241,7 +240,7 @@ impl Log {
 async fn run(
     request: &BuildRequest,
     command: &str,
-    id: &ReleaseId,
+    id: &BuildId,
     folder: &Path,
     cache: &Path,
     log: &mut Log,

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why code could not become a release.
+/// Why code could not become a build.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,7 +41,7 @@ pub enum Error {
         /// Commit or working tree.
         at: String,
     },
-    /// The tree holds something that a release cannot hold.
+    /// The tree holds something that a build cannot hold.
     #[error("{path} {why}")]
     Refused {
         /// Where.

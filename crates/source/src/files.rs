@@ -46,7 +46,7 @@ pub(crate) fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a built tree what a release is: readable for everyone, writable for its owner alone, no set-user-ID bits, and
+/// Makes a built tree what a build is: readable for everyone, writable for its owner alone, no set-user-ID bits, and
 /// owned by `owner` where one is given. Returns the bytes it takes on disk.
 ///
 /// The processes that made the tree have ended before this runs, so that nothing moves under the walk.

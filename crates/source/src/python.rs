@@ -1,4 +1,4 @@
-//! Python: Django, FastAPI, Flask or a plain program, in a virtual environment within the release.
+//! Python: Django, FastAPI, Flask or a plain program, in a virtual environment within the build.
 
 use std::{fs, path::Path};
 

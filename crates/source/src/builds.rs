@@ -1,4 +1,4 @@
-//! The release store: `RELEASES/ID/tree` with `RELEASES/ID/release.json` beside it. A release exists from the moment in
+//! The build store: `BUILDS/ID/tree` with `BUILDS/ID/build.json` beside it. A build exists from the moment in
 //! which that file does: it is written last, as a whole.
 
 use std::{
@@ -6,19 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ambit_domain::ReleaseId;
+use ambit_domain::BuildId;
 use serde::{Deserialize, Serialize};
 
 use crate::{detect::Recipe, error::Error};
 
-/// The format of `release.json`.
+/// The format of `build.json`.
 pub const FORMAT: u32 = 1;
 
 /// An immutable build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
+pub struct Build {
     /// Its id.
-    pub id: ReleaseId,
+    pub id: BuildId,
     /// How it was built and is run.
     pub recipe: Recipe,
     /// What it takes on disk, in bytes.
@@ -34,14 +34,14 @@ pub(crate) struct Stored {
     pub(crate) size: u64,
 }
 
-impl Release {
+impl Build {
     /// The built tree.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.place.join("tree")
     }
 
-    /// A PATH with the release's own programs first.
+    /// A PATH with the build's own programs first.
     #[must_use]
     pub fn path(&self, path: &str) -> String {
         let own = [".venv/bin", "node_modules/.bin", "bin"].map(|f| self.folder().join(f));
@@ -55,10 +55,10 @@ impl Release {
     }
 }
 
-/// The release with an id, if it was built.
-pub fn find(releases: &Path, id: &ReleaseId) -> Result<Option<Release>, Error> {
-    let place = releases.join(&id.0);
-    let file = place.join("release.json");
+/// The build with an id, if it was built.
+pub fn find(builds: &Path, id: &BuildId) -> Result<Option<Build>, Error> {
+    let place = builds.join(&id.0);
+    let file = place.join("build.json");
     let text = match fs::read(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -70,5 +70,5 @@ pub fn find(releases: &Path, id: &ReleaseId) -> Result<Option<Release>, Error> {
     if stored.format > FORMAT {
         return Err(damaged(format!("has format {}, newer than this program knows", stored.format)));
     }
-    Ok(Some(Release { id: id.clone(), recipe: stored.recipe, size: stored.size, place }))
+    Ok(Some(Build { id: id.clone(), recipe: stored.recipe, size: stored.size, place }))
 }

@@ -1,16 +1,16 @@
-//! The release of each service that needs one: found where it was built before, built where it was not.
+//! The build of each service that needs one: found where it was built before, built where it was not.
 
 use std::path::{Path, PathBuf};
 
 use ambit_domain::{
-    Commit, EnvironmentRecord, Failure, FailureKind, Real, ReleaseId,
+    BuildId, Commit, EnvironmentRecord, Failure, FailureKind, Real,
     plan::{Action, Step},
     spec::{Form, Service, ServiceName},
 };
 use ambit_source::{
     build::{BuildRequest, Tree},
+    builds::Build,
     detect::Recipe,
-    releases::Release,
 };
 
 use crate::{
@@ -19,10 +19,10 @@ use crate::{
     code::{CodeAt, source_failure},
 };
 
-/// The release of one service.
+/// The build of one service.
 pub(crate) struct Built {
     pub(crate) service: ServiceName,
-    pub(crate) release: Release,
+    pub(crate) build: Build,
     pub(crate) commit: Option<Commit>,
     /// Whether its code is other than what the service ran before.
     pub(crate) new: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Built {
 
 impl Built {
     pub(crate) fn recipe(&self) -> &Recipe {
-        &self.release.recipe
+        &self.build.recipe
     }
 }
 
@@ -46,7 +46,7 @@ impl BringUp<'_> {
             let Some(step) = steps.iter().find(|s| s.service == service.name) else { continue };
             let recorded = record.service(&service.name);
             let before = recorded.and_then(|r| match &r.real {
-                Real::App { release, commit, .. } | Real::Site { release, commit, .. } => Some((release, commit)),
+                Real::App { build, commit, .. } | Real::Site { build, commit, .. } => Some((build, commit)),
                 Real::Server => None,
             });
             let same_code = match &step.action {
@@ -56,30 +56,30 @@ impl BringUp<'_> {
                 }
                 Action::Create | Action::Remove => false,
             };
-            // The release that it runs may have been deleted by hand: then it is built again.
-            let kept = before.filter(|_| same_code).and_then(|(release, commit)| {
-                Some((ambit_source::releases::find(&self.releases(), release).ok()??, commit.clone()))
+            // The build that it runs may have been deleted by hand: then it is built again.
+            let kept = before.filter(|_| same_code).and_then(|(build, commit)| {
+                Some((ambit_source::builds::find(&self.builds(), build).ok()??, commit.clone()))
             });
             match kept {
-                Some((release, commit)) => {
-                    all.push(Built { service: service.name.clone(), release, commit, new: false });
+                Some((build, commit)) => {
+                    all.push(Built { service: service.name.clone(), build, commit, new: false });
                 }
                 None => {
-                    let release = self.build(service, code).await?;
+                    let build = self.build(service, code).await?;
                     let commit = code.commit().cloned();
-                    let new = before.is_none_or(|(id, _): (&ReleaseId, _)| *id != release.id);
-                    all.push(Built { service: service.name.clone(), release, commit, new });
+                    let new = before.is_none_or(|(id, _): (&BuildId, _)| *id != build.id);
+                    all.push(Built { service: service.name.clone(), build, commit, new });
                 }
             }
         }
         Ok(all)
     }
 
-    fn releases(&self) -> PathBuf {
-        self.ambit.home.releases().join(self.id.project.as_str())
+    fn builds(&self) -> PathBuf {
+        self.ambit.home.builds().join(self.id.project.as_str())
     }
 
-    async fn build(&self, service: &Service, code: &CodeAt) -> Result<Release, Failure> {
+    async fn build(&self, service: &Service, code: &CodeAt) -> Result<Build, Failure> {
         let progress = self.progress.service(&service.name);
         let work = async {
             let _one =
@@ -101,7 +101,7 @@ impl BringUp<'_> {
             let request = BuildRequest {
                 service: service.clone(),
                 tree,
-                releases: self.releases(),
+                builds: self.builds(),
                 cache: self.ambit.home.cache().join(self.id.project.as_str()),
                 logs: self.ambit.home.logs().join("builds"),
                 user: self.ambit.build_user()?,
@@ -110,9 +110,9 @@ impl BringUp<'_> {
                 output: Box::new(move |line: &str| output.output("build", line)),
                 cancel: progress.cancel_token().clone(),
             };
-            let release = ambit_source::build::build(request).await.map_err(|e| source_failure(&e))?;
-            let detail = format!("{} · {} {}", code.describe(), release.recipe.language, release.id.short());
-            Ok((release, detail, true))
+            let build = ambit_source::build::build(request).await.map_err(|e| source_failure(&e))?;
+            let detail = format!("{} · {} {}", code.describe(), build.recipe.language, build.id.short());
+            Ok((build, detail, true))
         };
         progress.step("build", work).await
     }
