@@ -301,7 +301,7 @@ async fn an_app_is_ready_when_it_answers_and_leaves_no_orphan_when_it_stops() {
     let id = at.instance("backend");
     let command = "setsid sleep 1000 & sleep 1000 & exec python3 -m http.server --bind 127.0.0.1 $PORT";
     at.host.start_app(&id, &at.app(command, port)).await.unwrap();
-    let health = Health { path: "/".into(), status: 200, deadline: Duration::from_secs(30) };
+    let health = Health { path: "/".into(), status: 200, successes: 1, deadline: Duration::from_secs(30) };
     let readiness =
         Readiness { port: Some(port), health: Some(health), host: "x".into(), deadline: Duration::from_secs(30) };
     at.host.wait_ready(&id, &readiness).await.unwrap();

@@ -68,18 +68,20 @@ pub(crate) const ENVIRONMENT: &[Key] = &[
     one("tag", Text, "It runs the newest tag that matches this pattern and is on the branch (main)."),
     one("deploy", OneOf(&["auto", "manual"]), "Whether a push deploys by itself: auto, but manual for production."),
     one("approvers", Texts, "Who may say yes to a deployment, by e-mail address or handle."),
-    one("approval-expires", Duration, "How long a yes holds."),
-    one("author-may-approve", Bool, "Whether the author of a change may approve it."),
+    one("approval-expires", Duration, "How long a deployment waits for a yes, and how long a yes holds; 24h."),
+    one("author-may-approve", Bool, "Whether somebody who wrote a part of the change may approve it."),
     one("freeze", Texts, "Times in which nothing is deployed, such as `Fri 16:00 - Mon 08:00`."),
     one("hotfix", Text, "Branches that go straight here with the shorter gate list, such as `hotfix/*`."),
-    one("gates", Texts, "The gates that a deployment has to pass; all ten where nothing is said."),
+    one("gates", Texts, "The gates that a deployment has to pass; in production all ten where nothing is said."),
+    one("hotfix-gates", Texts, "The gates of a hotfix; in production tests, backup, variables and rollback."),
     one("seed", Bool, "Whether a new database is filled by the seed."),
     one("clean", Duration, "How often it is reset: `weekly`, `daily` or a time."),
     one("data", Table(DATA), "Where its data is copied from."),
     one("backup", Table(BACKUP), "How it is backed up."),
     one("keep-releases", Number, "How many releases stay for a rollback; 5 where nothing is said."),
-    one("soak", Duration, "How long a new release is watched before it counts as good."),
-    one("max-error-rate", Number, "Share of failed requests that rolls a deployment back, in percent."),
+    one("soak", Duration, "How long a new release is watched before it counts as good; in production 60s."),
+    one("max-error-rate", Number, "Share of failed requests, in percent, that takes a deployment back; 5."),
+    one("max-latency", Duration, "95th percentile of the answer time that takes a deployment back."),
 ];
 
 const DATA: &[Key] = &[
@@ -101,10 +103,12 @@ pub(crate) const APP: &[Key] = &[
     each("build", Text, "Shell command that builds it."),
     each("run", Text, "Shell command that starts it."),
     each("migrate", Text, "Shell command that brings the database up to date, before the new version starts."),
+    one("migrations", Text, "A folder of SQL files (`0001_users.sql`) that Ambit runs itself, each once."),
     each("seed", Text, "Shell command that fills a new database."),
     each("test", Text, "Shell command that tests it."),
     each("health", TextOrTable(HEALTH), "Path that answers 200 when it is ready."),
     each("instances", Number, "How many run side by side."),
+    each("drain", Duration, "How long requests may take to finish on an instance that is replaced; 30s."),
     each("port", Number, "A fixed port for a single instance; otherwise a free one is chosen."),
     each("memory", Size, "Memory limit, such as `512MB`."),
     each("cpus", Number, "Processor limit in cores."),
@@ -115,6 +119,7 @@ pub(crate) const APP: &[Key] = &[
 const HEALTH: &[Key] = &[
     one("path", Text, "Path of a GET."),
     one("status", Number, "Status that counts as healthy; 200 where nothing is said."),
+    one("successes", Number, "How many healthy answers in a row count; 3 where nothing is said."),
     one("deadline", Duration, "How long a new instance has to become healthy; 60s where nothing is said."),
 ];
 

@@ -6,7 +6,10 @@ use std::{ops::Range, path::PathBuf, time::Duration};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::name::{EnvironmentName, ProjectName, ServiceName};
+use crate::{
+    name::{EnvironmentName, ProjectName, ServiceName},
+    policy::Policy,
+};
 
 /// What one `ambit.toml` declares.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,8 +45,8 @@ pub struct Environment {
     pub code: Code,
     /// Whether a push deploys by itself.
     pub auto_deploy: bool,
-    /// Who may approve a deployment; empty where none is needed.
-    pub approvers: Vec<String>,
+    /// What a deployment has to satisfy.
+    pub policy: Policy,
     /// Whether the seed runs once after the first migration of a new database.
     pub seed: bool,
     /// How often it is reset, where it is.
@@ -145,6 +148,10 @@ pub struct App {
     pub seed: Option<String>,
     /// Shell command that tests it.
     pub test: Option<String>,
+    /// A folder of SQL files within `source` that Ambit itself runs, each once, in the order of their numbers.
+    pub migrations: Option<PathBuf>,
+    /// How long requests in flight may take to finish on an instance that is replaced.
+    pub drain: Duration,
     /// How its health is asked; `None` where listening is enough.
     pub health: Option<Health>,
     /// How many run side by side.
@@ -176,6 +183,8 @@ pub struct Health {
     pub path: String,
     /// Status that counts as healthy.
     pub status: u16,
+    /// How many answers in a row have to be healthy.
+    pub successes: u32,
     /// Time that a new instance has to become healthy.
     pub deadline: Duration,
 }

@@ -1,6 +1,9 @@
 //! From the tree to the project.
 
-use std::path::{Component, PathBuf};
+use std::{
+    path::{Component, PathBuf},
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 
@@ -13,6 +16,7 @@ use crate::{
         Persistence, Postgres, Project, Redis, Role, Service, Site,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
+    policy,
     reader::{Reader, shown},
     syntax::{self, Entry, Item, Node},
     urls,
@@ -173,7 +177,6 @@ fn read_environment(
         Some(deploy) => deploy == "auto",
         None => kind != Kind::Production,
     };
-    let approvers = own("approvers").and_then(|n| reader.texts(n, "approvers")).unwrap_or_default();
     let seed = own("seed").and_then(|n| reader.bool(n, "seed")).unwrap_or(false);
     if seed
         && kind == Kind::Production
@@ -190,7 +193,6 @@ fn read_environment(
     }
     let data = own("data").and_then(|n| read_data(reader, n, name, kind));
     let backup = own("backup").and_then(|n| read_backup(reader, n));
-    check_later_keys(reader, node);
     let recipients = reader
         .pick(root, key(format::TOP, "recipients"), name.as_str())
         .and_then(|(n, _)| reader.texts(n, "recipients"))
@@ -200,7 +202,7 @@ fn read_environment(
         kind,
         code,
         auto_deploy,
-        approvers,
+        policy: policy::read(reader, node, kind),
         seed,
         clean,
         data,
@@ -313,31 +315,6 @@ fn read_backup(reader: &mut Reader, node: &Node) -> Option<Backup> {
         return None;
     };
     Some(Backup { every: reader.duration(every, "every")?, keep, point_in_time })
-}
-
-/// Keys whose use comes with the deployments: their values are checked from the beginning.
-fn check_later_keys(reader: &mut Reader, node: &Node) {
-    for (name, duration) in [("approval-expires", true), ("soak", true), ("hotfix", false)] {
-        match node.get(name) {
-            Some(value) if duration => drop(reader.duration(value, name)),
-            Some(value) => drop(reader.words(value, name)),
-            None => {}
-        }
-    }
-    for name in ["freeze", "gates"] {
-        if let Some(value) = node.get(name) {
-            reader.texts(value, name);
-        }
-    }
-    if let Some(value) = node.get("author-may-approve") {
-        reader.bool(value, "author-may-approve");
-    }
-    if let Some(value) = node.get("keep-releases") {
-        reader.whole(value, "keep-releases", 1..=1000);
-    }
-    if let Some(value) = node.get("max-error-rate") {
-        reader.number(value, "max-error-rate");
-    }
 }
 
 fn read_monitoring(reader: &mut Reader, root: &Node, environment: &str) -> Monitoring {
@@ -616,6 +593,9 @@ fn read_site(reader: &mut Reader, node: &Node, environment: &EnvironmentName) ->
     })
 }
 
+/// How long requests in flight may take to finish on an instance that is replaced.
+const DRAIN: Duration = Duration::from_secs(30);
+
 fn read_app(reader: &mut Reader, node: &Node, environment: &EnvironmentName) -> Option<App> {
     let keys = format::APP;
     let source = match node.get("source") {
@@ -661,6 +641,11 @@ fn read_app(reader: &mut Reader, node: &Node, environment: &EnvironmentName) -> 
         migrate: command(reader, node, keys, "migrate", environment),
         seed: command(reader, node, keys, "seed", environment),
         test: command(reader, node, keys, "test", environment),
+        migrations: node.get("migrations").and_then(|n| path(reader, n, "migrations")),
+        drain: reader
+            .pick(node, key(keys, "drain"), environment.as_str())
+            .and_then(|(n, _)| reader.duration(n, "drain"))
+            .unwrap_or(DRAIN),
         health,
         instances,
         port: port(reader, node, keys, environment),
@@ -670,7 +655,8 @@ fn read_app(reader: &mut Reader, node: &Node, environment: &EnvironmentName) -> 
 }
 
 fn read_health(reader: &mut Reader, node: &Node) -> Option<Health> {
-    let mut health = Health { path: String::new(), status: 200, deadline: std::time::Duration::from_secs(60) };
+    let mut health =
+        Health { path: String::new(), status: 200, successes: 3, deadline: std::time::Duration::from_secs(60) };
     let path = match node.table() {
         None => node,
         Some(entries) => {
@@ -679,6 +665,9 @@ fn read_health(reader: &mut Reader, node: &Node) -> Option<Health> {
             if let Some(status) = node.get("status") {
                 let status = reader.whole(status, "status", 100..=599)?;
                 health.status = u16::try_from(status).ok()?;
+            }
+            if let Some(successes) = node.get("successes") {
+                health.successes = u32::try_from(reader.whole(successes, "successes", 1..=100)?).ok()?;
             }
             if let Some(deadline) = node.get("deadline") {
                 health.deadline = reader.duration(deadline, "deadline")?;
