@@ -4,20 +4,26 @@
 //! them turn a [`Failure`] into words on a screen.
 
 mod actor;
+pub mod deployment;
 mod failure;
+pub mod gates;
 mod home;
-mod ids;
+pub mod ids;
 pub mod plan;
 mod progress;
 pub mod provider;
 mod record;
+pub mod release;
+pub mod rollout;
 
 pub use actor::Actor;
 pub use ambit_spec as spec;
+pub use deployment::{Deployment, DeploymentState};
 pub use failure::{Failure, FailureKind};
 pub use home::Home;
 pub use ids::{BuildId, DeploymentId, EnvironmentId, InstanceId, ReleaseId};
 
 pub use progress::{Event, Outcome};
 pub use provider::Provider;
+pub use release::Release;
 pub use record::{Commit, EnvironmentRecord, Instance, Real, ServiceRecord, Wanted};

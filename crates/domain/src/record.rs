@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::BuildId,
+    ids::{BuildId, DeploymentId},
     plan::Component,
     spec::{Kind, ServiceName, Url},
 };
@@ -41,6 +41,15 @@ pub enum Real {
         /// Instances that were replaced and still finish their requests. What is in neither list is a stray, left by a
         /// start that was interrupted, and is stopped.
         retiring: Vec<Instance>,
+    },
+    /// A job that runs when its schedule says so.
+    Job {
+        /// The build that it runs.
+        build: BuildId,
+        /// Its commit.
+        commit: Option<Commit>,
+        /// Its cron expression.
+        schedule: String,
     },
     /// Files.
     Site {
@@ -84,6 +93,9 @@ pub struct EnvironmentRecord {
     pub wanted: Wanted,
     /// Whether the seed ran since its database was made.
     pub seeded: bool,
+    /// The deployment that serves.
+    #[serde(default)]
+    pub live: Option<DeploymentId>,
     /// When `up` last finished without a failure, in milliseconds since the Unix epoch.
     pub up_since: Option<i64>,
     /// Its services, servers first.
@@ -104,7 +116,7 @@ impl EnvironmentRecord {
     /// An environment of which nothing exists yet.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind, wanted: Wanted::Running, seeded: false, up_since: None, services: Vec::new() }
+        Self { kind, wanted: Wanted::Running, seeded: false, live: None, up_since: None, services: Vec::new() }
     }
 
     /// The record of one service.

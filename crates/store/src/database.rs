@@ -26,7 +26,7 @@ const MIGRATIONS: &[&str] = &["
         project TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (project, environment, name)
     ) STRICT;
-"];
+", crate::deployments::MIGRATION];
 
 /// Why something could not be remembered or recalled.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum StoreError {
 
 /// The open database. Calls are short and block; they may be made from any thread.
 pub struct Store {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     connection: Mutex<Connection>,
 }
 
@@ -93,12 +93,12 @@ impl Store {
         Ok(Self { path: path.to_path_buf(), connection: Mutex::new(connection) })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic in another caller leaves SQLite's own state whole: transactions roll back on drop.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sqlite(&self, source: rusqlite::Error) -> StoreError {
+    pub(crate) fn sqlite(&self, source: rusqlite::Error) -> StoreError {
         StoreError::Sqlite { path: self.path.clone(), source }
     }
 

@@ -4,7 +4,9 @@
 //! (SQLite's write-ahead log allows one writer and many readers in different processes).
 
 mod database;
+mod deployments;
 mod format;
 
 pub use database::{Store, StoreError};
+pub use deployments::Sources;
 pub use format::{FORMAT, FormatError, claim};
