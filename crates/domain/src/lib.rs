@@ -25,5 +25,5 @@ pub use ids::{BuildId, DeploymentId, EnvironmentId, InstanceId, ReleaseId};
 
 pub use progress::{Event, Outcome};
 pub use provider::Provider;
-pub use release::Release;
 pub use record::{Commit, EnvironmentRecord, Instance, Real, ServiceRecord, Wanted};
+pub use release::Release;

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use ambit_domain::BuildId;
+use ambit_domain::{BuildId, release::TestResult};
 use ambit_spec::{Form, Service};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
@@ -79,48 +79,94 @@ pub struct BuildRequest {
     pub cancel: CancellationToken,
 }
 
-/// Builds, or finds what was built before.
-pub async fn build(request: BuildRequest) -> Result<Build, Error> {
+/// Code on its way to a build: exported, its recipe and its id known, and locked against a second builder.
+pub struct Prepared {
+    request: BuildRequest,
+    exported: tempfile::TempDir,
+    tree: String,
+    recipe: Recipe,
+    id: BuildId,
+    present: Option<Build>,
+    _lock: File,
+}
+
+/// What tests find in their environment, besides what builds do.
+pub type TestVariables = Vec<(String, String)>;
+
+/// Exports the code and finds out how it is built, and whether it was built before.
+pub async fn prepare(request: BuildRequest) -> Result<Prepared, Error> {
     files::make_folders(&request.builds, 0o711).map_err(Error::io(&request.builds))?;
-    let exported = {
-        let place = tempfile::Builder::new()
-            .prefix(".export-")
-            .tempdir_in(&request.builds)
-            .map_err(Error::io(&request.builds))?;
-        export(&request.tree, place.path())?;
-        place
-    };
+    let exported =
+        tempfile::Builder::new().prefix(".export-").tempdir_in(&request.builds).map_err(Error::io(&request.builds))?;
+    export(&request.tree, exported.path())?;
     let tree = tree_hash(&request.tree)?;
     let recipe = recipe(&request.service, exported.path())?;
     let id = build_id(&tree, &recipe);
-    let _lock = lock(&request, &id).await?;
-    if let Some(build) = builds::find(&request.builds, &id)? {
-        return Ok(build);
-    }
-    for program in &recipe.needs {
-        if toolchain::find(&request.path, program).is_none() {
-            return Err(Error::Missing { program: program.clone(), install: toolchain::install(program) });
+    let lock = lock(&request, &id).await?;
+    let present = builds::find(&request.builds, &id)?;
+    Ok(Prepared { request, exported, tree, recipe, id, present, _lock: lock })
+}
+
+impl Prepared {
+    /// The command of the tests that have not run yet for this build; `None` where there is none, or they have.
+    #[must_use]
+    pub fn untested(&self) -> Option<&str> {
+        match &self.present {
+            Some(build) if build.tests.is_some() => None,
+            _ => self.recipe.test.as_deref(),
         }
     }
-    let place = request.builds.join(&id.0);
-    if place.exists() {
-        fs::remove_dir_all(&place).map_err(Error::io(&place))?;
+
+    /// Tests, where variables for the tests are given, and builds, where it was not built before. Tests come first: a tree
+    /// whose tests fail never becomes a build.
+    pub async fn finish(self, tests: Option<TestVariables>) -> Result<Build, Error> {
+        let tests = tests.and_then(|variables| Some((self.untested()?.to_owned(), variables)));
+        let Self { request, exported, tree, recipe, id, present, _lock } = self;
+        let job = Job::new(&request, &id)?;
+        if let Some(mut build) = present {
+            if let Some((command, variables)) = tests {
+                let result = job.test(&build.folder(), &command, &variables).await?;
+                store_tests(&build.place, &result)?;
+                build.tests = Some(result);
+            }
+            return Ok(build);
+        }
+        for program in &recipe.needs {
+            if toolchain::find(&request.path, program).is_none() {
+                return Err(Error::Missing { program: program.clone(), install: toolchain::install(program) });
+            }
+        }
+        let place = request.builds.join(&id.0);
+        if place.exists() {
+            fs::remove_dir_all(&place).map_err(Error::io(&place))?;
+        }
+        files::make_folders(&place, 0o755).map_err(Error::io(&place))?;
+        let folder = place.join("tree");
+        fs::rename(exported.path(), &folder).map_err(Error::io(&folder))?;
+        let tested = match job.make(&recipe, &folder, tests).await {
+            Ok(tested) => tested,
+            Err(error) => {
+                fs::remove_dir_all(&place).map_err(Error::io(&place))?;
+                return Err(error);
+            }
+        };
+        let owner = request.user.map(|_| (0, 0));
+        let size = files::seal(&folder, owner).map_err(Error::io(&folder))?;
+        if let Some(result) = &tested {
+            store_tests(&place, result)?;
+        }
+        let stored = Stored { format: FORMAT, tree, recipe, size };
+        let file = place.join("build.json");
+        let text = serde_json::to_vec_pretty(&stored).map_err(|e| Error::io(&file)(e.into()))?;
+        files::write_durably(&file, &text).map_err(Error::io(&file))?;
+        builds::find(&request.builds, &id)?.ok_or_else(|| Error::NoFolder { path: place, at: "the build store".into() })
     }
-    files::make_folders(&place, 0o755).map_err(Error::io(&place))?;
-    let folder = place.join("tree");
-    fs::rename(exported.path(), &folder).map_err(Error::io(&folder))?;
-    let built = run_all(&request, &recipe, &id, &folder).await;
-    if let Err(error) = built {
-        fs::remove_dir_all(&place).map_err(Error::io(&place))?;
-        return Err(error);
-    }
-    let owner = request.user.map(|_| (0, 0));
-    let size = files::seal(&folder, owner).map_err(Error::io(&folder))?;
-    let stored = Stored { format: FORMAT, tree, recipe, size };
-    let file = place.join("build.json");
-    let text = serde_json::to_vec_pretty(&stored).map_err(|e| Error::io(&file)(e.into()))?;
-    files::write_durably(&file, &text).map_err(Error::io(&file))?;
-    builds::find(&request.builds, &id)?.ok_or_else(|| Error::NoFolder { path: place, at: "the build store".into() })
+}
+
+fn store_tests(place: &Path, result: &TestResult) -> Result<(), Error> {
+    let file = place.join(builds::TESTS);
+    let text = serde_json::to_vec_pretty(result).map_err(|e| Error::io(&file)(e.into()))?;
+    files::write_durably(&file, &text).map_err(Error::io(&file))
 }
 
 fn export(tree: &Tree, into: &Path) -> Result<(), Error> {
@@ -159,7 +205,8 @@ fn recipe(service: &Service, tree: &Path) -> Result<Recipe, Error> {
 fn build_id(tree: &str, recipe: &Recipe) -> BuildId {
     let mut hash = Sha256::new();
     hash.update(format!("{FORMAT} {} {}\0{tree}\0", std::env::consts::ARCH, std::env::consts::OS));
-    for part in recipe.build.iter().chain(&recipe.run).chain(&recipe.migrate).chain(&recipe.seed).chain(&recipe.test) {
+    // How it is run, migrated, seeded and tested changes nothing about what is built.
+    for part in &recipe.build {
         hash.update(part);
         hash.update([0]);
     }
@@ -187,38 +234,109 @@ async fn lock(request: &BuildRequest, id: &BuildId) -> Result<File, Error> {
     }
 }
 
-async fn run_all(request: &BuildRequest, recipe: &Recipe, id: &BuildId, folder: &Path) -> Result<(), Error> {
-    if recipe.build.is_empty() {
-        return Ok(());
+/// The commands of one build, run one after the other as the build's user, with one log.
+struct Job<'a> {
+    request: &'a BuildRequest,
+    id: &'a BuildId,
+    cache: PathBuf,
+    log_path: PathBuf,
+    log: Mutex<Log>,
+}
+
+impl<'a> Job<'a> {
+    fn new(request: &'a BuildRequest, id: &'a BuildId) -> Result<Self, Error> {
+        let cache = request.cache.join(request.service.name.as_str());
+        for part in [cache.clone(), cache.join("home")] {
+            files::make_folders(&part, 0o711).map_err(Error::io(&part))?;
+            if let Some((uid, gid)) = request.user {
+                std::os::unix::fs::chown(&part, Some(uid), Some(gid)).map_err(Error::io(&part))?;
+            }
+        }
+        fs::create_dir_all(&request.logs).map_err(Error::io(&request.logs))?;
+        let log_path = request.logs.join(format!("{}-{}.log", request.service.name, id.short()));
+        Ok(Self {
+            request,
+            id,
+            cache,
+            log: Mutex::new(Log { path: log_path.clone(), file: None, written: 0, last: VecDeque::new() }),
+            log_path,
+        })
     }
-    let cache = request.cache.join(request.service.name.as_str());
-    for part in [cache.clone(), cache.join("home")] {
-        files::make_folders(&part, 0o711).map_err(Error::io(&part))?;
-        if let Some((uid, gid)) = request.user {
-            std::os::unix::fs::chown(&part, Some(uid), Some(gid)).map_err(Error::io(&part))?;
+
+    fn give(&self, folder: &Path) -> Result<(), Error> {
+        match self.request.user {
+            Some((uid, gid)) => files::give(folder, uid, gid).map_err(Error::io(folder)),
+            None => Ok(()),
         }
     }
-    if let Some((uid, gid)) = request.user {
-        files::give(folder, uid, gid).map_err(Error::io(folder))?;
+
+    /// Installs, tests where that is asked for, and builds.
+    async fn make(
+        &self,
+        recipe: &Recipe,
+        folder: &Path,
+        tests: Option<(String, TestVariables)>,
+    ) -> Result<Option<TestResult>, Error> {
+        if recipe.build.is_empty() && tests.is_none() {
+            return Ok(None);
+        }
+        self.give(folder)?;
+        let (install, build) = recipe.build.split_at(recipe.installs.min(recipe.build.len()));
+        for command in install {
+            self.run(command, folder, &[]).await?;
+        }
+        let tested = match tests {
+            Some((command, variables)) => Some(self.test(folder, &command, &variables).await?),
+            None => None,
+        };
+        for command in build {
+            self.run(command, folder, &[]).await?;
+        }
+        Ok(tested)
     }
-    fs::create_dir_all(&request.logs).map_err(Error::io(&request.logs))?;
-    let log_path = request.logs.join(format!("{}-{}.log", request.service.name, id.short()));
-    let log = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&log_path)
-        .map_err(Error::io(&log_path))?;
-    let mut log = Log { file: log, written: 0, last: VecDeque::new() };
-    for command in &recipe.build {
-        run(request, command, id, folder, &cache, &mut log, &log_path).await?;
+
+    /// Runs the tests in a copy, so that what they leave behind is no part of the build.
+    async fn test(&self, folder: &Path, command: &str, variables: &TestVariables) -> Result<TestResult, Error> {
+        let copy = tempfile::Builder::new()
+            .prefix(".test-")
+            .tempdir_in(&self.request.builds)
+            .map_err(Error::io(&self.request.builds))?;
+        let tree = copy.path().join("tree");
+        let copied = std::process::Command::new("cp")
+            .args(["-a", "--reflink=auto", "--"])
+            .args([folder, &tree])
+            .output()
+            .map_err(Error::io(folder))?;
+        if !copied.status.success() {
+            let said = String::from_utf8_lossy(&copied.stderr).trim().to_owned();
+            let full = said.contains("No space left");
+            let kind = if full { std::io::ErrorKind::StorageFull } else { std::io::ErrorKind::Other };
+            return Err(Error::io(&tree)(std::io::Error::new(kind, said)));
+        }
+        files::open_for_owner(&tree).map_err(Error::io(&tree))?;
+        let path = copy.path();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o711)).map_err(Error::io(path))?;
+        self.give(&tree)?;
+        let start = std::time::Instant::now();
+        let ran = self.run(command, &tree, variables).await;
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        match ran {
+            Ok(()) => Ok(TestResult {
+                command: command.to_owned(),
+                passed: self.log.lock().ok().and_then(|log| crate::test_output::passed(log.last.iter())),
+                at: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+                millis: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            }),
+            Err(Error::Build { command, status, output, log }) => Err(Error::Tests { command, status, output, log }),
+            Err(other) => Err(other),
+        }
     }
-    Ok(())
 }
 
 struct Log {
-    file: File,
+    path: PathBuf,
+    /// Opened with its first line: a build that is only found leaves the log of its making alone.
+    file: Option<File>,
     written: usize,
     last: VecDeque<String>,
 }
@@ -228,7 +346,13 @@ impl Log {
         if self.written < LOG_LIMIT {
             self.written += line.len() + 1;
             // A log that cannot be written must not fail the build.
-            let _ = writeln!(self.file, "{line}");
+            if self.file.is_none() {
+                let mut options = OpenOptions::new();
+                self.file = options.write(true).create(true).truncate(true).mode(0o600).open(&self.path).ok();
+            }
+            if let Some(file) = &mut self.file {
+                let _ = writeln!(file, "{line}");
+            }
         }
         self.last.push_back(line.to_owned());
         if self.last.len() > SHOWN {
@@ -237,84 +361,81 @@ impl Log {
     }
 }
 
-async fn run(
-    request: &BuildRequest,
-    command: &str,
-    id: &BuildId,
-    folder: &Path,
-    cache: &Path,
-    log: &mut Log,
-    log_path: &Path,
-) -> Result<(), Error> {
-    let marker = format!("{id}-{}", std::process::id());
-    let mut path = toolchain::reachable(&request.path, request.user.is_some());
-    let mut shell = command_line(request, command, cache, &mut path)?;
-    let joined: Vec<String> = path.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-    shell
-        .env_clear()
-        .envs(request.variables.iter().map(|(k, v)| (k, v)))
-        .env("PATH", joined.join(":"))
-        .env("HOME", cache.join("home"))
-        .env("CARGO_HOME", cache.join("cargo"))
-        .env("npm_config_cache", cache.join("npm"))
-        .env("LANG", "C.UTF-8")
-        .env("CI", "1")
-        .env("AMBIT_CACHE", cache)
-        .env("AMBIT_BUILD", &marker)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    log.line(&format!("$ {command}"));
-    let mut child = shell.spawn().map_err(Error::io(folder))?;
-    let ender = Ender { group: child.id(), marker };
-    let lines = Mutex::new(log);
-    let say = |line: &str| {
-        (request.output)(line);
+impl Job<'_> {
+    async fn run(&self, command: &str, folder: &Path, variables: &[(String, String)]) -> Result<(), Error> {
+        let Self { request, id, cache, log_path, log: lines } = self;
+        let marker = format!("{id}-{}", std::process::id());
+        let mut path = toolchain::reachable(&request.path, request.user.is_some());
+        let mut shell = command_line(request, command, cache, &mut path)?;
+        let joined: Vec<String> = path.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+        shell
+            .env_clear()
+            .envs(request.variables.iter().map(|(k, v)| (k, v)))
+            .env("HOME", cache.join("home"))
+            .env("CARGO_HOME", cache.join("cargo"))
+            .env("npm_config_cache", cache.join("npm"))
+            .env("LANG", "C.UTF-8")
+            .env("CI", "1")
+            .env("AMBIT_CACHE", cache)
+            .envs(variables.iter().map(|(k, v)| (k, v)))
+            .env("PATH", joined.join(":"))
+            .env("AMBIT_BUILD", &marker)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
         if let Ok(mut log) = lines.lock() {
-            log.line(line);
+            log.line(&format!("$ {command}"));
         }
-    };
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let work = async {
-        // What it leaves behind may hold its output open: the end of the command is the end of the build.
-        let status = child.wait();
-        let readers = async { tokio::join!(read(out, &say), read(err, &say)) };
-        tokio::pin!(readers);
-        tokio::pin!(status);
-        tokio::select! {
-            status = &mut status => {
-                let _ = tokio::time::timeout(Duration::from_millis(500), &mut readers).await;
-                status
+        let mut child = shell.spawn().map_err(Error::io(folder))?;
+        let ender = Ender { group: child.id(), marker };
+        let say = |line: &str| {
+            (request.output)(line);
+            if let Ok(mut log) = lines.lock() {
+                log.line(line);
             }
-            _ = &mut readers => status.await,
+        };
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let work = async {
+            // What it leaves behind may hold its output open: the end of the command is the end of the build.
+            let status = child.wait();
+            let readers = async { tokio::join!(read(out, &say), read(err, &say)) };
+            tokio::pin!(readers);
+            tokio::pin!(status);
+            tokio::select! {
+                status = &mut status => {
+                    let _ = tokio::time::timeout(Duration::from_millis(500), &mut readers).await;
+                    status
+                }
+                _ = &mut readers => status.await,
+            }
+        };
+        let status = tokio::select! {
+            status = work => status.map_err(Error::io(folder))?,
+            () = request.cancel.cancelled() => return Err(Error::Stopped { why: "it was taken back".into() }),
+            () = tokio::time::sleep(LONGEST) => {
+                return Err(Error::Stopped { why: format!("it took longer than {} minutes", LONGEST.as_secs() / 60) });
+            }
+        };
+        drop(ender);
+        if status.success() {
+            return Ok(());
         }
-    };
-    let status = tokio::select! {
-        status = work => status.map_err(Error::io(folder))?,
-        () = request.cancel.cancelled() => return Err(Error::Stopped { why: "it was taken back".into() }),
-        () = tokio::time::sleep(LONGEST) => {
-            return Err(Error::Stopped { why: format!("it took longer than {} minutes", LONGEST.as_secs() / 60) });
+        let last: Vec<String> = lines.lock().map(|log| log.last.iter().cloned().collect()).unwrap_or_default();
+        let text = last.join("\n");
+        if text.contains("No space left on device") {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(Error::Io { path: folder.to_path_buf(), source });
         }
-    };
-    drop(ender);
-    if status.success() {
-        return Ok(());
+        Err(Error::Build {
+            command: command.to_owned(),
+            status: status.to_string(),
+            output: Output(text),
+            log: log_path.clone(),
+        })
     }
-    let last: Vec<String> = lines.lock().map(|log| log.last.iter().cloned().collect()).unwrap_or_default();
-    let text = last.join("\n");
-    if text.contains("No space left on device") {
-        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        return Err(Error::Io { path: folder.to_path_buf(), source });
-    }
-    Err(Error::Build {
-        command: command.to_owned(),
-        status: status.to_string(),
-        output: Output(text),
-        log: log_path.to_path_buf(),
-    })
 }
 
 /// The command as the build's user, with root's toolchain shown to it where it could not reach it.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ambit_domain::BuildId;
+use ambit_domain::{BuildId, release::TestResult};
 use serde::{Deserialize, Serialize};
 
 use crate::{detect::Recipe, error::Error};
@@ -23,6 +23,8 @@ pub struct Build {
     pub recipe: Recipe,
     /// What it takes on disk, in bytes.
     pub size: u64,
+    /// What its tests showed, where they ran.
+    pub tests: Option<TestResult>,
     pub(crate) place: PathBuf,
 }
 
@@ -70,5 +72,35 @@ pub fn find(builds: &Path, id: &BuildId) -> Result<Option<Build>, Error> {
     if stored.format > FORMAT {
         return Err(damaged(format!("has format {}, newer than this program knows", stored.format)));
     }
-    Ok(Some(Build { id: id.clone(), recipe: stored.recipe, size: stored.size, place }))
+    let tests = fs::read(place.join(TESTS)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    Ok(Some(Build { id: id.clone(), recipe: stored.recipe, size: stored.size, tests, place }))
+}
+
+/// What the tests of a build showed: a file of its own, since they may run after the build was made.
+pub(crate) const TESTS: &str = "tests.json";
+
+/// Deletes a build. Whoever calls makes sure that nothing runs it.
+pub fn remove(builds: &Path, id: &BuildId) -> Result<(), Error> {
+    let place = builds.join(&id.0);
+    // First the file by which it exists: what a crash leaves is no build any more.
+    for path in [place.join("build.json"), place.join(TESTS)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io(&path)(error)),
+            _ => {}
+        }
+    }
+    match fs::remove_dir_all(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&place)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The ids of every build in the store.
+pub fn all(builds: &Path) -> Vec<BuildId> {
+    let Ok(entries) = fs::read_dir(builds) else { return Vec::new() };
+    entries
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .filter(|name| name.len() == 40 && name.chars().all(|c| c.is_ascii_hexdigit()))
+        .map(BuildId)
+        .collect()
 }

@@ -14,6 +14,9 @@ pub struct Recipe {
     pub language: String,
     /// Shell commands that build it, in order, in the tree.
     pub build: Vec<String>,
+    /// How many of them only install what the code depends on: the tests run after these.
+    #[serde(default)]
+    pub installs: usize,
     /// Shell command that starts it.
     pub run: Option<String>,
     /// Shell command that brings the database up to date.
@@ -35,6 +38,7 @@ impl Recipe {
         Self {
             language: language.to_owned(),
             build: Vec::new(),
+            installs: 0,
             run: None,
             migrate: None,
             seed: None,
@@ -50,6 +54,8 @@ impl Recipe {
     pub fn overridden_by(mut self, app: &App) -> Self {
         if let Some(build) = &app.build {
             self.build = vec![build.clone()];
+            // What a team's own command does is not known: the tests come after all of it.
+            self.installs = 1;
         }
         let set = |detected: &mut Option<String>, declared: &Option<String>| {
             if declared.is_some() {
@@ -176,7 +182,7 @@ fn rust(tree: &Path) -> Result<Recipe, Error> {
         format!("mkdir -p bin && cp \"$AMBIT_CACHE/target/release/{binary}\" bin/{binary}"),
     ];
     recipe.run = Some(format!("exec bin/{binary}"));
-    recipe.test = Some(format!("CARGO_TARGET_DIR=\"$AMBIT_CACHE/target\" cargo test{locked}"));
+    recipe.test = Some(format!("CARGO_TARGET_DIR=\"$AMBIT_CACHE/target\" cargo test --release{locked}"));
     recipe.needs = vec!["cargo".to_owned()];
     Ok(recipe)
 }
@@ -202,8 +208,10 @@ fn node(tree: &Path) -> Result<Recipe, Error> {
     let mut recipe = Recipe::new("Node.js");
     recipe.needs = vec!["node".to_owned(), manager.to_owned()];
     recipe.build = vec![install.to_owned()];
+    recipe.installs = 1;
     if has("prisma/schema.prisma") {
         recipe.build.push("npx prisma generate".to_owned());
+        recipe.installs = 2;
         recipe.migrate = Some("npx prisma migrate deploy".to_owned());
         if manifest["prisma"]["seed"].is_string() {
             recipe.seed = Some("npx prisma db seed".to_owned());
@@ -222,7 +230,9 @@ fn node(tree: &Path) -> Result<Recipe, Error> {
     if recipe.run.is_none() && depends("vite") {
         recipe.site = Some("dist".to_owned());
     }
-    if script("test") {
+    // `npm init` writes a script that always fails.
+    let placeholder = manifest["scripts"]["test"].as_str().is_some_and(|t| t.contains("no test specified"));
+    if script("test") && !placeholder {
         recipe.test = Some(format!("{manager} test"));
     }
     recipe.variables.push(("npm_config_update_notifier".to_owned(), "false".to_owned()));

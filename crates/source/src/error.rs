@@ -70,6 +70,19 @@ pub enum Error {
         /// Its whole output.
         log: PathBuf,
     },
+    /// The tests failed.
+    #[error("the tests failed: `{command}` {status}")]
+    Tests {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: String,
+        /// The end of its output.
+        #[source]
+        output: Output,
+        /// Its whole output.
+        log: PathBuf,
+    },
     /// The build was taken back or took too long.
     #[error("the build was stopped: {why}")]
     Stopped {
@@ -112,7 +125,7 @@ impl Error {
             Self::Undetected { service, .. } => {
                 Some(format!("set `build` and `run` in [services.{service}], or `static` for a folder of files"))
             }
-            Self::Build { log, .. } => Some(format!("its whole output: {}", log.display())),
+            Self::Build { log, .. } | Self::Tests { log, .. } => Some(format!("its whole output: {}", log.display())),
             Self::Io { source, .. } if crate::files::is_disk_full(source) => {
                 Some("the disk is full: free some space (df -h) and repeat the command".into())
             }

@@ -69,6 +69,22 @@ pub(crate) fn seal(path: &Path, owner: Option<(u32, u32)>) -> io::Result<u64> {
     Ok(size)
 }
 
+/// Makes a copy of a sealed tree writable for its owner again, without following links.
+pub(crate) fn open_for_owner(path: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        return Ok(());
+    }
+    let mode = metadata.mode() & 0o7777;
+    set_mode(path, mode, mode | 0o600)?;
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            open_for_owner(&entry?.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn set_mode(path: &Path, is: u32, wanted: u32) -> io::Result<()> {
     if is == wanted { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(wanted)) }
 }

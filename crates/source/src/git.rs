@@ -23,6 +23,45 @@ pub struct Head {
     pub id: String,
     /// The first line of its message.
     pub subject: String,
+    /// Its author's e-mail address.
+    pub author: String,
+}
+
+/// A commit of a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its hash.
+    pub id: String,
+    /// Its author's e-mail address.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+}
+
+/// What a word names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefKind {
+    /// A branch.
+    Branch,
+    /// A tag.
+    Tag,
+    /// A commit's hash.
+    Commit,
+}
+
+/// Makes a repository without a working tree where there is none.
+pub fn make_kept(path: &Path) -> Result<PathBuf, Error> {
+    if path.join("HEAD").is_file() {
+        return Ok(path.to_path_buf());
+    }
+    std::fs::create_dir_all(path).map_err(Error::io(path))?;
+    let set = |name: &str, value: &str| git(path, &["config", name, value]).map(drop);
+    git(path, &["init", "--quiet", "--bare", "--initial-branch=main"])?;
+    // What is pushed is checked before it is taken in (git-config(1)).
+    set("receive.fsckObjects", "true")?;
+    set("receive.autogc", "false")?;
+    set("gc.auto", "0")?;
+    Ok(path.to_path_buf())
 }
 
 fn command(folder: &Path) -> Command {
@@ -76,10 +115,116 @@ impl Repository {
         }
     }
 
+    /// A repository at its own path, seen from a folder in it: for those that Ambit keeps, which have no working tree.
+    #[must_use]
+    pub fn at(top: PathBuf, prefix: PathBuf) -> Self {
+        Self { top, prefix }
+    }
+
+    /// The folder within the repository that it is seen from.
+    #[must_use]
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
     fn head(&self, reference: &str) -> Result<Head, Error> {
-        let line = text(&self.top, &["log", "-1", "--format=%H%x00%s", "--end-of-options", reference, "--"])?;
-        let (id, subject) = line.split_once('\0').unwrap_or((line.as_str(), ""));
-        Ok(Head { id: id.to_owned(), subject: subject.to_owned() })
+        let format = "--format=%H%x00%ae%x00%s";
+        let line = text(&self.top, &["log", "-1", format, "--end-of-options", reference, "--"])?;
+        let mut parts = line.splitn(3, '\0').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Ok(Head { id: next(), author: next(), subject: next() })
+    }
+
+    /// A commit by its hash.
+    pub fn commit(&self, id: &str) -> Result<Head, Error> {
+        self.head(id)
+    }
+
+    /// What a person means by a word: a branch, a tag or the beginning of a commit's hash.
+    pub fn resolve(&self, word: &str) -> Result<Option<(Head, RefKind)>, Error> {
+        for (prefix, kind) in [("refs/heads/", RefKind::Branch), ("refs/tags/", RefKind::Tag)] {
+            let name = format!("{prefix}{word}");
+            if text(&self.top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).is_ok() {
+                return Ok(Some((self.head(&name)?, kind)));
+            }
+        }
+        let hash = word.len() >= 4 && word.len() <= 64 && word.chars().all(|c| c.is_ascii_hexdigit());
+        if !hash {
+            return Ok(None);
+        }
+        let name = format!("{word}^{{commit}}");
+        match text(&self.top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name]) {
+            Ok(id) => Ok(Some((self.head(&id)?, RefKind::Commit))),
+            Err(Error::Git { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Whether a commit is on a branch.
+    pub fn is_on(&self, commit: &str, branch: &str) -> Result<bool, Error> {
+        self.is_ancestor(commit, &format!("refs/heads/{branch}"))
+    }
+
+    /// Whether a commit leads to another.
+    pub fn is_ancestor(&self, commit: &str, of: &str) -> Result<bool, Error> {
+        match git(&self.top, &["merge-base", "--is-ancestor", "--end-of-options", commit, of]) {
+            Ok(_) => Ok(true),
+            Err(Error::Git { .. }) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The content of a file in a commit; `None` where it is not there.
+    pub fn file(&self, commit: &str, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+        let name = format!("{commit}:{}", self.within(path));
+        match git(&self.top, &["cat-file", "blob", &name]) {
+            Ok(content) => Ok(Some(content)),
+            Err(Error::Git { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The commits that lead to `to` and not to `from`, the newest first, without merges.
+    pub fn changes(&self, from: Option<&str>, to: &str) -> Result<Vec<Change>, Error> {
+        let range = from.map_or_else(|| to.to_owned(), |from| format!("{from}..{to}"));
+        let format = "--format=%H%x00%ae%x00%s";
+        let listed =
+            text(&self.top, &["log", "--no-merges", "--max-count=1000", format, "--end-of-options", &range, "--"])?;
+        Ok(listed
+            .lines()
+            .filter_map(|line| {
+                let mut parts = line.splitn(3, '\0').map(str::to_owned);
+                Some(Change { id: parts.next()?, author: parts.next()?, subject: parts.next()? })
+            })
+            .collect())
+    }
+
+    /// The files that differ between two commits.
+    pub fn changed_files(&self, from: &str, to: &str) -> Result<Vec<PathBuf>, Error> {
+        let listed = git(&self.top, &["diff", "--name-only", "-z", "--end-of-options", from, to, "--"])?;
+        Ok(listed
+            .split(|b| *b == 0)
+            .filter(|p| !p.is_empty())
+            .map(|p| PathBuf::from(String::from_utf8_lossy(p).into_owned()))
+            .collect())
+    }
+
+    /// Copies a commit with all that it needs into a repository that Ambit keeps, under a reference that keeps it from
+    /// being cleaned away. The repository is made where it is not there.
+    pub fn keep_in(&self, kept: &Path, commit: &str) -> Result<Self, Error> {
+        let own = make_kept(kept)?;
+        let reference = format!("{commit}:refs/ambit/commits/{commit}");
+        let target = kept.to_string_lossy().into_owned();
+        let pushed = command(&self.top)
+            .args(["-c", "protocol.file.allow=always", "push", "--quiet", "--no-verify", "--force", "--", &target])
+            .arg(&reference)
+            .output()
+            .map_err(|_| Error::Missing { program: "git".into(), install: "apt-get install git".into() })?;
+        if !pushed.status.success() {
+            let said = String::from_utf8_lossy(&pushed.stderr).trim().to_owned();
+            return Err(Error::Git { what: "push".into(), said });
+        }
+        Ok(Self { top: own, prefix: self.prefix.clone() })
     }
 
     /// The newest commit of a branch.

@@ -16,6 +16,7 @@ pub(crate) fn detect(tree: &Path) -> Recipe {
     } else if tree.join("pyproject.toml").is_file() {
         recipe.build.push(format!("{pip} ."));
     }
+    recipe.installs = recipe.build.len();
     recipe.variables.push(("PYTHONUNBUFFERED".to_owned(), "1".to_owned()));
     if tree.join("manage.py").is_file() {
         "Django".clone_into(&mut recipe.language);

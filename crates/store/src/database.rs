@@ -15,7 +15,8 @@ use ambit_domain::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Schema versions in order; `user_version` tells how many have been applied.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE project (name TEXT PRIMARY KEY, folder TEXT NOT NULL) STRICT;
     CREATE TABLE environment (
@@ -26,7 +27,9 @@ const MIGRATIONS: &[&str] = &["
         project TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (project, environment, name)
     ) STRICT;
-", crate::deployments::MIGRATION];
+",
+    crate::deployments::MIGRATION,
+];
 
 /// Why something could not be remembered or recalled.
 #[derive(Debug, thiserror::Error)]

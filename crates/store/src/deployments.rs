@@ -81,11 +81,7 @@ impl Store {
         self.write_deployment(&self.connection(), deployment)
     }
 
-    fn write_deployment(
-        &self,
-        connection: &rusqlite::Connection,
-        deployment: &Deployment,
-    ) -> Result<(), StoreError> {
+    fn write_deployment(&self, connection: &rusqlite::Connection, deployment: &Deployment) -> Result<(), StoreError> {
         let text = self.encode(&format!("deployment {}", deployment.number), deployment)?;
         let id = &deployment.environment;
         connection
@@ -169,10 +165,7 @@ impl Store {
         let rows: Vec<String> = {
             let connection = self.connection();
             let mut statement = connection.prepare_cached(sql).map_err(|e| self.sqlite(e))?;
-            statement
-                .query_map(parameters, |r| r.get(0))
-                .and_then(Iterator::collect)
-                .map_err(|e| self.sqlite(e))?
+            statement.query_map(parameters, |r| r.get(0)).and_then(Iterator::collect).map_err(|e| self.sqlite(e))?
         };
         rows.iter().map(|text| self.read(what, text)).collect()
     }
@@ -202,11 +195,7 @@ impl Store {
 
     /// Every release of a project, the newest first.
     pub fn releases(&self, project: &ProjectName) -> Result<Vec<Release>, StoreError> {
-        self.list(
-            "SELECT record FROM release WHERE project = ?1 ORDER BY made DESC",
-            [project.as_str()],
-            "a release",
-        )
+        self.list("SELECT record FROM release WHERE project = ?1 ORDER BY made DESC", [project.as_str()], "a release")
     }
 
     /// Forgets a release whose builds were deleted.
