@@ -29,6 +29,7 @@ impl Host {
             stop_signal: StopSignal::Term,
             stop_seconds: STOP_SECONDS,
             limits: Limits { memory: app.memory, cpus: app.cpus },
+            once: None,
         })
     }
 

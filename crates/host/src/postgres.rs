@@ -294,6 +294,7 @@ fn start(
         stop_seconds: 120,
         // Its memory is bounded by its settings; killed for memory it would lose every connection at once.
         limits: Limits::default(),
+        once: None,
     };
     client::write_spec(record, &spec).map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
     client::ensure(program, record).map_err(|e| failed("PostgreSQL cannot be started", &e))

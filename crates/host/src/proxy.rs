@@ -70,6 +70,7 @@ impl Host {
             stop_signal: StopSignal::Term,
             stop_seconds: 40,
             limits: Limits::default(),
+            once: None,
         };
         let program = self.program.clone();
         blocking(move || {

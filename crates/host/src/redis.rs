@@ -80,6 +80,7 @@ impl Host {
                 stop_signal: StopSignal::Term,
                 stop_seconds: 60,
                 limits: Limits::default(),
+                once: None,
             };
             blocking(move || {
                 require_free(port, "redis")?;

@@ -19,12 +19,18 @@ use nix::{
 };
 use rustix::fs::{FlockOperation, flock};
 
-use crate::record::{self, RecordError, Spec, State, Wanted};
+use crate::record::{self, Exit, Phase, RecordError, Spec, State, Wanted};
 
-/// Makes the record where there is none, and says what to hold and that it should run.
+/// Makes the record where there is none, and says what to hold and that it should run. How a process that runs once ended
+/// before is forgotten, so that it runs again; where it may still run, wait for it or stop it first.
 pub fn write_spec(folder: &Path, spec: &Spec) -> Result<(), RecordError> {
     let at = |source| RecordError::Io { path: folder.to_path_buf(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at)?;
+    if spec.once.is_some() && keeper(folder).is_none() && state(folder)?.is_some() {
+        // In this order, so that nobody revives what ran before.
+        record::write(folder, "wanted.json", &Wanted::Stopped)?;
+        fs::remove_file(folder.join("state.json")).map_err(at)?;
+    }
     record::write(folder, "spec.json", spec)?;
     record::write(folder, "wanted.json", &Wanted::Running)
 }
@@ -91,14 +97,14 @@ fn apart(command: &mut Command) {
     unsafe { command.pre_exec(|| rustix::process::setsid().map(drop).map_err(Into::into)) };
 }
 
-/// Starts the record's keeper where none lives, and waits until one has the record.
+/// Starts the record's keeper where none lives, and waits until one has the record, or had it and is done.
 pub fn ensure(program: &Path, folder: &Path) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(10);
     if keeper(folder).is_some() {
         return Ok(());
     }
     spawn(program, folder)?;
-    while keeper(folder).is_none() {
+    while keeper(folder).is_none() && !matches!(settled(folder), Ok(Some(_))) {
         if Instant::now() > until {
             let said = fs::read_to_string(folder.join("keeper.log")).unwrap_or_default();
             let last = said.lines().last().unwrap_or("it said nothing").to_owned();
@@ -109,15 +115,49 @@ pub fn ensure(program: &Path, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How a process that runs once ended; `None` while it has not, or while its keeper is not done with it.
+pub fn ended(folder: &Path) -> Result<Option<Exit>, RecordError> {
+    // First the keeper, then what it wrote.
+    if keeper(folder).is_some() { Ok(None) } else { settled(folder) }
+}
+
+fn settled(folder: &Path) -> Result<Option<Exit>, RecordError> {
+    let Some(state) = state(folder)? else { return Ok(None) };
+    let over = match state.phase {
+        Phase::Ended => true,
+        Phase::Stopped => wanted(folder) == Wanted::Stopped,
+        Phase::Running | Phase::Pausing | Phase::Starting => false,
+    };
+    Ok(over.then(|| state.last_exit.unwrap_or(Exit::Unknown)))
+}
+
+/// Waits until a process that runs once has ended, and tells how; `None` where there is no record. Blocks for as long as
+/// that takes; a keeper that is killed meanwhile is followed by another.
+pub fn wait(program: &Path, folder: &Path) -> Result<Option<Exit>, RecordError> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if keeper(folder).is_none() {
+            if let Some(exit) = settled(folder)? {
+                return Ok(Some(exit));
+            }
+            if read_spec(folder)?.is_none() {
+                return Ok(None);
+            }
+            ensure(program, folder).map_err(|source| RecordError::Io { path: folder.to_path_buf(), source })?;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
 /// Stops the instance and waits until its keeper has ended. Where the keeper was killed and its process lives on, a keeper
 /// is started to end it.
 pub fn stop(program: &Path, folder: &Path) -> Result<(), RecordError> {
     let at = |source| RecordError::Io { path: folder.to_path_buf(), source };
     let Some(spec) = read_spec(folder)? else { return Ok(()) };
     record::write(folder, "wanted.json", &Wanted::Stopped)?;
-    let settled = state(folder)?.is_some_and(|s| s.phase == record::Phase::Stopped);
     if keeper(folder).is_none() {
-        if settled {
+        if settled(folder)?.is_some() {
             return Ok(());
         }
         ensure(program, folder).map_err(at)?;

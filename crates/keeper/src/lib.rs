@@ -1,5 +1,6 @@
 //! One process, held: started, its output kept, restarted with a growing pause when it ends, limited, stopped with
-//! everything that it started.
+//! everything that it started. One that runs once (a migration, a test, a job) is not restarted: its keeper notes how it
+//! ended and ends too.
 //!
 //! A keeper lives by a *record*, a folder: `spec.json` says what to hold, `state.json` how it stands, `lock` is held while
 //! the keeper lives, `output` is the pipe that the process writes to and `log` what came out of it. A keeper that is killed
@@ -15,5 +16,5 @@ mod record;
 mod run;
 mod tree;
 
-pub use record::{Exit, FORMAT, Held, Limits, LimitsState, Phase, RecordError, Spec, State, StopSignal, Wanted};
+pub use record::{Exit, FORMAT, Held, Limits, LimitsState, Once, Phase, RecordError, Spec, State, StopSignal, Wanted};
 pub use run::{KeeperError, run};

@@ -87,16 +87,22 @@ fn open(pid: u32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-/// The process that an earlier keeper started: the one that its state names, or the one that carries the marker and leads
+/// The process that an earlier keeper started: the one that its state names, or the oldest that carries the marker and leads
 /// a session. Anything else with the marker is left to [`end_everything`].
 pub(crate) fn find(spec: &Spec, recorded: Option<Held>) -> Option<Running> {
-    let recorded = recorded.filter(|h| tree::process(h.pid).is_some_and(|p| p.start_time == h.start_time));
-    let held = recorded.or_else(|| {
-        tree::marked(&spec.marker).into_iter().find_map(|pid| {
-            let process = tree::process(pid).filter(|p| p.session == pid)?;
-            Some(Held { pid, start_time: process.start_time, since: now() })
-        })
-    })?;
+    let living = recorded.filter(|h| tree::process(h.pid).is_some_and(|p| p.start_time == h.start_time));
+    let held = match living {
+        Some(held) => held,
+        // It was started a single time: what else carries the marker is what it left behind.
+        None if recorded.is_some() && spec.once.is_some() => return None,
+        None => tree::marked(&spec.marker)
+            .into_iter()
+            .filter_map(|pid| {
+                let process = tree::process(pid).filter(|p| p.session == pid)?;
+                Some(Held { pid, start_time: process.start_time, since: now() })
+            })
+            .min_by_key(|held| held.start_time)?,
+    };
     let end = open(held.pid).ok()?;
     // The number may have been given to another process between the look and the opening.
     tree::process(held.pid).filter(|p| p.start_time == held.start_time)?;

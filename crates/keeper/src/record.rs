@@ -10,7 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The format of the files; later programs read it, this one refuses later ones.
-pub const FORMAT: u32 = 1;
+///
+/// Format 2 added processes that run once: a keeper that knows only format 1 would start them again and again.
+pub const FORMAT: u32 = 2;
 
 /// What to hold.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,16 @@ pub struct Spec {
     pub stop_seconds: u64,
     /// Its limits.
     pub limits: Limits,
+    /// Set for a process that ends by itself, as a migration does: it is not started again. Format 1 does not know it.
+    #[serde(default)]
+    pub once: Option<Once>,
+}
+
+/// How a process runs that runs once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// How long it may take, in seconds; then it is ended with everything that it started.
+    pub seconds: Option<u64>,
 }
 
 /// The signal that asks a process to stop.
@@ -85,6 +97,11 @@ pub enum Phase {
     Pausing,
     /// It was stopped.
     Stopped,
+    /// It runs once and is about to. Written before it starts, so that a keeper which finds neither process nor result
+    /// knows that it may have run, and does not run it again.
+    Starting,
+    /// It ran once and ended; how, the last exit tells.
+    Ended,
 }
 
 /// A process, told from a later one with the same number by its start time.
@@ -110,6 +127,10 @@ pub enum Exit {
     OutOfMemory,
     /// It could not be started at all.
     NotStarted(String),
+    /// It was asked to, or made to, because it ran longer than the seconds that it had.
+    TimeLimit(u64),
+    /// It ran once, and was stopped before it ended by itself.
+    Stopped,
     /// Nobody saw: its keeper had been replaced.
     Unknown,
 }
@@ -124,6 +145,8 @@ impl std::fmt::Display for Exit {
             },
             Self::OutOfMemory => write!(f, "went over its memory limit and was killed"),
             Self::NotStarted(why) => write!(f, "could not be started: {why}"),
+            Self::TimeLimit(seconds) => write!(f, "took longer than {seconds} s and was ended"),
+            Self::Stopped => write!(f, "was stopped"),
             Self::Unknown => write!(f, "ended"),
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     cgroup::Cgroup,
     log::Log,
     process::{self, Running},
-    record::{self, Exit, FORMAT, LimitsState, Phase, RecordError, Spec, State, StopSignal},
+    record::{self, Exit, FORMAT, LimitsState, Phase, RecordError, Spec, State, StopSignal, Wanted},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -61,7 +61,8 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> KeeperError {
     move |source| KeeperError::System { what, source }
 }
 
-/// Holds the process of a record until a signal (SIGTERM or SIGINT) says to stop it.
+/// Holds the process of a record until a signal (SIGTERM or SIGINT) says to stop it, or until it has ended, where it runs
+/// once.
 pub fn run(folder: &Path) -> Result<(), KeeperError> {
     let _lock = lock(folder)?;
     let spec: Spec =
@@ -91,6 +92,8 @@ pub fn run(folder: &Path) -> Result<(), KeeperError> {
         cgroup,
         pause: FIRST_PAUSE,
         resume_at: None,
+        deadline: None,
+        over: false,
         running: None,
         state: State {
             format: FORMAT,
@@ -103,8 +106,7 @@ pub fn run(folder: &Path) -> Result<(), KeeperError> {
         },
         spec,
     };
-    let earlier = state.filter(|s| s.phase == Phase::Running).and_then(|s| s.held);
-    keeper.take_over(earlier)?;
+    keeper.take_over(state.as_ref())?;
     keeper.live()
 }
 
@@ -118,10 +120,18 @@ fn lock(folder: &Path) -> Result<File, KeeperError> {
         .mode(0o600)
         .open(path)
         .map_err(system("open the lock"))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Err(KeeperError::Held { folder: folder.to_path_buf() }),
-        Err(error) => return Err(system("lock the record")(error.into())),
+    let mut tries = 0;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            // Who only looks whether a keeper lives holds it for an instant.
+            Err(rustix::io::Errno::WOULDBLOCK) if tries < 20 => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(KeeperError::Held { folder: folder.to_path_buf() }),
+            Err(error) => return Err(system("lock the record")(error.into())),
+        }
     }
     file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(system("write the lock"))?;
     Ok(file)
@@ -149,38 +159,66 @@ struct Keeper<'a> {
     running: Option<Running>,
     pause: Duration,
     resume_at: Option<Instant>,
+    /// When a process that runs once has had its time.
+    deadline: Option<Instant>,
+    /// It ran once and ended, or should not run: nothing is left to do.
+    over: bool,
 }
 
 impl Keeper<'_> {
     /// Finds the process of an earlier keeper, or starts one.
-    fn take_over(&mut self, earlier: Option<record::Held>) -> Result<(), KeeperError> {
-        match process::find(&self.spec, earlier) {
-            Some(running) => {
-                self.log.note(&format!("found again: process {}", running.held.pid));
-                self.run_it(running)
-            }
-            None => {
-                if let Some(earlier) = earlier {
-                    self.log.note(&format!("process {} ended while nobody held it", earlier.pid));
-                    self.state.last_exit = Some(Exit::Unknown);
-                    self.state.restarts += 1;
-                    // Its children may still be there.
-                    process::end_everything(&self.spec.marker, None, self.cgroup.as_ref());
-                }
-                self.start()
-            }
+    fn take_over(&mut self, before: Option<&State>) -> Result<(), KeeperError> {
+        let earlier = before.filter(|s| s.phase == Phase::Running).and_then(|s| s.held);
+        let once = self.spec.once.is_some();
+        if once && let Some(State { phase: Phase::Ended, last_exit, .. }) = before {
+            return self.finish(last_exit.clone().unwrap_or(Exit::Unknown));
         }
+        let wanted = crate::client::wanted(self.folder);
+        if let Some(running) = process::find(&self.spec, earlier) {
+            self.log.note(&format!("found again: process {}", running.held.pid));
+            self.run_it(running)?;
+            return if wanted == Wanted::Stopped { self.stop() } else { Ok(()) };
+        }
+        if let Some(earlier) = earlier {
+            self.log.note(&format!("process {} ended while nobody held it", earlier.pid));
+            self.state.last_exit = Some(Exit::Unknown);
+            self.state.restarts += 1;
+        }
+        let may_have_run = earlier.is_some() || before.is_some_and(|s| s.phase == Phase::Starting);
+        if may_have_run {
+            // Its children may still be there.
+            process::end_everything(&self.spec.marker, None, self.cgroup.as_ref());
+        }
+        if wanted == Wanted::Stopped {
+            return self.stop();
+        }
+        if once && may_have_run {
+            return self.finish(Exit::Unknown);
+        }
+        self.start()
     }
 
     fn run_it(&mut self, running: Running) -> Result<(), KeeperError> {
         self.state.phase = Phase::Running;
         self.state.held = Some(running.held);
-        self.running = Some(running);
         self.resume_at = None;
+        self.deadline = self.spec.once.and_then(|once| once.seconds).and_then(|seconds| {
+            let ran = Duration::from_millis(u64::try_from(process::now() - running.held.since).unwrap_or(0));
+            Instant::now().checked_add(Duration::from_secs(seconds).saturating_sub(ran))
+        });
+        self.running = Some(running);
         self.save()
     }
 
     fn start(&mut self) -> Result<(), KeeperError> {
+        if self.spec.once.is_some() {
+            self.state.phase = Phase::Starting;
+            if let Err(error) = record::write(self.folder, "state.json", &self.state) {
+                // Without the note, a second keeper might run it a second time.
+                self.log.note(&format!("not started: {error}"));
+                return self.finish(Exit::NotStarted(error.to_string()));
+            }
+        }
         match process::start(&self.spec, &self.pipe, self.cgroup.as_ref()) {
             Ok(running) => self.run_it(running),
             Err(error) => {
@@ -191,7 +229,37 @@ impl Keeper<'_> {
         }
     }
 
+    /// Notes the end of a process that runs once.
+    ///
+    /// First how it ended, then that nobody wants it any more: a keeper that follows one killed in between finds the former
+    /// and does the latter.
+    fn finish(&mut self, exit: Exit) -> Result<(), KeeperError> {
+        self.over = true;
+        self.deadline = None;
+        self.state.phase = Phase::Ended;
+        self.state.held = None;
+        self.state.last_exit = Some(exit);
+        self.state.lines_lost = self.log.lines_lost;
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
+        loop {
+            let noted = record::write(self.folder, "state.json", &self.state)
+                .and_then(|()| record::write(self.folder, "wanted.json", &Wanted::Stopped));
+            match noted {
+                // How it ended is known to this keeper alone: it waits for room on the disk.
+                Err(RecordError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                    std::thread::sleep(Duration::from_millis(500));
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
     fn ended(&mut self, exit: Exit, ran: Duration) -> Result<(), KeeperError> {
+        if self.spec.once.is_some() {
+            return self.finish(exit);
+        }
         if ran >= WELL {
             self.pause = FIRST_PAUSE;
         }
@@ -214,23 +282,29 @@ impl Keeper<'_> {
     }
 
     fn live(&mut self) -> Result<(), KeeperError> {
-        loop {
-            let timeout = self.resume_at.map(|at| at.saturating_duration_since(Instant::now()));
-            self.wait(timeout)?;
+        while !self.over {
+            let next = [self.resume_at, self.deadline].into_iter().flatten().min();
+            self.wait(next.map(|at| at.saturating_duration_since(Instant::now())))?;
             self.log.take(&mut self.reader);
             let mut stop = false;
             while let Ok(Some(signal)) = self.signals.read_signal() {
                 let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
                 stop |= number == Signal::SIGTERM as i32 || number == Signal::SIGINT as i32;
             }
-            if stop {
+            // First its own end: what ended by itself was not stopped.
+            self.notice_end()?;
+            if stop && !self.over {
                 return self.stop();
             }
-            self.notice_end()?;
-            if self.resume_at.is_some_and(|at| at <= Instant::now()) {
+            let now = Instant::now();
+            if self.resume_at.is_some_and(|at| at <= now) {
                 self.start()?;
             }
+            if self.deadline.is_some_and(|at| at <= now) {
+                self.end_late()?;
+            }
         }
+        Ok(())
     }
 
     fn wait(&self, timeout: Option<Duration>) -> Result<(), KeeperError> {
@@ -264,15 +338,39 @@ impl Keeper<'_> {
         {
             exit = Exit::OutOfMemory;
         }
-        self.log.take(&mut self.reader);
-        self.log.note(&exit.to_string());
         // What it left behind would hold its port.
         process::end_everything(&self.spec.marker, Some(running.held.pid), self.cgroup.as_ref());
+        self.log.take(&mut self.reader);
+        self.log.note(&exit.to_string());
         let ran = u64::try_from(process::now() - running.held.since).unwrap_or(0);
         self.ended(exit, Duration::from_millis(ran))
     }
 
+    fn end_late(&mut self) -> Result<(), KeeperError> {
+        let seconds = self.spec.once.and_then(|once| once.seconds).unwrap_or_default();
+        self.end()?;
+        let exit = Exit::TimeLimit(seconds);
+        self.log.note(&exit.to_string());
+        self.finish(exit)
+    }
+
     fn stop(&mut self) -> Result<(), KeeperError> {
+        let in_time = self.end()?;
+        self.log.note(if in_time { "stopped" } else { "did not stop in time and was killed" });
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.remove();
+        }
+        self.over = true;
+        self.state.phase = Phase::Stopped;
+        self.state.held = None;
+        if self.spec.once.is_some() {
+            self.state.last_exit = Some(Exit::Stopped);
+        }
+        self.save()
+    }
+
+    /// Asks the process to stop and then ends it with everything that it started; whether it stopped when it was asked.
+    fn end(&mut self) -> Result<bool, KeeperError> {
         let signal = match self.spec.stop_signal {
             StopSignal::Term => Signal::SIGTERM,
             StopSignal::Int => Signal::SIGINT,
@@ -296,13 +394,7 @@ impl Keeper<'_> {
         let in_time = self.has_ended() || pid.is_none();
         process::end_everything(&self.spec.marker, pid, self.cgroup.as_ref());
         self.log.take(&mut self.reader);
-        self.log.note(if in_time { "stopped" } else { "did not stop in time and was killed" });
-        if let Some(cgroup) = &self.cgroup {
-            cgroup.remove();
-        }
         self.running = None;
-        self.state.phase = Phase::Stopped;
-        self.state.held = None;
-        self.save()
+        Ok(in_time)
     }
 }
