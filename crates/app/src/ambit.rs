@@ -10,7 +10,7 @@ use std::{
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::ProjectName};
 use ambit_host::Host;
-use ambit_store::{FormatError, Store, StoreError};
+use ambit_store::{AuditHeads, FormatError, Store, StoreError};
 
 /// What the application takes from the process that runs it.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ pub struct Surroundings {
 pub struct Ambit {
     pub(crate) home: Home,
     pub(crate) store: Store,
+    pub(crate) audit_heads: AuditHeads,
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) surroundings: Surroundings,
@@ -45,6 +46,7 @@ impl Ambit {
         ambit_store::claim(&home, mode).map_err(|error| format_failure(&error))?;
         let store = Store::open(&home.database()).map_err(|error| store_failure(&error))?;
         Ok(Self {
+            audit_heads: AuditHeads::new(home.audit_head()),
             home,
             store,
             provider: host.clone(),
@@ -95,7 +97,10 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
     match error {
         StoreError::Newer { .. } => failure.hint("install the newer ambit that wrote it"),
         StoreError::Damaged { .. } => failure.hint("nothing was changed; keep a copy of the file before you repair it"),
-        StoreError::Sqlite { .. } => failure.hint("is the disk full, or the file owned by someone else?"),
+        StoreError::Audit(_) => failure.hint("ambit log --verify tells where; keep a copy of the state folder"),
+        StoreError::Sqlite { .. } | StoreError::Heads { .. } => {
+            failure.hint("is the disk full, or the file owned by someone else?")
+        }
     }
 }
 

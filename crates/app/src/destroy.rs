@@ -1,7 +1,8 @@
 //! `destroy`: an environment is deleted with its data. Production is deleted only when nothing in it could be missed.
 
 use ambit_domain::{
-    EnvironmentId, Failure, FailureKind, Wanted,
+    Actor, EnvironmentId, Failure, FailureKind, Wanted,
+    audit::Note,
     provider::{PostgresServer, RedisServer},
     spec::{EnvironmentName, Kind, Persistence, ProjectName},
 };
@@ -21,6 +22,8 @@ pub struct Destroy {
     pub environment: EnvironmentName,
     /// The environment's name once more, as a person typed it.
     pub confirmed: String,
+    /// Who asks.
+    pub actor: Actor,
 }
 
 impl Ambit {
@@ -39,6 +42,8 @@ impl Ambit {
         if record.kind == Kind::Production {
             self.refuse_while_it_holds_data(id).await?;
         }
+        // Before the deed, which cannot be undone: who asked for it stays known whatever happens in the middle of it.
+        self.note(Note::new(&request.actor, &id.project, "environment.destroy").environment(&id.environment))?;
         let work = async {
             record.wanted = Wanted::Stopped;
             self.store.set_environment(id, &record).map_err(|e| store_failure(&e))?;

@@ -1,6 +1,6 @@
 //! `down`: environments stop, apps before databases; data stays.
 
-use ambit_domain::{EnvironmentId, Failure, FailureKind, Wanted, spec::ProjectName};
+use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Wanted, audit::Note, spec::ProjectName};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub struct Down {
     pub project: ProjectName,
     /// Environments by name; empty is all.
     pub environments: Vec<String>,
+    /// Who asks.
+    pub actor: Actor,
 }
 
 impl Ambit {
@@ -23,7 +25,10 @@ impl Ambit {
     pub async fn down(&self, request: &Down, progress: &Progress) -> Result<bool, Failure> {
         let _alone = self.alone(&request.project).await;
         let ids = self.known(&request.project, &request.environments)?;
-        join_all(ids.iter().map(|id| self.down_one(id, progress))).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        join_all(ids.iter().map(|id| self.down_one(id, &request.actor, progress)))
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()?;
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let idle = environments.iter().all(|(_, record)| record.wanted == Wanted::Stopped);
         if idle {
@@ -32,7 +37,7 @@ impl Ambit {
         Ok(idle)
     }
 
-    async fn down_one(&self, id: &EnvironmentId, progress: &Progress) -> Result<(), Failure> {
+    async fn down_one(&self, id: &EnvironmentId, actor: &Actor, progress: &Progress) -> Result<(), Failure> {
         let stop = async {
             let Some(mut record) = self.store.environment(id).map_err(|e| store_failure(&e))? else {
                 return Ok(((), "nothing was there".to_owned(), false));
@@ -47,6 +52,12 @@ impl Ambit {
             }
             self.provider.stop_environment(id).await?;
             let changed = was == Wanted::Running;
+            if changed {
+                self.note_done(
+                    Note::new(actor, &id.project, "environment.down").environment(&id.environment),
+                    progress,
+                );
+            }
             Ok(((), if changed { "stopped; data is kept" } else { "was down already" }.to_owned(), changed))
         };
         progress.environment(&id.environment).step("down", stop).await

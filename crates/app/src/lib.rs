@@ -6,6 +6,7 @@
 
 mod address;
 mod ambit;
+mod audit;
 mod bring_up;
 mod builds;
 mod check;
@@ -27,6 +28,7 @@ mod variables;
 
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
+pub use ambit_store::AuditFilter;
 pub use check::{Checked, check, check_declaration};
 pub use declaration::{Declaration, Invalid, LoadError};
 pub use destroy::Destroy;

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use ambit_domain::{EnvironmentId, Failure, FailureKind, spec::EnvironmentName};
+use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, audit::Note, spec::EnvironmentName};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct Up {
     pub environments: Vec<String>,
     /// Text of the age identities that open the project's secrets.
     pub keys: String,
+    /// Who asks.
+    pub actor: Actor,
 }
 
 /// What came of it.
@@ -88,6 +90,12 @@ impl Ambit {
         let progress = progress.environment(name);
         let environment = &declaration.project.environments[name];
         let outcome = self.bring_up(declaration, name, request, address, &progress).await;
+        let note = Note::new(&request.actor, &declaration.project.name, "environment.up").environment(name);
+        match &outcome {
+            Ok(true) => self.note_done(note, &progress),
+            Ok(false) => {}
+            Err(failure) => self.note_done(note.about("failed", failure.message.as_str()), &progress),
+        }
         let urls = environment
             .services
             .values()

@@ -92,6 +92,21 @@ pub(crate) enum Command {
         #[arg(short = 'n', long, default_value_t = 50)]
         lines: usize,
     },
+    /// Show who did what, when and from where.
+    #[command(
+        after_help = "Examples:\n  ambit log -e prod\n  ambit log --verify   # exit code 1 where it was tampered with"
+    )]
+    Log {
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+        /// How many of the newest entries.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        lines: usize,
+        /// Check the whole log instead, of all projects.
+        #[arg(long, conflicts_with_all = ["environment", "lines"])]
+        verify: bool,
+    },
     /// Run a command with an environment's variables.
     #[command(after_help = "Example:\n  ambit run -e dev -- npm run console")]
     Run {

@@ -7,6 +7,7 @@ mod destroy;
 mod down;
 mod env;
 mod init;
+mod log;
 mod logs;
 mod plan;
 mod proxy;
@@ -40,6 +41,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Logs { services, environment, follow, lines } => {
             logs::run(&folder()?, &environment, &services, follow, lines, json)
         }
+        Command::Log { verify: true, .. } => log::verify(json),
+        Command::Log { environment, lines, .. } => log::run(&folder()?, environment.as_deref(), lines, json),
         Command::Run { environment, command } => run::command(&folder()?, &environment, &command),
         Command::Psql { environment, arguments } => run::psql(&folder()?, &environment, &arguments),
         Command::Redis { environment, arguments } => run::redis(&folder()?, &environment, &arguments),

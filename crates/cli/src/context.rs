@@ -9,7 +9,7 @@ use std::{
 };
 
 use ambit_app::{Ambit, Declaration, Surroundings};
-use ambit_domain::{Failure, FailureKind, Home, spec::ProjectName};
+use ambit_domain::{Actor, Failure, FailureKind, Home, spec::ProjectName};
 use ambit_server::Client;
 
 /// Settings of package managers that a build inherits: registries, proxies, certificates. Nothing that steers a build.
@@ -110,6 +110,15 @@ pub(crate) fn project(folder: &Path) -> Result<ProjectName, Failure> {
     value.and_then(|v| v.parse().ok()).ok_or_else(|| {
         Failure::new(FailureKind::Declaration, "ambit.toml does not say the project's name").hint("ambit check")
     })
+}
+
+/// Who types: AMBIT_USER, else the address that git has for commits in the project, else the OS user.
+pub(crate) fn actor(folder: &Path) -> Actor {
+    let uid = nix::unistd::geteuid();
+    let chosen = std::env::var("AMBIT_USER").ok().filter(|v| !v.trim().is_empty());
+    let user = || nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
+    let who = chosen.or_else(|| ambit_source::git::user_email(folder)).or_else(user);
+    Actor::cli(&who.unwrap_or_else(|| uid.to_string()), uid.as_raw())
 }
 
 pub(crate) fn declaration(folder: &Path) -> Result<Declaration, Failure> {

@@ -75,6 +75,11 @@ pub(crate) fn columns(rows: &[Vec<String>], indent: &str) -> Vec<String> {
         .collect()
 }
 
+/// A moment to the second, in universal time, the same on every screen that shows it.
+pub(crate) fn moment(millis: i64) -> String {
+    jiff::Timestamp::from_millisecond(millis).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"))
+}
+
 /// `4 min ago`'s `4 min`.
 pub(crate) fn ago(then: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));

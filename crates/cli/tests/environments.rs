@@ -237,3 +237,49 @@ fn environments_run_their_own_branches_with_data_of_their_own() {
     assert!(String::from_utf8_lossy(&failed.stderr).contains("broken"));
     says("dev.count.localhost", "two dev good day");
 }
+
+#[test]
+fn the_log_tells_who_did_what_and_shows_when_it_was_tampered_with() {
+    let mut machine = Machine::new();
+    let project = machine.project("noted", &["dev"]);
+    std::fs::write(project.join("index.html"), "<p>hello</p>").unwrap();
+    git(&project, &["init", "-q"]);
+    git(&project, &["config", "user.email", "ana@example.org"]);
+    machine.ok(&project, &["init"]);
+    let toml = std::fs::read_to_string(project.join("ambit.toml")).unwrap();
+    std::fs::write(project.join("ambit.toml"), format!("{toml}\n[secrets]\nKEY = {{}}\n")).unwrap();
+    machine.ok(&project, &["secret", "key", "--add"]);
+    machine.ok(&project, &["secret", "set", "KEY", "-e", "dev", "--generate"]);
+    let secret = machine.ok(&project, &["secret", "get", "KEY", "-e", "dev"]);
+    machine.up(&project);
+    machine.up(&project);
+    machine.ok(&project, &["down"]);
+    let entries: serde_json::Value = serde_json::from_str(&machine.ok(&project, &["log", "--json"])).unwrap();
+    let told: Vec<_> = entries.as_array().unwrap().iter().map(|e| (e["what"].as_str(), e["who"].as_str())).collect();
+    let ana = Some("ana@example.org");
+    let expected = ["secret.set", "environment.up", "environment.down"].map(|what| (Some(what), ana));
+    assert_eq!(told, expected, "an `up` that changed nothing leaves nothing");
+    let uid = nix::unistd::geteuid();
+    assert_eq!(entries[1]["from"], format!("cli uid {uid}"));
+    assert_eq!(entries[0]["about"], serde_json::json!({ "names": ["KEY"] }));
+    assert!(!entries.to_string().contains(secret.trim()), "a value is in the log");
+    let screen = machine.ok(&project, &["log", "-n", "1"]);
+    assert!(screen.contains("environment.down") && !screen.contains("environment.up"), "{screen}");
+
+    let verified = machine.ok(&project, &["log", "--verify"]);
+    assert!(verified.contains("3 entries"), "{verified}");
+    let broken_at = || {
+        let output = machine.ambit(&project, &["log", "--verify", "--json"]);
+        assert_eq!(output.status.code(), Some(1));
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        said["broken"]["sequence"].as_u64()
+    };
+    let database = rusqlite::Connection::open(machine.folder.path().join("home/state.db")).unwrap();
+    database.execute_batch("DROP TRIGGER audit_is_never_changed; DROP TRIGGER audit_is_never_removed").unwrap();
+    database.execute("UPDATE audit SET who = 'eve' WHERE sequence = 2", []).unwrap();
+    assert_eq!(broken_at(), Some(2));
+    database.execute("UPDATE audit SET who = 'ana@example.org' WHERE sequence = 2", []).unwrap();
+    machine.ok(&project, &["log", "--verify"]);
+    database.execute("DELETE FROM audit WHERE sequence = 3", []).unwrap();
+    assert_eq!(broken_at(), Some(3), "the hash kept outside of the table shows that the end was cut off");
+}

@@ -4,6 +4,7 @@
 //! format                              "ambit-home 1": refused when newer than the program knows
 //! run/daemon.sock  run/daemon.lock    the daemon's API and the proof that it lives
 //! state.db                            what the daemon remembers (SQLite)
+//! audit.head                          the newest hash after each entry of the audit log, appended
 //! proxy/routes.json  proxy/proxy.sock  proxy/proxy.lock
 //! sites/PROJECT/ENV/…                 files that the proxy serves
 //! builds/PROJECT/ID/                  built trees, never changed
@@ -64,6 +65,12 @@ impl Home {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.root.join("state.db")
+    }
+
+    /// The hashes of the audit log, outside of the database.
+    #[must_use]
+    pub fn audit_head(&self) -> PathBuf {
+        self.root.join("audit.head")
     }
 
     /// The proxy's own folder.

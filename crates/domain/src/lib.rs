@@ -4,6 +4,7 @@
 //! them turn a [`Failure`] into words on a screen.
 
 mod actor;
+pub mod audit;
 pub mod deployment;
 mod failure;
 pub mod gates;

@@ -308,6 +308,12 @@ pub fn tracked_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
+/// The address that commits made in a folder carry; `None` where nobody set one.
+#[must_use]
+pub fn user_email(folder: &Path) -> Option<String> {
+    text(folder, &["config", "--get", "user.email"]).ok().filter(|email| !email.is_empty())
+}
+
 /// Which of some branches are there.
 pub(crate) fn branches(folder: &Path) -> Vec<String> {
     let listed = text(folder, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
+    io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -10,9 +11,12 @@ use std::{
 
 use ambit_domain::{
     EnvironmentId, EnvironmentRecord,
+    audit::Broken,
     spec::{EnvironmentName, ProjectName},
 };
 use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::audit;
 
 /// Schema versions in order; `user_version` tells how many have been applied.
 const MIGRATIONS: &[&str] = &[
@@ -27,8 +31,9 @@ const MIGRATIONS: &[&str] = &[
         project TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (project, environment, name)
     ) STRICT;
-",
+    ",
     crate::deployments::MIGRATION,
+    audit::TABLE,
 ];
 
 /// Why something could not be remembered or recalled.
@@ -57,6 +62,17 @@ pub enum StoreError {
         path: PathBuf,
         /// Which record.
         what: String,
+    },
+    /// The audit log holds what ambit does not write.
+    #[error("the audit log was tampered with")]
+    Audit(#[from] Broken),
+    /// The hashes of the audit log outside of the database cannot be used.
+    #[error("cannot use {path}, which holds the hashes of the audit log")]
+    Heads {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
 }
 

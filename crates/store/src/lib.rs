@@ -3,10 +3,14 @@
 //! It keeps facts and applies no rule to them. The daemon writes; commands that only read may open it beside the daemon
 //! (SQLite's write-ahead log allows one writer and many readers in different processes).
 
+mod audit;
+mod audit_heads;
 mod database;
 mod deployments;
 mod format;
 
+pub use audit::AuditFilter;
+pub use audit_heads::AuditHeads;
 pub use database::{Store, StoreError};
 pub use deployments::Sources;
 pub use format::{FORMAT, FormatError, claim};

@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let environment = environment.parse().map_err(|e| Failure::from_error(FailureKind::User, &e))?;
     let daemon = context::daemon().await?;
     let lines = Lines::new(json);
-    let request = Destroy { project, environment, confirmed };
+    let request = Destroy { project, environment, confirmed, actor: context::actor(folder) };
     daemon.work::<_, ()>("/v1/destroy", &request, |event| lines.show(&event)).await?;
     if json {
         print_json(&serde_json::json!({ "destroyed": request.environment }));

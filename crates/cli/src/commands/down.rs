@@ -13,7 +13,7 @@ pub(crate) async fn run(folder: &Path, environments: Vec<String>, json: bool) ->
     let project = context::project(folder)?;
     let daemon: Client = context::daemon().await?;
     let lines = Lines::new(json);
-    let request = Down { project, environments };
+    let request = Down { project, environments, actor: context::actor(folder) };
     let idle: bool = daemon.work("/v1/down", &request, |event| lines.show(&event)).await?;
     if idle {
         daemon.stop().await?;

@@ -10,6 +10,7 @@ use std::{
 
 use ambit_domain::{
     Failure, FailureKind,
+    audit::Note,
     spec::{Environment, EnvironmentName, Project, Value},
 };
 use ambit_secrets::{Identities, Recipients, Secret, SecretsFile, dotenv, generate, keys, recipients_edit};
@@ -76,8 +77,19 @@ impl<'a> Vault<'a> {
         self.file.set(&environment.name, name, value, &recipients).map_err(|e| told(&e, e.hint()))
     }
 
-    fn store(&mut self) -> Result<(), Failure> {
-        self.file.store(&self.folder.join("ambit.secrets")).map_err(|e| told(&e, e.hint()))
+    /// Writes the file and leaves a line in this machine's audit log: names, never values.
+    fn store(&mut self, what: &str, environment: Option<&str>, names: Vec<String>) -> Result<(), Failure> {
+        self.file.store(&self.folder.join("ambit.secrets")).map_err(|e| told(&e, e.hint()))?;
+        let mut note = Note::new(&context::actor(self.folder), &self.project.name, what);
+        note.environment = environment.and_then(|e| e.parse().ok());
+        if !names.is_empty() {
+            note = note.about("names", names);
+        }
+        // The secret is set: a state folder that cannot be used is no reason to say that it is not.
+        if let Err(failure) = context::ambit().and_then(|ambit| ambit.note(note)) {
+            eprintln!("! the audit log was not written: {}", crate::screen::plain(&failure.message));
+        }
+        Ok(())
     }
 }
 
@@ -106,7 +118,7 @@ pub(crate) fn run(folder: &Path, command: SecretCommand, json: bool) -> Result<E
                 }
                 (None, None) => Vec::new(),
             };
-            vault.store()?;
+            vault.store("secret.set", Some(&environment), set.clone())?;
             say(
                 json,
                 &serde_json::json!({ "set": set, "environment": environment }),
@@ -139,7 +151,7 @@ pub(crate) fn run(folder: &Path, command: SecretCommand, json: bool) -> Result<E
             };
             let mut vault = Vault::open(folder)?;
             vault.set(&environment, &name, &random(48)?)?;
-            vault.store()?;
+            vault.store("secret.rotated", Some(&environment), vec![name.clone()])?;
             say(
                 json,
                 &serde_json::json!({ "rotated": name }),
@@ -149,8 +161,8 @@ pub(crate) fn run(folder: &Path, command: SecretCommand, json: bool) -> Result<E
         SecretCommand::Rotate { name: None, environment } => {
             let mut vault = Vault::open(folder)?;
             let identities = vault.identities()?;
-            let environments: Vec<Environment> = match environment {
-                Some(name) => vec![vault.environment(&name)?.clone()],
+            let environments: Vec<Environment> = match &environment {
+                Some(name) => vec![vault.environment(name)?.clone()],
                 None => vault.project.environments.values().cloned().collect(),
             };
             let mut count = 0;
@@ -159,7 +171,7 @@ pub(crate) fn run(folder: &Path, command: SecretCommand, json: bool) -> Result<E
                 count +=
                     vault.file.rotate(&environment.name, &identities, &recipients).map_err(|e| told(&e, e.hint()))?;
             }
-            vault.store()?;
+            vault.store("secret.encrypted-anew", environment.as_deref(), Vec::new())?;
             say(
                 json,
                 &serde_json::json!({ "encrypted": count }),
@@ -348,7 +360,7 @@ fn edit(vault: &mut Vault<'_>, environment: &str, json: bool) -> Result<(), Fail
         }
     }
     if !changed.is_empty() {
-        vault.store()?;
+        vault.store("secret.set", Some(environment), changed.clone())?;
     }
     say(json, &serde_json::json!({ "changed": changed }), &format!("✓ {} changed in {environment}", changed.len()));
     Ok(())

@@ -30,7 +30,7 @@ pub(crate) async fn run(
     if let Some(listen) = listen {
         daemon.work::<_, ()>("/v1/listen", &listen, |event| lines.show(&event)).await?;
     }
-    let request = Up { folder: folder.to_path_buf(), environments, keys };
+    let request = Up { folder: folder.to_path_buf(), environments, keys, actor: context::actor(folder) };
     let report: UpReport = daemon.work("/v1/up", &request, |event| lines.show(&event)).await?;
     let failed = report.environments.iter().find_map(|e| e.failure.as_ref());
     if json {
