@@ -12,6 +12,8 @@ use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::Pr
 use ambit_host::Host;
 use ambit_store::{AuditHeads, FormatError, Store, StoreError};
 
+use crate::pipeline::Pipelines;
+
 /// What the application takes from the process that runs it.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -23,6 +25,8 @@ pub struct Surroundings {
     pub build_variables: Vec<(String, String)>,
     /// Where the proxy listens when nobody said otherwise.
     pub listen: SocketAddr,
+    /// The keys of a project that this process can find by itself, as text; empty where there are none.
+    pub keys: fn(&ProjectName) -> String,
 }
 
 /// Everything that the use cases work with.
@@ -33,7 +37,10 @@ pub struct Ambit {
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) surroundings: Surroundings,
-    projects: Mutex<HashMap<ProjectName, Arc<tokio::sync::Mutex<()>>>>,
+    alone: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Keys that came with requests: they live as long as this process.
+    keys: Mutex<HashMap<ProjectName, String>>,
+    pub(crate) pipelines: Pipelines,
     pub(crate) routing: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
 }
@@ -52,7 +59,9 @@ impl Ambit {
             provider: host.clone(),
             host,
             surroundings,
-            projects: Mutex::default(),
+            alone: Mutex::default(),
+            keys: Mutex::default(),
+            pipelines: Pipelines::default(),
             routing: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
@@ -65,13 +74,27 @@ impl Ambit {
         &self.home
     }
 
-    /// One change at a time within a project.
-    pub(crate) async fn alone(&self, project: &ProjectName) -> tokio::sync::OwnedMutexGuard<()> {
+    /// One change at a time within an environment.
+    pub(crate) async fn alone(&self, id: &EnvironmentId) -> tokio::sync::OwnedMutexGuard<()> {
         let lock = {
-            let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(projects.entry(project.clone()).or_default())
+            let mut all = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(id.clone()).or_default())
         };
         lock.lock_owned().await
+    }
+
+    /// Remembers the keys that came with a request, for work that goes on after it.
+    pub(crate) fn remember_keys(&self, project: &ProjectName, keys: &str) {
+        if !keys.trim().is_empty() {
+            let mut all = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(project.clone(), keys.to_owned());
+        }
+    }
+
+    /// The keys of a project: those of the last request, else those that this process finds.
+    pub(crate) fn keys_of(&self, project: &ProjectName) -> String {
+        let known = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(project).cloned();
+        known.unwrap_or_else(|| (self.surroundings.keys)(project))
     }
 
     /// Where the proxy listens.

@@ -1,12 +1,15 @@
 //! Which code an environment should run, found out without building anything.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use ambit_domain::{
     Commit, Failure, FailureKind,
     spec::{Code, Environment},
 };
-use ambit_source::git::Repository;
+use ambit_source::git::{Head, Repository};
 
 /// The code of one environment.
 #[derive(Clone)]
@@ -15,6 +18,8 @@ pub(crate) enum CodeAt {
     WorkingTree { folder: PathBuf },
     /// A commit.
     Commit { repository: Repository, commit: Commit },
+    /// What ran before, by the trees that were recorded.
+    Recorded { trees: BTreeMap<PathBuf, String>, version: String },
 }
 
 impl CodeAt {
@@ -49,7 +54,7 @@ impl CodeAt {
                 if from == *wanted { from } else { wanted.clone() },
             ),
         };
-        Ok(Self::Commit { repository, commit: Commit { id: head.id, subject: head.subject, from } })
+        Ok(Self::Commit { repository, commit: commit_from(head, from) })
     }
 
     /// The hash of a folder of it.
@@ -61,12 +66,15 @@ impl CodeAt {
             Self::Commit { repository, commit } => {
                 repository.tree_hash(&commit.id, path).map_err(|e| source_failure(&e))
             }
+            Self::Recorded { trees, version } => trees.get(path).cloned().ok_or_else(|| {
+                Failure::new(FailureKind::User, format!("{version} did not have the folder `{}`", path.display()))
+            }),
         }
     }
 
     pub(crate) fn commit(&self) -> Option<&Commit> {
         match self {
-            Self::WorkingTree { .. } => None,
+            Self::WorkingTree { .. } | Self::Recorded { .. } => None,
             Self::Commit { commit, .. } => Some(commit),
         }
     }
@@ -75,13 +83,35 @@ impl CodeAt {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::WorkingTree { .. } => "working tree".to_owned(),
-            Self::Commit { commit, .. } => format!("{} {}", commit.from, commit.id.get(..7).unwrap_or(&commit.id)),
+            Self::Commit { commit, .. } => format!("{} {}", commit.from, commit.short()),
+            Self::Recorded { version, .. } => version.clone(),
+        }
+    }
+
+    /// What people call it: a tag, or the first digits of the commit.
+    pub(crate) fn version(&self, environment: &Environment) -> String {
+        match self {
+            Self::WorkingTree { .. } => "working tree".to_owned(),
+            Self::Commit { commit, .. } => match &environment.code {
+                Code::Tag { branch, .. } if commit.from != *branch => commit.from.clone(),
+                _ => commit.short().to_owned(),
+            },
+            Self::Recorded { version, .. } => version.clone(),
         }
     }
 }
 
+/// A commit with the word that led to it.
+pub(crate) fn commit_from(head: Head, from: String) -> Commit {
+    Commit { id: head.id, subject: head.subject, author: head.author, from }
+}
+
 pub(crate) fn source_failure(error: &ambit_source::Error) -> Failure {
-    let mut failure = Failure::from_error(FailureKind::User, error);
+    let kind = match error {
+        ambit_source::Error::Build { .. } | ambit_source::Error::Tests { .. } => FailureKind::App,
+        _ => FailureKind::User,
+    };
+    let mut failure = Failure::from_error(kind, error);
     failure.hints.extend(error.hint());
     failure
 }

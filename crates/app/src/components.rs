@@ -99,6 +99,9 @@ fn app_facts(app: &App, code: &CodeAt) -> Result<BTreeMap<String, String>, Failu
         ),
     ]);
     let commands = [("build", &app.build), ("run", &app.run), ("migrate", &app.migrate), ("seed", &app.seed)];
+    if let Some(folder) = &app.migrations {
+        facts.insert("migrations".to_owned(), folder.display().to_string());
+    }
     facts.extend(commands.into_iter().filter_map(|(k, v)| Some((format!("command.{k}"), v.clone()?))));
     Ok(facts)
 }

@@ -20,6 +20,7 @@ pub struct Declaration {
     pub project: Project,
     /// Warnings.
     pub diagnostics: Vec<Diagnostic>,
+    secrets_text: Option<String>,
     secrets: Option<SecretsFile>,
     identities: Option<Identities>,
 }
@@ -75,8 +76,6 @@ impl Declaration {
     /// Reads and checks the project in a folder. `keys` is the text of age identities, possibly empty.
     pub fn load(folder: &Path, keys: &str) -> Result<Self, LoadError> {
         let file = folder.join("ambit.toml");
-        let failed =
-            |error: &dyn std::error::Error| LoadError::Failure(Failure::from_error(FailureKind::Declaration, error));
         let bytes = std::fs::read(&file).map_err(|error| {
             LoadError::Failure(
                 Failure::new(FailureKind::Declaration, format!("cannot read {}", file.display()))
@@ -91,14 +90,48 @@ impl Declaration {
                 format!("{} is not UTF-8 text (line {line})", file.display()),
             ))
         })?;
+        let secrets = match std::fs::read_to_string(folder.join("ambit.secrets")) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(LoadError::Failure(
+                    Failure::new(FailureKind::Declaration, "cannot read ambit.secrets").because(error.to_string()),
+                ));
+            }
+        };
+        Self::read(folder, text, secrets, keys)
+    }
+
+    /// Reads and checks a project from its texts; `folder` is where its relative paths begin.
+    pub(crate) fn read(folder: &Path, text: String, secrets: Option<String>, keys: &str) -> Result<Self, LoadError> {
+        let file = folder.join("ambit.toml");
+        let failed =
+            |error: &dyn std::error::Error| LoadError::Failure(Failure::from_error(FailureKind::Declaration, error));
         let parsed = ambit_spec::parse(&text);
         let Some(project) = parsed.project else {
             return Err(LoadError::Invalid(Box::new(Invalid { file, text, diagnostics: parsed.diagnostics })));
         };
-        let secrets = SecretsFile::load(&folder.join("ambit.secrets")).map_err(|e| failed(&e))?;
         let identities =
             if keys.trim().is_empty() { None } else { Some(Identities::parse(keys).map_err(|e| failed(&e))?) };
-        Ok(Self { folder: folder.to_path_buf(), text, project, diagnostics: parsed.diagnostics, secrets, identities })
+        let opened = secrets.as_deref().map(SecretsFile::parse).transpose().map_err(|e| failed(&e))?;
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            text,
+            project,
+            diagnostics: parsed.diagnostics,
+            secrets_text: secrets,
+            secrets: opened,
+            identities,
+        })
+    }
+
+    /// The texts that it was read from.
+    pub(crate) fn sources(&self) -> ambit_store::Sources {
+        ambit_store::Sources {
+            folder: self.folder.clone(),
+            declaration: self.text.clone(),
+            secrets: self.secrets_text.clone(),
+        }
     }
 
     /// The value of a secret; `None` where nobody set it.

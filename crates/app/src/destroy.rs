@@ -29,9 +29,9 @@ pub struct Destroy {
 impl Ambit {
     /// Deletes an environment.
     pub async fn destroy(&self, request: &Destroy, progress: &Progress) -> Result<(), Failure> {
-        let _alone = self.alone(&request.project).await;
         let ids = self.known(&request.project, &[request.environment.to_string()])?;
         let [id] = ids.as_slice() else { return Ok(()) };
+        let _alone = self.alone(id).await;
         if request.confirmed != request.environment.as_str() {
             return Err(Failure::new(
                 FailureKind::User,
@@ -56,6 +56,13 @@ impl Ambit {
             {
                 return Err(Failure::new(FailureKind::Machine, format!("cannot delete {}", sites.display()))
                     .because(error.to_string()));
+            }
+            // The servers of the project's tests go with its last environment.
+            if self.ids(&id.project)?.iter().all(|other| other == id) {
+                let tests = EnvironmentId::of_tests(&id.project);
+                self.provider.stop_environment(&tests).await?;
+                self.provider.remove_environment(&tests).await?;
+                self.store.forget_environment(&tests).map_err(|e| store_failure(&e))?;
             }
             // Last, so that an interrupted deletion is still known and can be repeated.
             self.store.forget_environment(id).map_err(|e| store_failure(&e))?;

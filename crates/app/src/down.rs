@@ -23,7 +23,6 @@ pub struct Down {
 impl Ambit {
     /// Stops environments. Tells whether nothing of any project is left running on the machine.
     pub async fn down(&self, request: &Down, progress: &Progress) -> Result<bool, Failure> {
-        let _alone = self.alone(&request.project).await;
         let ids = self.known(&request.project, &request.environments)?;
         join_all(ids.iter().map(|id| self.down_one(id, &request.actor, progress)))
             .await
@@ -38,6 +37,7 @@ impl Ambit {
     }
 
     async fn down_one(&self, id: &EnvironmentId, actor: &Actor, progress: &Progress) -> Result<(), Failure> {
+        let _alone = self.alone(id).await;
         let stop = async {
             let Some(mut record) = self.store.environment(id).map_err(|e| store_failure(&e))? else {
                 return Ok(((), "nothing was there".to_owned(), false));

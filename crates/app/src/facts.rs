@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// The servers of an environment as they should be.
+#[derive(Clone)]
 pub(crate) struct Servers {
     pub(crate) postgres: Option<PostgresServer>,
     pub(crate) redis: Option<RedisServer>,

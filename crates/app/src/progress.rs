@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,8 @@ use ambit_domain::{
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use crate::deployment_log::DeploymentLog;
+
 /// Where events go, and the token by which the one who asked takes the request back. Cheap to clone; narrowed to an
 /// environment and a service as work goes inward.
 #[derive(Clone)]
@@ -20,13 +23,25 @@ pub struct Progress {
     cancel: CancellationToken,
     environment: Option<EnvironmentName>,
     service: Option<ServiceName>,
+    log: Option<Arc<DeploymentLog>>,
 }
 
 impl Progress {
     /// Events go to `events`; a listener that has gone away is no error.
     #[must_use]
     pub fn new(events: UnboundedSender<Event>, cancel: CancellationToken) -> Self {
-        Self { events, cancel, environment: None, service: None }
+        Self { events, cancel, environment: None, service: None, log: None }
+    }
+
+    /// For work that nobody waits for: what is said goes into the log alone.
+    pub(crate) fn to_log(log: Arc<DeploymentLog>, cancel: CancellationToken) -> Self {
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        Self { events, cancel, environment: None, service: None, log: Some(log) }
+    }
+
+    /// Also into a log.
+    pub(crate) fn logged(&self, log: Arc<DeploymentLog>) -> Self {
+        Self { log: Some(log), ..self.clone() }
     }
 
     pub(crate) fn environment(&self, name: &EnvironmentName) -> Self {
@@ -56,6 +71,9 @@ impl Progress {
             step: step.to_owned(),
             outcome,
         };
+        if let Some(log) = &self.log {
+            log.write(&event);
+        }
         // Nobody listens any more: the work itself goes on or is cancelled by its token.
         let _ = self.events.send(event);
     }

@@ -33,7 +33,7 @@ fn routes(id: &EnvironmentId, record: &EnvironmentRecord) -> Vec<Route> {
                 upstreams: serving.iter().filter_map(|i| Some(([127, 0, 0, 1], i.port?).into())).collect(),
             },
             Real::Site { folder, single_page, .. } => Target::Site { root: folder.clone(), single_page: *single_page },
-            Real::Server => return Vec::new(),
+            Real::Server | Real::Job { .. } => return Vec::new(),
         };
         let mut paths: Vec<&str> = service.urls.iter().map(|u| u.path.as_str()).collect();
         paths.sort_unstable();

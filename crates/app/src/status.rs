@@ -117,6 +117,7 @@ impl Ambit {
                     serving.iter().filter_map(|i| i.port).collect(),
                 ),
                 Real::Site { build, commit, .. } => (None, Some(build.short().to_owned()), commit.clone(), Vec::new()),
+                Real::Job { build, commit, .. } => (None, Some(build.short().to_owned()), commit.clone(), Vec::new()),
                 Real::Server => {
                     let port = self.store.port(&format!("{id}/{name}")).map_err(|e| store_failure(&e))?;
                     (

@@ -10,11 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::Address,
     ambit::{Ambit, same_folder, store_failure},
-    bring_up::BringUp,
     declaration::{Declaration, LoadError},
-    facts::Known,
     progress::{Progress, millis},
-    variables::unresolved,
 };
 
 /// What to bring up.
@@ -60,7 +57,7 @@ impl Ambit {
         let declaration = load_checked(&request.folder, &request.keys)?;
         let project = &declaration.project.name;
         let names = declaration.select(&request.environments)?;
-        let _alone = self.alone(project).await;
+        self.remember_keys(project, &request.keys);
         self.check_machine(&declaration)?;
         self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
         self.ensure_proxy(progress).await?;
@@ -89,7 +86,7 @@ impl Ambit {
         let start = Instant::now();
         let progress = progress.environment(name);
         let environment = &declaration.project.environments[name];
-        let outcome = self.bring_up(declaration, name, request, address, &progress).await;
+        let outcome = self.bring_up(declaration, name, request, &progress).await;
         let note = Note::new(&request.actor, &declaration.project.name, "environment.up").environment(name);
         match &outcome {
             Ok(true) => self.note_done(note, &progress),
@@ -114,21 +111,12 @@ impl Ambit {
         declaration: &Declaration,
         name: &EnvironmentName,
         request: &Up,
-        address: Address,
         progress: &Progress,
     ) -> Result<bool, Failure> {
-        let environment = &declaration.project.environments[name];
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, environment)?;
-        let variables = {
-            let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
-            known.check_secrets()?;
-            ambit_spec::resolve(environment, &known).map_err(|found| unresolved(name, found))?
-        };
-        let new_code = request.environments.iter().any(|asked| asked == name.as_str());
-        BringUp { ambit: self, declaration, environment, id, servers, variables, new_code, progress: progress.clone() }
-            .run()
-            .await
+        let _alone = self.alone(&id).await;
+        self.settle(&id).await?;
+        self.scope(declaration, name, progress)?.bring_up(&request.actor).await
     }
 
     /// What the machine's other projects forbid.
@@ -168,14 +156,20 @@ impl Ambit {
 /// Loads a declaration and refuses what `ambit check` would refuse.
 pub(crate) fn load_checked(folder: &std::path::Path, keys: &str) -> Result<Declaration, Failure> {
     let declaration = Declaration::load(folder, keys).map_err(|error: LoadError| Failure::from(error))?;
+    refuse_weak_secrets(&declaration)?;
+    Ok(declaration)
+}
+
+/// Refuses secrets that are weak, placeholders or shared.
+pub(crate) fn refuse_weak_secrets(declaration: &Declaration) -> Result<(), Failure> {
     let findings = declaration.check_secrets()?;
     if findings.iter().any(|d| d.severity == ambit_domain::spec::Severity::Error) {
         let invalid = crate::declaration::Invalid {
             file: declaration.folder.join("ambit.toml"),
-            text: declaration.text,
+            text: declaration.text.clone(),
             diagnostics: findings,
         };
         return Err(invalid.failure());
     }
-    Ok(declaration)
+    Ok(())
 }

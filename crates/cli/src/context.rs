@@ -125,6 +125,11 @@ pub(crate) fn declaration(folder: &Path) -> Result<Declaration, Failure> {
     Declaration::open(folder, &keys(&project(folder)?)?)
 }
 
+/// The keys of a project where they can be found without asking; why they cannot is told when they are needed.
+fn found_keys(project: &ProjectName) -> String {
+    keys(project).unwrap_or_default()
+}
+
 pub(crate) fn surroundings() -> Result<Surroundings, Failure> {
     let program = std::env::current_exe().map_err(|e| {
         Failure::new(FailureKind::Internal, "the program does not know where it lies").because(e.to_string())
@@ -138,7 +143,13 @@ pub(crate) fn surroundings() -> Result<Surroundings, Failure> {
     }
     let build_variables =
         std::env::vars().filter(|(name, _)| BUILD_VARIABLES.iter().any(|known| name.starts_with(known))).collect();
-    Ok(Surroundings { program, path, build_variables, listen: SocketAddr::from(([127, 0, 0, 1], 8080)) })
+    Ok(Surroundings {
+        program,
+        path,
+        build_variables,
+        listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+        keys: found_keys,
+    })
 }
 
 /// The application in this process: for what only reads.

@@ -50,6 +50,9 @@ pub struct Deployment {
     pub approvals: Vec<Approval>,
     /// Gates that a person took responsibility for.
     pub waivers: Vec<Waiver>,
+    /// What a person signed for, where the machine cannot know.
+    #[serde(default)]
+    pub signatures: Vec<Waiver>,
     /// What the gates showed when it went through them.
     pub gates: Vec<GateResult>,
     /// The copy of the data from before its migrations.
@@ -78,11 +81,16 @@ pub enum Trigger {
         from: EnvironmentName,
     },
     /// `ambit rollback`.
-    Rollback,
+    Rollback {
+        /// The deployment whose release serves again.
+        to: DeploymentId,
+    },
     /// The way back from a deployment that failed after it had begun to serve.
     Recovery {
         /// That deployment.
         from: DeploymentId,
+        /// The deployment whose release serves again.
+        to: DeploymentId,
     },
 }
 
@@ -96,16 +104,31 @@ impl Trigger {
             Self::Push => "push".to_owned(),
             Self::Github => "github".to_owned(),
             Self::Promotion { from } => format!("promotion from {from}"),
-            Self::Rollback => "rollback".to_owned(),
-            Self::Recovery { from } => format!("recovery from {from}"),
+            Self::Rollback { .. } => "rollback".to_owned(),
+            Self::Recovery { from, .. } => format!("recovery from {from}"),
         }
+    }
+
+    /// Whether gates and approvals concern it: neither `ambit up`, which changes no code of production, nor the way back.
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        !matches!(self, Self::Up) && !self.goes_back()
     }
 
     /// Whether it goes back to a release that ran before. Such a deployment runs no migrations and passes no gates: the way
     /// back must be open.
     #[must_use]
     pub fn goes_back(&self) -> bool {
-        matches!(self, Self::Rollback | Self::Recovery { .. })
+        self.target().is_some()
+    }
+
+    /// The deployment whose release serves again.
+    #[must_use]
+    pub fn target(&self) -> Option<DeploymentId> {
+        match self {
+            Self::Rollback { to } | Self::Recovery { to, .. } => Some(*to),
+            _ => None,
+        }
     }
 }
 
@@ -196,6 +219,8 @@ pub struct Approval {
 pub struct Work {
     /// The environment as it was.
     pub before: EnvironmentRecord,
+    /// The environment as the deployment left it; a rollback goes back to that.
+    pub after: Option<EnvironmentRecord>,
     /// Each service that changes.
     pub services: Vec<ServiceWork>,
     /// Services that are no longer declared.

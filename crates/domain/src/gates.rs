@@ -33,7 +33,7 @@ pub enum Verdict {
     Waived,
 }
 
-/// A gate that a person took responsibility for.
+/// A gate that a person took responsibility for, or signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiver {
     /// The gate.

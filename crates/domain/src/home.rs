@@ -11,13 +11,18 @@
 //! cache/PROJECT/                      dependency caches of builds
 //! environments/PROJECT/ENV/           0700, owned by the environment's OS user
 //!     postgres/  redis/  home/        data directories; HOME of its apps
+//! repositories/PROJECT.git            what was pushed and deployed
+//! tasks/PROJECT/ENV/NAME/             records of commands that run to their end
 //! keepers/PROJECT/ENV/SERVICE.N/      keeper records: spec.json, state.json, lock, log
 //! logs/                               daemon.log, proxy.log, builds/
 //! ```
 
 use std::path::{Path, PathBuf};
 
-use crate::ids::{EnvironmentId, InstanceId};
+use crate::{
+    ids::{DeploymentId, EnvironmentId, InstanceId},
+    spec::ProjectName,
+};
 
 /// The state folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +118,30 @@ impl Home {
     #[must_use]
     pub fn keeper(&self, id: &InstanceId) -> PathBuf {
         self.keepers(&id.environment).join(format!("{}.{}", id.service, id.number))
+    }
+
+    /// The record of a command that runs to its end in an environment.
+    #[must_use]
+    pub fn task(&self, id: &EnvironmentId, name: &str) -> PathBuf {
+        self.tasks(id).join(name)
+    }
+
+    /// Records of commands that run to their end.
+    #[must_use]
+    pub fn tasks(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("tasks").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// The repository that Ambit keeps of a project: what was pushed to it, and every commit that was deployed.
+    #[must_use]
+    pub fn repository(&self, project: &ProjectName) -> PathBuf {
+        self.root.join("repositories").join(format!("{project}.git"))
+    }
+
+    /// What a deployment said while it went on: one JSON event a line.
+    #[must_use]
+    pub fn deployment_log(&self, number: DeploymentId) -> PathBuf {
+        self.logs().join("deployments").join(format!("{number}.jsonl"))
     }
 
     /// Logs of the daemon, the proxy and builds.

@@ -20,6 +20,15 @@ impl fmt::Display for EnvironmentId {
     }
 }
 
+impl EnvironmentId {
+    /// Where a project's tests find servers of their own. People's environments cannot have this name.
+    #[must_use]
+    pub fn of_tests(project: &ProjectName) -> Self {
+        let environment = "ambit-tests".parse().expect("`ambit-tests` is a valid name");
+        Self { project: project.clone(), environment }
+    }
+}
+
 /// One running copy of a service: what a keeper holds. Written `backend.2`; numbers are not used again within an
 /// environment while the instance that had them still stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 mod actor;
 pub mod audit;
 pub mod deployment;
+pub mod dora;
 mod failure;
 pub mod gates;
 mod home;

@@ -2,7 +2,10 @@
 //!
 //! Every method may be called again after a crash at any point: it finds what is there and does the rest.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -67,6 +70,15 @@ pub struct AppProcess {
     pub cpus: Option<f64>,
 }
 
+/// A process that runs to its end.
+#[derive(Clone)]
+pub struct Task {
+    /// The process.
+    pub process: AppProcess,
+    /// How long it may take; it is ended then.
+    pub longest: Duration,
+}
+
 /// When a started process counts as ready.
 #[derive(Clone)]
 pub struct Readiness {
@@ -89,6 +101,17 @@ pub struct Started {
     pub detail: String,
     /// Whether its data is new.
     pub created: bool,
+}
+
+/// How a migration file stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationStatus {
+    /// Number and name.
+    pub name: String,
+    /// Whether it ran.
+    pub ran: bool,
+    /// Whether the file is another than the one that ran.
+    pub changed: bool,
 }
 
 /// How an instance stands.
@@ -142,8 +165,49 @@ pub trait Provider: Send + Sync {
     /// Makes, starts or adjusts the Redis; returns when it answers.
     async fn start_redis(&self, id: &EnvironmentId, server: &RedisServer) -> Result<Started, Failure>;
 
-    /// Runs a command to its end (a migration, a seed) as the environment's user.
-    async fn run_task(&self, id: &EnvironmentId, task: &AppProcess, output: Sink<'_>) -> Result<(), Failure>;
+    /// Runs a command to its end (a migration, a seed, a job) as the environment's user, under a name. It outlives
+    /// whoever asked for it: a second call with the same name waits for the same run and tells how it ended.
+    async fn run_task(&self, id: &EnvironmentId, name: &str, task: &Task, output: Sink<'_>) -> Result<(), Failure>;
+
+    /// Runs the SQL files of a folder that have not run yet, under a lock; returns the names of what ran.
+    async fn migrate(&self, id: &EnvironmentId, server: &PostgresServer, folder: &Path)
+    -> Result<Vec<String>, Failure>;
+
+    /// Which SQL files of a folder have run.
+    async fn migration_status(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        folder: &Path,
+    ) -> Result<Vec<MigrationStatus>, Failure>;
+
+    /// Stops a task where it runs, with everything that it started, and forgets it.
+    async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
+
+    /// Empties the servers of an environment that is not production.
+    async fn reset(
+        &self,
+        id: &EnvironmentId,
+        postgres: Option<&PostgresServer>,
+        redis: Option<&RedisServer>,
+    ) -> Result<(), Failure>;
+
+    /// Copies the database into a restore point of this name; returns its size in bytes. Repeated after a crash, it
+    /// begins anew.
+    async fn make_restore_point(&self, id: &EnvironmentId, server: &PostgresServer, name: &str)
+    -> Result<u64, Failure>;
+
+    /// Loads a restore point into a database beside the present one, and puts it in its place; the present one is kept
+    /// under the name that is returned.
+    async fn load_restore_point(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        name: &str,
+    ) -> Result<String, Failure>;
+
+    /// Deletes a restore point.
+    async fn remove_restore_point(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
 
     /// Starts an instance; does not wait for it.
     async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure>;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{BuildId, DeploymentId},
     plan::Component,
-    spec::{Kind, ServiceName, Url},
+    spec::{Kind, Policy, ServiceName, Url},
 };
 
 /// A service as it was last put into its environment.
@@ -80,12 +80,15 @@ pub struct Commit {
     pub id: String,
     /// The first line of its message.
     pub subject: String,
+    /// Its author's e-mail address.
+    #[serde(default)]
+    pub author: String,
     /// Branch or tag that led to it.
     pub from: String,
 }
 
 /// An environment as it was last brought up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentRecord {
     /// Its kind when it was made; a production environment does not become another kind by editing a file.
     pub kind: Kind,
@@ -96,6 +99,10 @@ pub struct EnvironmentRecord {
     /// The deployment that serves.
     #[serde(default)]
     pub live: Option<DeploymentId>,
+    /// What the next deployment has to satisfy: as the last `up` or the release that serves declared it, so that a change
+    /// cannot loosen the rules that it is judged by.
+    #[serde(default)]
+    pub policy: Option<Policy>,
     /// When `up` last finished without a failure, in milliseconds since the Unix epoch.
     pub up_since: Option<i64>,
     /// Its services, servers first.
@@ -112,11 +119,40 @@ pub enum Wanted {
     Stopped,
 }
 
+impl Commit {
+    /// The first digits of its hash, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.id.get(..7).unwrap_or(&self.id)
+    }
+}
+
+impl Real {
+    /// The build that it runs and its commit; `None` for servers.
+    #[must_use]
+    pub fn build(&self) -> Option<(&BuildId, Option<&Commit>)> {
+        match self {
+            Self::App { build, commit, .. } | Self::Site { build, commit, .. } | Self::Job { build, commit, .. } => {
+                Some((build, commit.as_ref()))
+            }
+            Self::Server => None,
+        }
+    }
+}
+
 impl EnvironmentRecord {
     /// An environment of which nothing exists yet.
     #[must_use]
     pub fn new(kind: Kind) -> Self {
-        Self { kind, wanted: Wanted::Running, seeded: false, live: None, up_since: None, services: Vec::new() }
+        Self {
+            kind,
+            wanted: Wanted::Running,
+            seeded: false,
+            live: None,
+            policy: None,
+            up_since: None,
+            services: Vec::new(),
+        }
     }
 
     /// The record of one service.

@@ -65,7 +65,8 @@ impl Host {
             let entries = fs::read_dir(folder).into_iter().flatten();
             entries.filter_map(|e| e.ok().map(|e| e.path())).collect::<Vec<_>>()
         };
-        let environments = below(self.home.root().join("keepers")).into_iter().flat_map(below);
+        let roots = ["keepers", "tasks"].map(|name| self.home.root().join(name));
+        let environments = roots.into_iter().flat_map(below).flat_map(below);
         let records = environments.flat_map(below).chain([self.proxy_record()]);
         records
             .filter(|folder| client::wanted(folder) == Wanted::Running && client::keeper(folder).is_none())

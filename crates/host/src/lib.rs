@@ -7,6 +7,7 @@ mod apps;
 mod files;
 mod instances;
 mod machine;
+mod migrations;
 mod ports;
 mod postgres;
 mod postgres_settings;
@@ -15,6 +16,7 @@ mod proxy;
 mod ready;
 mod redis;
 mod redis_wire;
+mod restore_points;
 mod tasks;
 mod users;
 

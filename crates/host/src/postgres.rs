@@ -309,7 +309,7 @@ fn restart(record: &Path, program: &Path) -> Result<(), Failure> {
     client::ensure(program, record).map_err(|e| failed("PostgreSQL cannot be started", &e))
 }
 
-async fn connect(
+pub(crate) async fn connect(
     server: &PostgresServer,
     user: &str,
     password: &str,
@@ -330,7 +330,7 @@ async fn connect(
     Ok(client)
 }
 
-fn query_failed(error: &tokio_postgres::Error) -> Failure {
+pub(crate) fn query_failed(error: &tokio_postgres::Error) -> Failure {
     Failure::from_error(FailureKind::Machine, error)
 }
 
@@ -376,6 +376,22 @@ async fn provision(admin: &Client, server: &PostgresServer) -> Result<(), Failur
         .await
 }
 
+/// The programs of the version that a data directory belongs to.
+pub(crate) fn installation_of(data: &Path) -> Result<Installation, Failure> {
+    let file = data.join("PG_VERSION");
+    let text = fs::read_to_string(&file).map_err(cannot("read", &file))?;
+    let major = text.trim().parse().ok();
+    choose(major, None)
+}
+
+/// Drops the application's database and makes it anew.
+pub(crate) async fn empty(server: &PostgresServer) -> Result<(), Failure> {
+    let admin = connect(server, "postgres", &server.admin_password, "postgres").await.map_err(|e| query_failed(&e))?;
+    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&server.database));
+    admin.batch_execute(&drop).await.map_err(|e| query_failed(&e))?;
+    provision(&admin, server).await
+}
+
 /// Whether any table of the database of a role holds a row. `None` where it does not answer.
 pub(crate) async fn holds_rows(server: &PostgresServer) -> Option<bool> {
     let admin = connect(server, "postgres", &server.admin_password, "postgres").await.ok()?;
@@ -407,7 +423,7 @@ pub(crate) async fn holds_rows(server: &PostgresServer) -> Option<bool> {
     Some(false)
 }
 
-fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

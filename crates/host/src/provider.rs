@@ -1,11 +1,13 @@
 //! The trait of the domain, realised by this machine.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use ambit_domain::{
-    EnvironmentId, Failure, InstanceId, Provider,
-    provider::{AppProcess, InstanceStatus, PostgresServer, Readiness, RedisServer, Sink, Started},
-    spec::ServiceName,
+    EnvironmentId, Failure, FailureKind, InstanceId, Provider,
+    provider::{
+        AppProcess, InstanceStatus, MigrationStatus, PostgresServer, Readiness, RedisServer, Sink, Started, Task,
+    },
+    spec::{Kind, ServiceName},
 };
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -13,7 +15,7 @@ use futures_util::future::join_all;
 use crate::{
     Host,
     machine::{blocking, cannot},
-    ports, postgres, redis,
+    migrations, ports, postgres, redis,
 };
 
 #[async_trait]
@@ -30,8 +32,73 @@ impl Provider for Host {
         self.redis(id, server).await
     }
 
-    async fn run_task(&self, id: &EnvironmentId, task: &AppProcess, output: Sink<'_>) -> Result<(), Failure> {
-        self.task(id, task, output).await
+    async fn run_task(&self, id: &EnvironmentId, name: &str, task: &Task, output: Sink<'_>) -> Result<(), Failure> {
+        self.task(id, name, task, output).await
+    }
+
+    async fn migrate(
+        &self,
+        _id: &EnvironmentId,
+        server: &PostgresServer,
+        folder: &Path,
+    ) -> Result<Vec<String>, Failure> {
+        migrations::run(server, folder).await
+    }
+
+    async fn migration_status(
+        &self,
+        _id: &EnvironmentId,
+        server: &PostgresServer,
+        folder: &Path,
+    ) -> Result<Vec<MigrationStatus>, Failure> {
+        migrations::status(server, folder).await
+    }
+
+    async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
+        self.end_task(id, name).await
+    }
+
+    async fn reset(
+        &self,
+        id: &EnvironmentId,
+        postgres: Option<&PostgresServer>,
+        redis: Option<&RedisServer>,
+    ) -> Result<(), Failure> {
+        if postgres.is_some_and(|server| server.kind == Kind::Production) {
+            return Err(Failure::new(
+                FailureKind::User,
+                format!("{id} is a production environment and is never reset"),
+            ));
+        }
+        if let Some(server) = postgres {
+            postgres::empty(server).await?;
+        }
+        match redis {
+            Some(server) => redis::empty(server).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn make_restore_point(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        name: &str,
+    ) -> Result<u64, Failure> {
+        self.dump(id, server, name).await
+    }
+
+    async fn load_restore_point(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        name: &str,
+    ) -> Result<String, Failure> {
+        self.load(id, server, name).await
+    }
+
+    async fn remove_restore_point(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
+        self.remove_dump(id, name).await
     }
 
     async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure> {
@@ -47,6 +114,10 @@ impl Provider for Host {
     }
 
     async fn stop_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let tasks = fs::read_dir(self.home.tasks(id)).into_iter().flatten();
+        for name in tasks.filter_map(|e| e.ok()?.file_name().into_string().ok()) {
+            self.end_task(id, &name).await?;
+        }
         let is_server = |service: &str| matches!(service, "postgres" | "redis");
         for servers in [false, true] {
             let mut stops = Vec::new();
@@ -64,9 +135,9 @@ impl Provider for Host {
 
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let user = self.user(id)?;
-        let (data, records) = (self.home.environment(id), self.home.keepers(id));
+        let folders = [self.home.environment(id), self.home.keepers(id), self.home.tasks(id)];
         blocking(move || {
-            for folder in [data, records] {
+            for folder in folders {
                 match fs::remove_dir_all(&folder) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         return Err(cannot("delete", &folder)(error));

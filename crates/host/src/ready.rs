@@ -17,6 +17,8 @@ use crate::{Host, ports};
 
 /// How long a worker has to stay up to count as started.
 const STAYS: Duration = Duration::from_millis(1500);
+/// Between two questions whose answers count in a row.
+const BETWEEN: Duration = Duration::from_millis(50);
 /// An app that ended this often while it should start will not.
 const TRIES: u32 = 3;
 
@@ -24,6 +26,8 @@ impl Host {
     pub(crate) async fn ready(&self, id: &InstanceId, readiness: &Readiness) -> Result<(), Failure> {
         let record = self.home.keeper(id);
         let begin = Instant::now();
+        let wanted = readiness.health.as_ref().map_or(1, |h| h.successes);
+        let mut successes = 0;
         let mut last = "it does not listen".to_owned();
         loop {
             let state = client::state(&record).ok().flatten();
@@ -44,8 +48,17 @@ impl Host {
                     }
                 }
                 Some(port) => match ask(port, readiness).await {
-                    Ok(()) => return Ok(()),
-                    Err(why) => last = why,
+                    Ok(()) => {
+                        successes += 1;
+                        if successes >= wanted {
+                            return Ok(());
+                        }
+                        tokio::time::sleep(BETWEEN).await;
+                    }
+                    Err(why) => {
+                        successes = 0;
+                        last = why;
+                    }
                 },
             }
             if begin.elapsed() > readiness.deadline {

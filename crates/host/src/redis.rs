@@ -223,6 +223,13 @@ async fn persist(wire: &mut Wire, wanted: Persistence) -> std::io::Result<()> {
     }
 }
 
+/// Deletes every key.
+pub(crate) async fn empty(server: &RedisServer) -> Result<(), Failure> {
+    let refused = |e: std::io::Error| failed("Redis cannot be emptied", &e);
+    let mut wire = Wire::open(server.port, &server.admin_password).await.map_err(refused)?;
+    wire.ask(&["FLUSHALL"]).await.map(drop).map_err(refused)
+}
+
 /// Whether it holds a key. `None` where it does not answer.
 pub(crate) async fn holds_keys(server: &RedisServer) -> Option<bool> {
     let mut wire = Wire::open(server.port, &server.admin_password).await.ok()?;

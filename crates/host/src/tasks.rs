@@ -1,85 +1,125 @@
-//! Commands that run to their end: migrations and seeds. Killed with everything that they started when nobody waits any
-//! more.
+//! Commands that run to their end: migrations, seeds, jobs. A keeper holds each, so that one runs once whatever happens to
+//! whoever waits for it.
 
-use std::{collections::VecDeque, process::Stdio};
+use std::{path::Path, time::Duration};
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind,
-    provider::{AppProcess, Sink},
+    provider::{Sink, Task},
 };
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
-use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, BufReader},
-    process::Command,
-};
+use ambit_keeper::{Exit, FORMAT, Limits, Once, RecordError, Spec, StopSignal, client};
 
-use crate::{Host, machine::failed};
+use crate::{
+    Host,
+    machine::{blocking, cannot, failed},
+};
 
 /// Lines of the output that a failure shows.
 const SHOWN: usize = 30;
+/// How long a task may take to stop when it is asked.
+const STOP_SECONDS: u64 = 10;
 
 impl Host {
-    pub(crate) async fn task(&self, id: &EnvironmentId, task: &AppProcess, output: Sink<'_>) -> Result<(), Failure> {
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", &task.command])
-            .env_clear()
-            .env("HOME", self.home.environment(id).join("home"))
-            .envs(task.variables.iter().map(|(k, v)| (k, v)))
-            .current_dir(&task.directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        if let Some(user) = self.user(id)? {
-            command.uid(user.uid).gid(user.gid);
+    /// Runs a task, or waits for the one of that name that runs already; one that has ended is told as it ended.
+    pub(crate) async fn task(
+        &self,
+        id: &EnvironmentId,
+        name: &str,
+        task: &Task,
+        output: Sink<'_>,
+    ) -> Result<(), Failure> {
+        let record = self.home.task(id, name);
+        let app = &task.process;
+        let mut variables = vec![("HOME".to_owned(), self.home.environment(id).join("home").display().to_string())];
+        variables.extend(app.variables.iter().cloned());
+        let spec = Spec {
+            format: FORMAT,
+            marker: format!("{}:{id}/task/{name}", self.home.root().display()),
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".to_owned(), app.command.clone()],
+            variables,
+            directory: app.directory.clone(),
+            user: self.user(id)?.map(|u| (u.uid, u.gid)),
+            stop_signal: StopSignal::Term,
+            stop_seconds: STOP_SECONDS,
+            limits: Limits { memory: app.memory, cpus: app.cpus },
+            once: Some(Once { seconds: Some(task.longest.as_secs()) }),
+        };
+        let program = self.program.clone();
+        let (folder, what) = (record.clone(), format!("`{}` cannot be started", app.command));
+        blocking(move || {
+            if client::read_spec(&folder).map_err(unreadable)?.is_none() {
+                client::write_spec(&folder, &spec).map_err(unreadable)?;
+            }
+            if client::ended(&folder).map_err(unreadable)?.is_none() {
+                client::ensure(&program, &folder).map_err(|e| failed(what, &e))?;
+            }
+            Ok(())
+        })
+        .await?;
+        let exit = self.follow(&record, output).await?;
+        let failure = match exit {
+            Exit::Code(0) => return Ok(()),
+            Exit::Unknown => Failure::new(
+                FailureKind::App,
+                format!("nobody saw how `{}` ended, since its keeper was killed with it", app.command),
+            )
+            .hint("repeat the command: what is done already is not done again by tools that remember it"),
+            exit => Failure::new(FailureKind::App, format!("`{}` failed: it {exit}", app.command)),
+        };
+        let (lines, _) = client::tail(&record, SHOWN);
+        let text: Vec<&str> = lines.iter().map(|(_, t)| t.as_str()).filter(|t| !t.starts_with("[ambit]")).collect();
+        Err(if text.is_empty() { failure.because("it printed nothing") } else { failure.because(text.join("\n")) })
+    }
+
+    /// Passes on what the task prints until it has ended.
+    async fn follow(&self, record: &Path, output: Sink<'_>) -> Result<Exit, Failure> {
+        let say = |lines: Vec<(String, String)>| {
+            for (_, text) in lines.iter().filter(|(_, text)| !text.starts_with("[ambit]")) {
+                output(text);
+            }
+        };
+        let (lines, mut position) = client::tail(record, usize::MAX);
+        say(lines);
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let ended = {
+                let (folder, program) = (record.to_path_buf(), self.program.clone());
+                blocking(move || {
+                    let ended = client::ended(&folder).map_err(unreadable)?;
+                    if ended.is_none() && client::keeper(&folder).is_none() {
+                        client::ensure(&program, &folder)
+                            .map_err(|e| failed("a task's keeper cannot be started", &e))?;
+                    }
+                    Ok(ended)
+                })
+                .await?
+            };
+            let (lines, end) = client::follow(record, &position);
+            position = end;
+            say(lines);
+            if let Some(exit) = ended {
+                return Ok(exit);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
-        let what = || format!("`{}` cannot be started", task.command);
-        let mut child = command.spawn().map_err(|e| failed(what(), &e))?;
-        let _group = Group(child.id().and_then(|pid| i32::try_from(pid).ok()));
-        let last = tokio::sync::Mutex::new(VecDeque::new());
-        let out = child.stdout.take().map(BufReader::new);
-        let err = child.stderr.take().map(BufReader::new);
-        let (_, _, status) = tokio::join!(read(out, output, &last), read(err, output, &last), child.wait());
-        let status = status.map_err(|e| failed(what(), &e))?;
-        if status.success() {
-            return Ok(());
-        }
-        let lines: Vec<String> = last.into_inner().into();
-        Err(Failure::new(FailureKind::App, format!("`{}` failed: {status}", task.command)).because(lines.join("\n")))
+    }
+
+    pub(crate) async fn end_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
+        let (record, program) = (self.home.task(id, name), self.program.clone());
+        blocking(move || {
+            client::stop(&program, &record).map_err(unreadable)?;
+            match std::fs::remove_dir_all(&record) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot("delete", &record)(error)),
+                _ => Ok(()),
+            }
+        })
+        .await
     }
 }
 
-async fn read<R: AsyncBufRead + Unpin>(from: Option<R>, output: Sink<'_>, last: &tokio::sync::Mutex<VecDeque<String>>) {
-    let Some(mut from) = from else { return };
-    let mut line = Vec::new();
-    while let Ok(n) = from.read_until(b'\n', &mut line).await {
-        if n == 0 {
-            return;
-        }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        output(&text);
-        let mut last = last.lock().await;
-        last.push_back(text);
-        if last.len() > SHOWN {
-            last.pop_front();
-        }
-        line.clear();
-    }
-}
-
-/// Ends a process group when it goes out of scope.
-struct Group(Option<i32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // It has ended, as a rule; then there is nobody to signal.
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
+#[allow(clippy::needless_pass_by_value)] // As `map_err` hands it over.
+fn unreadable(error: RecordError) -> Failure {
+    Failure::from_error(FailureKind::Machine, &error)
 }

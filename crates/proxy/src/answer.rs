@@ -93,10 +93,10 @@ impl InFlight {
     /// The request goes to this app, and no longer to the one before.
     pub(crate) fn on_upstream(&mut self, upstream: Option<Rc<Upstream>>) {
         if let Some(upstream) = &upstream {
-            upstream.in_flight.add(1);
+            upstream.counters.in_flight.add(1);
         }
         if let Some(before) = std::mem::replace(&mut self.upstream, upstream) {
-            before.in_flight.subtract(1);
+            before.counters.in_flight.subtract(1);
         }
     }
 }
@@ -107,7 +107,7 @@ impl Drop for InFlight {
             counters.in_flight.subtract(1);
         }
         if let Some(upstream) = &self.upstream {
-            upstream.in_flight.subtract(1);
+            upstream.counters.in_flight.subtract(1);
         }
         self.connection.request_finished();
     }

@@ -27,6 +27,12 @@ impl Figures {
     pub fn in_flight_of(&self, port: u16) -> u64 {
         self.upstreams.iter().filter(|u| u.address.port() == port).map(|u| u.in_flight).sum()
     }
+
+    /// Tunnels in flight to a port of this machine.
+    #[must_use]
+    pub fn tunnels_of(&self, port: u16) -> u64 {
+        self.upstreams.iter().filter(|u| u.address.port() == port).map(|u| u.tunnels).sum()
+    }
 }
 
 /// What was counted for a route id.
@@ -54,6 +60,20 @@ pub struct RouteFigures {
     pub p95_ms: f64,
     /// 99th percentile of it.
     pub p99_ms: f64,
+    /// How many answers took how long, by classes that grow by a quarter of a doubling; see [`Self::percentile_since`].
+    #[serde(default)]
+    pub latency: Vec<u64>,
+}
+
+impl RouteFigures {
+    /// A percentile of the time to the head of an answer, in milliseconds, of the requests since an earlier look.
+    #[must_use]
+    pub fn percentile_since(&self, earlier: &Self, share: f64) -> f64 {
+        let before = |n: usize| earlier.latency.get(n).copied().unwrap_or(0);
+        let since: Vec<u64> =
+            self.latency.iter().enumerate().map(|(n, count)| count.saturating_sub(before(n))).collect();
+        crate::registry::percentile(&since, share)
+    }
 }
 
 /// Answers by the class of their status.
@@ -78,6 +98,9 @@ pub struct UpstreamFigures {
     pub address: SocketAddr,
     /// Requests and tunnels in flight to it.
     pub in_flight: u64,
+    /// Tunnels alone: they have no end of their own.
+    #[serde(default)]
+    pub tunnels: u64,
     /// Whether the table sends it new requests.
     pub serving: bool,
 }

@@ -124,7 +124,7 @@ fn choose<'a>(
     (0..upstreams.len())
         .map(|n| &upstreams[(start.wrapping_add(n)) % upstreams.len()])
         .filter(|u| !refused.contains(&u.address))
-        .min_by_key(|u| (u.is_down(), u.in_flight.get()))
+        .min_by_key(|u| (u.is_down(), u.counters.in_flight.get()))
 }
 
 async fn exchange(link: &mut Link, request: Request<RequestBody>, connection: &Connection) -> Exchange {

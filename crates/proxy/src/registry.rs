@@ -56,6 +56,15 @@ fn middle_ms(bucket: usize) -> f64 {
     (width * (4 + bucket % 4) as f64 + width / 2.0) / 1000.0
 }
 
+/// One worker's counters of one port of an app.
+#[derive(Debug, Default)]
+pub(crate) struct UpstreamCounters {
+    /// Requests and tunnels.
+    pub(crate) in_flight: Counter,
+    /// Tunnels alone.
+    pub(crate) tunnels: Counter,
+}
+
 /// One worker's counters of one route id.
 #[derive(Debug)]
 pub(crate) struct RouteCounters {
@@ -102,7 +111,7 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     routes: BTreeMap<(String, usize), Arc<RouteCounters>>,
-    upstreams: BTreeMap<(SocketAddr, usize), Arc<Counter>>,
+    upstreams: BTreeMap<(SocketAddr, usize), Arc<UpstreamCounters>>,
     current_routes: BTreeSet<String>,
     current_upstreams: BTreeSet<SocketAddr>,
 }
@@ -117,7 +126,7 @@ impl Registry {
         Arc::clone(self.inner().routes.entry((id.to_owned(), worker)).or_default())
     }
 
-    pub(crate) fn upstream(&self, address: SocketAddr, worker: usize) -> Arc<Counter> {
+    pub(crate) fn upstream(&self, address: SocketAddr, worker: usize) -> Arc<UpstreamCounters> {
         Arc::clone(self.inner().upstreams.entry((address, worker)).or_default())
     }
 
@@ -136,7 +145,7 @@ impl Registry {
             .copied()
             .collect();
         inner.routes.retain(|(id, _), c| inner.current_routes.contains(id) || c.in_flight.get() > 0);
-        inner.upstreams.retain(|(address, _), c| inner.current_upstreams.contains(address) || c.get() > 0);
+        inner.upstreams.retain(|(address, _), c| inner.current_upstreams.contains(address) || c.in_flight.get() > 0);
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -148,19 +157,23 @@ impl Registry {
                 routes.entry(id).or_default().push(counters);
             }
         }
-        let mut upstreams: BTreeMap<SocketAddr, u64> = inner.current_upstreams.iter().map(|a| (*a, 0)).collect();
-        for ((address, _), in_flight) in &inner.upstreams {
-            if in_flight.get() > 0 {
-                *upstreams.entry(*address).or_default() += in_flight.get();
+        let mut upstreams: BTreeMap<SocketAddr, (u64, u64)> =
+            inner.current_upstreams.iter().map(|a| (*a, (0, 0))).collect();
+        for ((address, _), counters) in &inner.upstreams {
+            if counters.in_flight.get() > 0 {
+                let (in_flight, tunnels) = upstreams.entry(*address).or_default();
+                *in_flight += counters.in_flight.get();
+                *tunnels += counters.tunnels.get();
             }
         }
         Figures {
             routes: routes.into_iter().map(|(id, counters)| sum(id, &counters)).collect(),
             upstreams: upstreams
                 .into_iter()
-                .map(|(address, in_flight)| UpstreamFigures {
+                .map(|(address, (in_flight, tunnels))| UpstreamFigures {
                     address,
                     in_flight,
+                    tunnels,
                     serving: inner.current_upstreams.contains(&address),
                 })
                 .collect(),
@@ -191,10 +204,11 @@ fn sum(id: &str, all: &[&RouteCounters]) -> RouteFigures {
         p50_ms: percentile(&latency, 0.50),
         p95_ms: percentile(&latency, 0.95),
         p99_ms: percentile(&latency, 0.99),
+        latency,
     }
 }
 
-fn percentile(latency: &[u64], share: f64) -> f64 {
+pub(crate) fn percentile(latency: &[u64], share: f64) -> f64 {
     let total: u64 = latency.iter().sum();
     let rank = (total as f64 * share).ceil() as u64;
     let mut seen = 0;

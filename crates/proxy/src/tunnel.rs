@@ -33,6 +33,9 @@ impl Drop for Open {
         if let Some(counters) = &self.in_flight.counters {
             counters.websockets.subtract(1);
         }
+        if let Some(upstream) = &self.in_flight.upstream {
+            upstream.counters.tunnels.subtract(1);
+        }
     }
 }
 
@@ -44,6 +47,9 @@ pub(crate) fn open(worker: &Rc<Worker>, client: OnUpgrade, app: OnUpgrade, link:
         since: Instant::now(),
     };
     mine.on_upstream(in_flight.upstream.clone());
+    if let Some(upstream) = &mine.upstream {
+        upstream.counters.tunnels.add(1);
+    }
     if let Some(counters) = &mine.counters {
         counters.in_flight.add(1);
         counters.websockets.add(1);

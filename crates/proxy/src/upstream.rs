@@ -24,7 +24,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::{answer::RequestBody, connection::clock, registry::Counter};
+use crate::{answer::RequestBody, connection::clock, registry::UpstreamCounters};
 
 /// Below the shortest that servers commonly use (Node: 5 s), so that it is rarely the app that closes.
 const IDLE_SECONDS: u32 = 4;
@@ -38,17 +38,17 @@ const DOWN_SECONDS: u32 = 2;
 /// One port of an app, as one worker sees it.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
-    pub(crate) in_flight: Arc<Counter>,
+    pub(crate) counters: Arc<UpstreamCounters>,
     idle: RefCell<Vec<Link>>,
     down_until: Cell<u32>,
     retired: Cell<bool>,
 }
 
 impl Upstream {
-    pub(crate) fn new(address: SocketAddr, in_flight: Arc<Counter>) -> Rc<Self> {
+    pub(crate) fn new(address: SocketAddr, counters: Arc<UpstreamCounters>) -> Rc<Self> {
         Rc::new(Self {
             address,
-            in_flight,
+            counters,
             idle: RefCell::default(),
             down_until: Cell::new(0),
             retired: Cell::new(false),

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ambit_app::{Ambit, Destroy, Down, Progress, Up};
+use ambit_app::{
+    Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress, Promote, QaSay,
+    Rollback, Up, Waive,
+};
 use ambit_domain::{Failure, FailureKind};
 use axum::{
     Json, Router,
@@ -56,7 +59,7 @@ pub enum DaemonError {
 }
 
 struct Daemon {
-    ambit: Ambit,
+    ambit: Arc<Ambit>,
     health: Health,
     stop: Notify,
 }
@@ -78,7 +81,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(at(path.clone()))?;
 
     let daemon = Arc::new(Daemon {
-        ambit,
+        ambit: Arc::new(ambit),
         health: Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             program,
@@ -107,16 +110,27 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         let daemon = Arc::clone(&daemon);
         tokio::spawn(async move { daemon.ambit.supervise().await })
     };
+    let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
     let routes = Router::new()
         .route("/v1/health", get(health))
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
         .route("/v1/destroy", post(destroy))
         .route("/v1/listen", post(listen))
+        .route("/v1/deploy", post(deploy))
+        .route("/v1/promote", post(promote))
+        .route("/v1/rollback", post(rollback))
+        .route("/v1/decide", post(decide))
+        .route("/v1/waive", post(waive))
+        .route("/v1/qa", post(qa))
+        .route("/v1/migrate", post(migrate))
+        .route("/v1/restore-point", post(make_restore_point))
+        .route("/v1/restore-point/load", post(load_restore_point))
         .route("/v1/stop", post(stop))
         .with_state(daemon);
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
     looking_after.abort();
+    pipelines.abort();
     tracing::info!("stopped");
     served.map_err(at(path))
 }
@@ -176,6 +190,48 @@ async fn destroy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 async fn listen(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: std::net::SocketAddr, _| {
         Box::pin(async move { daemon.ambit.set_listen(request).await })
+    })
+}
+
+async fn deploy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Deploy, _| Box::pin(async move { daemon.ambit.deploy(&request).await }))
+}
+
+async fn promote(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Promote, _| Box::pin(async move { daemon.ambit.promote(&request).await }))
+}
+
+async fn rollback(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Rollback, _| Box::pin(async move { daemon.ambit.rollback(&request).await }))
+}
+
+async fn decide(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Decide, _| Box::pin(async move { daemon.ambit.decide(&request).await }))
+}
+
+async fn waive(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Waive, _| Box::pin(async move { daemon.ambit.waive(&request) }))
+}
+
+async fn qa(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: QaSay, _| Box::pin(async move { daemon.ambit.qa(&request) }))
+}
+
+async fn migrate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Migrate, progress| {
+        Box::pin(async move { daemon.ambit.migrate(&request, &progress).await })
+    })
+}
+
+async fn make_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: MakeRestorePoint, progress| {
+        Box::pin(async move { daemon.ambit.restore_point(&request, &progress).await })
+    })
+}
+
+async fn load_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: LoadRestorePoint, progress| {
+        Box::pin(async move { daemon.ambit.put_back(&request, &progress).await })
     })
 }
 

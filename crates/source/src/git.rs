@@ -140,6 +140,12 @@ impl Repository {
         self.head(id)
     }
 
+    /// When a commit was made, in milliseconds since the Unix epoch.
+    pub fn time(&self, commit: &str) -> Result<i64, Error> {
+        let seconds = text(&self.top, &["log", "-1", "--format=%ct", "--end-of-options", commit, "--"])?;
+        Ok(seconds.parse::<i64>().unwrap_or_default().saturating_mul(1000))
+    }
+
     /// What a person means by a word: a branch, a tag or the beginning of a commit's hash.
     pub fn resolve(&self, word: &str) -> Result<Option<(Head, RefKind)>, Error> {
         for (prefix, kind) in [("refs/heads/", RefKind::Branch), ("refs/tags/", RefKind::Tag)] {

@@ -18,6 +18,7 @@ pub mod sites;
 mod test_output;
 mod toolchain;
 mod version;
+pub use version::matches;
 pub mod working_tree;
 
 pub use error::Error;

@@ -48,7 +48,7 @@ fn natural(mut a: &str, mut b: &str) -> Ordering {
 }
 
 /// Whether a name matches a glob of `*`, `?` and `[…]`, as git matches tags: `*` also matches slashes.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     globset_like(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
 }
 

@@ -138,6 +138,8 @@ fn environment_names<'n>(reader: &mut Reader, root: &'n Node) -> Vec<(Environmen
         .iter()
         .filter_map(|entry| {
             let taken = format::VARIABLE.iter().chain(format::SECRET).any(|k| k.name == entry.key);
+            // Those are Ambit's own: the servers that tests run against.
+            let taken = taken || entry.key.starts_with("ambit-");
             match entry.key.parse() {
                 Ok(_) if taken => {
                     reader.error(&entry.key_span, format!("an environment cannot be called `{}`", entry.key));

@@ -1,0 +1,88 @@
+//! The processes of an environment's apps: what they run and what they find in their environment.
+
+use std::time::Duration;
+
+use ambit_domain::{
+    Failure, FailureKind,
+    provider::{AppProcess, Task},
+    spec::{App, Form, Service, ServiceName},
+};
+
+use crate::{
+    components::given_to,
+    facts::{kind, postgres_url, redis_url},
+    release::Built,
+    scope::Scope,
+};
+
+/// A migration or a seed that takes longer is given up.
+const LONGEST_TASK: Duration = Duration::from_secs(3600);
+
+impl Scope<'_> {
+    /// An app with its build.
+    pub(crate) fn app<'s>(
+        &'s self,
+        built: &'s [Built],
+        name: &ServiceName,
+    ) -> Result<(&'s Service, &'s App, &'s Built), Failure> {
+        let found = || {
+            let service = self.environment.services.get(name)?;
+            let Form::App(app) = &service.form else { return None };
+            Some((service, app, built.iter().find(|b| b.service == *name)?))
+        };
+        found().ok_or_else(|| Failure::new(FailureKind::Internal, format!("{name} has no build")))
+    }
+
+    /// A process of a service.
+    pub(crate) fn process(
+        &self,
+        app: &App,
+        built: &Built,
+        command: &str,
+        variables: Vec<(String, String)>,
+    ) -> AppProcess {
+        AppProcess {
+            command: command.to_owned(),
+            directory: built.build.folder(),
+            variables,
+            memory: app.memory,
+            cpus: app.cpus,
+        }
+    }
+
+    /// A command of a service that runs to its end.
+    pub(crate) fn task_of(&self, service: &Service, app: &App, built: &Built, command: &str) -> Task {
+        let variables = self.variables_of(service, built);
+        Task { process: self.process(app, built, command, variables), longest: LONGEST_TASK }
+    }
+
+    /// What a process of the service finds in its environment, `PORT` excepted: what the recipe implies, then what Ambit
+    /// gives, then what the file declares.
+    pub(crate) fn variables_of(&self, service: &Service, built: &Built) -> Vec<(String, String)> {
+        let mut all = indexmap::IndexMap::new();
+        let mut set = |name: &str, value: String| {
+            all.insert(name.to_owned(), value);
+        };
+        set("HOST", "127.0.0.1".to_owned());
+        for (name, value) in &built.build.recipe.variables {
+            set(name, value.clone());
+        }
+        set("PATH", built.build.path(&self.ambit.path()));
+        set("LANG", "C.UTF-8".to_owned());
+        if let Some(server) = &self.servers.postgres {
+            set("DATABASE_URL", postgres_url(server));
+        }
+        if let Some(server) = &self.servers.redis {
+            set("REDIS_URL", redis_url(server));
+        }
+        for variable in given_to(service, &self.variables) {
+            set(&variable.name, variable.value.clone());
+        }
+        set("AMBIT_PROJECT", self.id.project.to_string());
+        set("AMBIT_ENVIRONMENT", self.id.environment.to_string());
+        set("AMBIT_ENVIRONMENT_KIND", kind(self.environment.kind).to_owned());
+        set("AMBIT_SERVICE", service.name.to_string());
+        set("AMBIT_RELEASE", built.build.id.short().to_owned());
+        all.into_iter().filter(|(name, _)| name != "PORT").collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! What was deployed, when, by whom, and how it went; following one while it goes on; and the four figures by which
+//! delivery is judged.
+
+use ambit_domain::{
+    Deployment, DeploymentState, EnvironmentId, Event, Failure, FailureKind, Release,
+    dora::{self, Change},
+    ids::DeploymentId,
+    spec::ProjectName,
+};
+use serde::Serialize;
+
+use crate::{
+    ambit::{Ambit, now, store_failure},
+    deployment_log,
+};
+
+/// A deployment as faces show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeploymentView {
+    /// All of it.
+    #[serde(flatten)]
+    pub deployment: Deployment,
+    /// The freeze that it waits for, where it does.
+    pub frozen: Option<String>,
+}
+
+/// What was said since the last look.
+pub struct Followed {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The deployment now.
+    pub deployment: Deployment,
+}
+
+/// The four figures of delivery (DORA).
+pub type Figures = dora::Figures;
+
+impl Ambit {
+    /// Deployments of a project, the newest first.
+    pub fn deployments(
+        &self,
+        project: &ProjectName,
+        environment: Option<&EnvironmentId>,
+        limit: usize,
+    ) -> Result<Vec<Deployment>, Failure> {
+        self.store.deployments(project, environment, limit).map_err(|e| store_failure(&e))
+    }
+
+    /// One deployment.
+    pub fn deployment(&self, number: DeploymentId) -> Result<DeploymentView, Failure> {
+        let found = self.store.deployment(number).map_err(|e| store_failure(&e))?;
+        let deployment =
+            found.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("there is no deployment {number}")))?;
+        let waits = matches!(deployment.state, DeploymentState::Approved | DeploymentState::Waiting);
+        let frozen = if waits { self.freeze_of(&deployment).map(|f| f.to_string()) } else { None };
+        Ok(DeploymentView { deployment, frozen })
+    }
+
+    /// What a deployment said from a position of its log on; the position is moved.
+    pub fn follow(&self, number: DeploymentId, position: &mut u64) -> Result<Followed, Failure> {
+        // First its state: what is said after a look at a final state was said before it became final.
+        let DeploymentView { deployment, .. } = self.deployment(number)?;
+        let (events, end) = deployment_log::read(&self.home.deployment_log(number), *position);
+        *position = end;
+        Ok(Followed { events, deployment })
+    }
+
+    /// The releases of a project, the newest first, each with the environments that run it.
+    pub fn releases(&self, project: &ProjectName) -> Result<Vec<(Release, Vec<String>)>, Failure> {
+        let mut live = Vec::new();
+        for (id, record) in self.store.environments().map_err(|e| store_failure(&e))? {
+            if id.project != *project {
+                continue;
+            }
+            let Some(number) = record.live else { continue };
+            if let Some(deployment) = self.store.deployment(number).map_err(|e| store_failure(&e))? {
+                live.push((id.environment.to_string(), deployment.release));
+            }
+        }
+        let releases = self.store.releases(project).map_err(|e| store_failure(&e))?;
+        Ok(releases
+            .into_iter()
+            .map(|release| {
+                let runs = live
+                    .iter()
+                    .filter(|(_, id)| id.as_ref() == Some(&release.id))
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                (release, runs)
+            })
+            .collect())
+    }
+
+    /// The four figures of delivery of an environment over some days.
+    pub fn delivery(&self, id: &EnvironmentId, days: u32) -> Result<Figures, Failure> {
+        let all = self.store.deployments(&id.project, Some(id), 10_000).map_err(|e| store_failure(&e))?;
+        let changes: Vec<Change> = all.iter().filter_map(|d| self.change(d)).collect();
+        Ok(dora::figures(&changes, now(), days))
+    }
+
+    fn change(&self, deployment: &Deployment) -> Option<Change> {
+        let committed = deployment.commit.as_ref().and_then(|commit| {
+            let repository = self.home.repository(&deployment.environment.project);
+            ambit_source::git::Repository::at(repository, std::path::PathBuf::new()).time(&commit.id).ok()
+        });
+        dora::change(deployment, committed)
+    }
+}
