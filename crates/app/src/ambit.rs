@@ -42,6 +42,7 @@ pub struct Ambit {
     keys: Mutex<HashMap<ProjectName, String>>,
     pub(crate) pipelines: Pipelines,
     pub(crate) routing: tokio::sync::Mutex<()>,
+    pub(crate) keeping: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
 }
 
@@ -63,6 +64,7 @@ impl Ambit {
             keys: Mutex::default(),
             pipelines: Pipelines::default(),
             routing: tokio::sync::Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
         })

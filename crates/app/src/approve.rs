@@ -208,6 +208,13 @@ impl Ambit {
         Ok(())
     }
 
+    /// Who may approve a deployment, by the rules in force.
+    #[must_use]
+    pub fn approvers_of(&self, deployment: &Deployment) -> Vec<String> {
+        let policy = self.recorded_policy(&deployment.environment).or_else(|| self.own_policy(deployment));
+        policy.map(|p| p.approvers).unwrap_or_default()
+    }
+
     fn own_policy(&self, deployment: &Deployment) -> Option<ambit_domain::spec::Policy> {
         let (declaration, _) = self.declaration_of(deployment).ok()?;
         Some(declaration.project.environments.get(&deployment.environment.environment)?.policy.clone())
@@ -292,8 +299,7 @@ impl Ambit {
 
     /// A waiver opens a gate: only who may approve may waive, where approvers are named.
     fn check_waiver(&self, deployment: &Deployment, actor: &Actor) -> Result<(), Failure> {
-        let policy = self.recorded_policy(&deployment.environment).or_else(|| self.own_policy(deployment));
-        let approvers = policy.map(|p| p.approvers).unwrap_or_default();
+        let approvers = self.approvers_of(deployment);
         if approvers.is_empty() || approvers.iter().any(|a| a.trim().eq_ignore_ascii_case(actor.who.trim())) {
             return Ok(());
         }

@@ -527,6 +527,8 @@ impl Ambit {
     /// Copies a commit into the repository that Ambit keeps; `None` for the working tree.
     pub(crate) async fn keep_commit(&self, project: &ProjectName, code: &CodeAt) -> Result<Option<Commit>, Failure> {
         let CodeAt::Commit { repository, commit } = code else { return Ok(None) };
+        // Two environments may run the same commit.
+        let _one_at_a_time = self.keeping.lock().await;
         let (repository, kept, id) = (repository.clone(), self.home.repository(project), commit.id.clone());
         tokio::task::spawn_blocking(move || repository.keep_in(&kept, &id))
             .await

@@ -59,6 +59,137 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
     },
+    /// Put a commit into an environment: tested, built, approved, switched without a lost request.
+    #[command(
+        after_help = "Examples:\n  ambit deploy -e dev\n  ambit deploy -e prod --ref v1.2.0 --reason \"release 1.2\"\n  ambit deploy -e prod --wait   # until it was watched for its time"
+    )]
+    Deploy {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// A branch, a tag or a commit; what the environment follows where nothing is said.
+        #[arg(long = "ref", value_name = "REF")]
+        reference: Option<String>,
+        #[command(flatten)]
+        following: Following,
+    },
+    /// Put the release that one environment runs into another: the very same builds.
+    #[command(after_help = "Example:\n  ambit promote test prod --reason \"release 1.2\"")]
+    Promote {
+        /// The environment that runs the release.
+        from: String,
+        /// The environment that is to run it.
+        to: String,
+        #[command(flatten)]
+        following: Following,
+    },
+    /// Go back to a release that ran before, without building anything.
+    #[command(
+        after_help = "Examples:\n  ambit rollback prod\n  ambit rollback prod --to v1.1.4 --reason \"login fails\"\n  ambit rollback prod --restore   # and put the data from before back"
+    )]
+    Rollback {
+        /// The environment.
+        environment: String,
+        /// A version, a commit, a release or the number of a deployment; the one before where nothing is said.
+        #[arg(long)]
+        to: Option<String>,
+        /// Also put back the data from before the deployment that is taken back.
+        #[arg(long)]
+        restore: bool,
+        /// Say yes to what cannot come back, instead of being asked.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        following: Following,
+    },
+    /// Say yes to a waiting deployment.
+    #[command(after_help = "Example:\n  ambit approve 41 --reason \"tried on three phones\"")]
+    Approve {
+        /// The deployment's number.
+        deployment: u64,
+        #[command(flatten)]
+        following: Following,
+    },
+    /// Say no to a waiting deployment.
+    Reject {
+        /// The deployment's number.
+        deployment: u64,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Show the checklist of the deployment that waits, waive an item of it, or sign one.
+    #[command(
+        after_help = "Examples:\n  ambit gates prod\n  ambit gates prod --sign issues \"no critical issue is open\"\n  ambit gates prod --waive docs \"nothing to document\""
+    )]
+    Gates {
+        /// The environment.
+        environment: String,
+        /// Take responsibility for a gate that did not pass.
+        #[arg(long, num_args = 2, value_names = ["GATE", "REASON"], conflicts_with = "sign")]
+        waive: Option<Vec<String>>,
+        /// Sign a gate that no machine can look at.
+        #[arg(long, num_args = 2, value_names = ["GATE", "WHAT"])]
+        sign: Option<Vec<String>>,
+    },
+    /// Say what QA found in the release that an environment runs.
+    #[command(
+        after_help = "Examples:\n  ambit qa approve -e test \"tried on three phones\"\n  ambit qa reject -e test \"login fails on iOS\""
+    )]
+    Qa {
+        /// Yes or no.
+        #[arg(value_enum)]
+        verdict: QaVerdict,
+        /// What was tried, or what is wrong.
+        comment: String,
+        /// The environment in which it was tried.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// List deployments.
+    Deployments {
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        lines: usize,
+    },
+    /// Show one deployment, its log, or take it back while it waits.
+    #[command(subcommand)]
+    Deployment(DeploymentCommand),
+    /// List releases and where they run.
+    Releases,
+    /// Show what one environment runs that another does not.
+    #[command(after_help = "Example:\n  ambit diff test prod")]
+    Diff {
+        /// The one that is ahead.
+        from: String,
+        /// The one that it is compared with.
+        to: String,
+    },
+    /// Run the migrations of the release that an environment runs, or look at them.
+    #[command(after_help = "Examples:\n  ambit migrate -e dev\n  ambit migrate status -e prod")]
+    Migrate {
+        /// `status` shows what has run and changes nothing.
+        #[arg(value_enum)]
+        what: Option<MigrateWhat>,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Copy an environment's database, list copies, or put one back.
+    #[command(subcommand)]
+    RestorePoint(RestorePointCommand),
+    /// Show how often, how fast and how well is delivered.
+    Delivery {
+        /// The environment; production where nothing is said.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+        /// Over how many days.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
     /// Stop environments; their data is kept.
     Down {
         /// Environments; all where none is named.
@@ -243,4 +374,90 @@ pub(crate) enum EnvFormat {
     Dotenv,
     Json,
     Shell,
+}
+
+/// Who wants to know how a deployment goes, and why it is made.
+#[derive(clap::Args)]
+pub(crate) struct Following {
+    /// Why; it stays in the record.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Return at once, without waiting for it to be live.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) detach: bool,
+    /// Wait until it was watched for its time, too.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// What QA says.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QaVerdict {
+    /// It is good.
+    Approve,
+    /// It is not.
+    Reject,
+}
+
+/// Other than running migrations.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MigrateWhat {
+    /// What has run and what has not.
+    Status,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DeploymentCommand {
+    /// Show its steps and times.
+    #[command(after_help = "Example:\n  ambit deployment show 41")]
+    Show {
+        /// Its number.
+        number: u64,
+    },
+    /// Show what it said, and follow it while it goes on.
+    #[command(after_help = "Example:\n  ambit deployment log 41 -f")]
+    Log {
+        /// Its number.
+        number: u64,
+        /// Go on until it is finished.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Take it back, as long as it does not serve.
+    Cancel {
+        /// Its number.
+        number: u64,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RestorePointCommand {
+    /// Copy the database now.
+    #[command(after_help = "Example:\n  ambit restore-point make -e prod")]
+    Make {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// List the copies.
+    List {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Put a copy back; the present database is kept beside it.
+    #[command(after_help = "Example:\n  ambit restore-point load 41 -e prod")]
+    Load {
+        /// The copy's name.
+        name: String,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The environment's name once more, instead of typing it.
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+    },
 }

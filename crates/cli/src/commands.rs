@@ -3,14 +3,25 @@
 mod check;
 mod completions;
 mod daemon;
+mod decide;
+mod delivery;
+mod deploy;
+mod deployments;
 mod destroy;
+mod diff;
 mod down;
 mod env;
+mod gates;
 mod init;
 mod log;
 mod logs;
+mod migrate;
 mod plan;
 mod proxy;
+mod qa;
+mod releases;
+mod restore_point;
+mod rollback;
 mod run;
 mod secret;
 mod status;
@@ -21,7 +32,7 @@ use std::process::ExitCode;
 
 use ambit_domain::{Failure, FailureKind};
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, DeploymentCommand};
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { json, directory, command } = arguments;
@@ -35,6 +46,34 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Plan { environments } => plan::run(&folder()?, &environments, json),
         Command::Up { environments, listen } => wait(up::run(&folder()?, environments, listen, json)),
+        Command::Deploy { environment, reference, following } => {
+            wait(deploy::run(&folder()?, environment, reference, &following, json))
+        }
+        Command::Promote { from, to, following } => wait(deploy::promote(&folder()?, from, to, &following, json)),
+        Command::Rollback { environment, to, restore, yes, following } => {
+            wait(rollback::run(&folder()?, &environment, to, restore, yes, &following, json))
+        }
+        Command::Approve { deployment, following } => wait(decide::approve(&folder()?, deployment, &following, json)),
+        Command::Reject { deployment, reason } => {
+            wait(decide::run(&folder()?, deployment, ambit_app::Decision::Reject, reason, json))
+        }
+        Command::Gates { environment, waive, sign } => wait(gates::run(&folder()?, &environment, waive, sign, json)),
+        Command::Qa { verdict, comment, environment } => {
+            wait(qa::run(&folder()?, &environment, verdict == crate::arguments::QaVerdict::Approve, comment, json))
+        }
+        Command::Deployments { environment, lines } => {
+            deployments::list(&folder()?, environment.as_deref(), lines, json)
+        }
+        Command::Deployment(DeploymentCommand::Show { number }) => deployments::show(number, json),
+        Command::Deployment(DeploymentCommand::Log { number, follow }) => wait(deployments::log(number, follow, json)),
+        Command::Deployment(DeploymentCommand::Cancel { number, reason }) => {
+            wait(decide::run(&folder()?, number, ambit_app::Decision::Cancel, reason, json))
+        }
+        Command::Releases => releases::run(&folder()?, json),
+        Command::Diff { from, to } => diff::run(&folder()?, &from, &to, json),
+        Command::Migrate { what, environment } => wait(migrate::run(&folder()?, &environment, what.is_some(), json)),
+        Command::RestorePoint(command) => wait(restore_point::run(&folder()?, command, json)),
+        Command::Delivery { environment, days } => delivery::run(&folder()?, environment.as_deref(), days, json),
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),
         Command::Status { environments } => wait(status::run(&folder()?, &environments, json)),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ambit_app::{Ambit, Declaration, Surroundings};
-use ambit_domain::{Actor, Failure, FailureKind, Home, spec::ProjectName};
+use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Home, spec::ProjectName};
 use ambit_server::Client;
 
 /// Settings of package managers that a build inherits: registries, proxies, certificates. Nothing that steers a build.
@@ -155,6 +155,12 @@ pub(crate) fn surroundings() -> Result<Surroundings, Failure> {
 /// The application in this process: for what only reads.
 pub(crate) fn ambit() -> Result<Ambit, Failure> {
     Ambit::open(home()?, surroundings()?)
+}
+
+/// An environment of a project on this machine, by its name.
+pub(crate) fn environment(folder: &Path, name: &str) -> Result<EnvironmentId, Failure> {
+    let environment = name.parse().map_err(|e| Failure::from_error(FailureKind::User, &e))?;
+    Ok(EnvironmentId { project: project(folder)?, environment })
 }
 
 /// Tells one build of the program from another.

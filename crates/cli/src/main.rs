@@ -7,6 +7,7 @@ mod arguments;
 mod commands;
 mod context;
 mod failure;
+mod follow;
 mod progress;
 mod screen;
 

@@ -257,7 +257,8 @@ fn the_log_tells_who_did_what_and_shows_when_it_was_tampered_with() {
     let entries: serde_json::Value = serde_json::from_str(&machine.ok(&project, &["log", "--json"])).unwrap();
     let told: Vec<_> = entries.as_array().unwrap().iter().map(|e| (e["what"].as_str(), e["who"].as_str())).collect();
     let ana = Some("ana@example.org");
-    let expected = ["secret.set", "deployment.live", "environment.up", "environment.down"].map(|what| (Some(what), ana));
+    let expected =
+        ["secret.set", "deployment.live", "environment.up", "environment.down"].map(|what| (Some(what), ana));
     assert_eq!(told, expected, "an `up` that changed nothing leaves nothing");
     let uid = nix::unistd::geteuid();
     assert_eq!(entries[1]["from"], format!("cli uid {uid}"));

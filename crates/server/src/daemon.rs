@@ -124,6 +124,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/waive", post(waive))
         .route("/v1/qa", post(qa))
         .route("/v1/migrate", post(migrate))
+        .route("/v1/migrate/status", post(migration_status))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
         .route("/v1/stop", post(stop))
@@ -220,6 +221,12 @@ async fn qa(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 async fn migrate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Migrate, progress| {
         Box::pin(async move { daemon.ambit.migrate(&request, &progress).await })
+    })
+}
+
+async fn migration_status(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Migrate, progress| {
+        Box::pin(async move { daemon.ambit.migration_status(&request, &progress).await })
     })
 }
 

@@ -219,6 +219,10 @@ impl Repository {
     /// being cleaned away. The repository is made where it is not there.
     pub fn keep_in(&self, kept: &Path, commit: &str) -> Result<Self, Error> {
         let own = make_kept(kept)?;
+        let known = format!("refs/ambit/commits/{commit}");
+        if text(&own, &["rev-parse", "--verify", "--quiet", "--end-of-options", &known]).is_ok() {
+            return Ok(Self { top: own, prefix: self.prefix.clone() });
+        }
         let reference = format!("{commit}:refs/ambit/commits/{commit}");
         let target = kept.to_string_lossy().into_owned();
         let pushed = command(&self.top)

@@ -1,0 +1,133 @@
+//! `ambit deployments`, `ambit deployment show`, `ambit deployment log`
+
+use std::{path::Path, process::ExitCode};
+
+use ambit_domain::{Deployment, DeploymentState, Failure, deployment::StepState, ids::DeploymentId};
+
+use super::print_json;
+use crate::{
+    context,
+    failure::text,
+    follow::{Until, follow},
+    screen::{Paint, ago, columns, moment, plain, seconds},
+};
+
+pub(crate) fn list(folder: &Path, environment: Option<&str>, lines: usize, json: bool) -> Result<ExitCode, Failure> {
+    let project = context::project(folder)?;
+    let id = environment.map(|name| context::environment(folder, name)).transpose()?;
+    let all = context::ambit()?.deployments(&project, id.as_ref(), lines)?;
+    if json {
+        print_json(&all);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if all.is_empty() {
+        println!("nothing was deployed yet; ambit up, or ambit deploy -e ENV");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let paint = Paint::stdout();
+    let heads = ["", "to", "version", "state", "by", "who", "when", "took"].map(str::to_owned).to_vec();
+    let rows: Vec<_> = std::iter::once(heads).chain(all.iter().map(row)).collect();
+    for (n, row) in columns(&rows, "").iter().enumerate() {
+        println!("{}", if n == 0 { paint.dim(row) } else { row.clone() });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(d: &Deployment) -> Vec<String> {
+    vec![
+        d.number.to_string(),
+        d.environment.environment.to_string(),
+        plain(&d.version),
+        d.state.name().to_owned(),
+        d.trigger.describe(),
+        plain(&d.actor.who),
+        format!("{} ago", ago(d.created)),
+        d.switched.zip(d.started).map_or_else(String::new, |(live, begun)| took(begun, live)),
+    ]
+}
+
+fn took(from: i64, to: i64) -> String {
+    seconds(u64::try_from(to - from).unwrap_or(0))
+}
+
+pub(crate) fn show(number: u64, json: bool) -> Result<ExitCode, Failure> {
+    let view = context::ambit()?.deployment(DeploymentId(number))?;
+    if json {
+        print_json(&view);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let d = &view.deployment;
+    let paint = Paint::stdout();
+    println!(
+        "{} of {} to {} · {}",
+        paint.strong(&format!("Deployment {number}")),
+        plain(&d.version),
+        d.environment,
+        d.state.name()
+    );
+    if let Some(commit) = &d.commit {
+        println!("  commit   {} \"{}\" by {}", commit.short(), plain(&commit.subject), plain(&commit.author));
+    }
+    if let Some(release) = &d.release {
+        println!("  release  {}", release.short());
+    }
+    println!(
+        "  asked    {} by {} ({}), {}",
+        moment(d.created),
+        plain(&d.actor.who),
+        plain(&d.actor.from),
+        d.trigger.describe()
+    );
+    if let Some(reason) = &d.reason {
+        println!("  reason   {}", plain(reason));
+    }
+    for approval in &d.approvals {
+        let word = if approval.yes { "yes" } else { "no " };
+        println!(
+            "  {word}      {} by {}: \"{}\"",
+            moment(approval.at),
+            plain(&approval.actor.who),
+            plain(&approval.reason)
+        );
+    }
+    for waiver in &d.waivers {
+        println!("  waived   {} by {}: \"{}\"", waiver.gate.name(), plain(&waiver.actor.who), plain(&waiver.reason));
+    }
+    if let Some(frozen) = &view.frozen {
+        println!("  frozen   {frozen}; it starts after that");
+    }
+    let rows: Vec<Vec<String>> = d
+        .steps
+        .iter()
+        .map(|step| {
+            let mark = match step.state {
+                StepState::Done => "✓",
+                StepState::Failed => "✗",
+                StepState::Running => "…",
+                StepState::Pending => " ",
+            };
+            let time = step.started.zip(step.finished).map_or_else(String::new, |(a, b)| took(a, b));
+            let round = if step.round > 0 { format!(" {}", step.round + 1) } else { String::new() };
+            vec![mark.to_owned(), format!("{}{round}", step.name.name()), plain(&step.detail), time]
+        })
+        .collect();
+    if !rows.is_empty() {
+        println!();
+        for row in columns(&rows, "  ") {
+            println!("{}", row.replacen('✓', &paint.good("✓"), 1).replacen('✗', &paint.bad("✗"), 1));
+        }
+    }
+    if let Some(failure) = &d.failure {
+        println!();
+        print!("{}", text(failure));
+    }
+    if d.state == DeploymentState::Waiting {
+        println!("\n  next: ambit gates {} · ambit approve {number} --reason \"…\"", d.environment.environment);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn log(number: u64, following: bool, json: bool) -> Result<ExitCode, Failure> {
+    let until = if following { Until::Finished } else { Until::Now };
+    follow(&context::ambit()?, DeploymentId(number), until, json).await
+}
