@@ -197,7 +197,13 @@ fn recipe(service: &Service, tree: &Path) -> Result<Recipe, Error> {
                 Err(error) => return Err(error),
             };
             let recipe = detected.overridden_by(app);
-            if recipe.run.is_none() { Err(undetected()) } else { Ok(recipe) }
+            match (&recipe.run, recipe.programs.as_slice()) {
+                (Some(_), _) => Ok(recipe),
+                (None, []) => Err(undetected()),
+                (None, programs) => {
+                    Err(Error::Several { service: service.name.to_string(), programs: programs.to_vec() })
+                }
+            }
         }
     }
 }
@@ -366,6 +372,8 @@ impl Job<'_> {
         let Self { request, id, cache, log_path, log: lines } = self;
         let marker = format!("{id}-{}", std::process::id());
         let mut path = toolchain::reachable(&request.path, request.user.is_some());
+        // What the build itself put there, a package manager for instance.
+        path.push(folder.join(".ambit/bin"));
         let mut shell = command_line(request, command, cache, &mut path)?;
         let joined: Vec<String> = path.iter().map(|p| p.to_string_lossy().into_owned()).collect();
         shell

@@ -46,7 +46,7 @@ impl Build {
     /// A PATH with the build's own programs first.
     #[must_use]
     pub fn path(&self, path: &str) -> String {
-        let own = [".venv/bin", "node_modules/.bin", "bin"].map(|f| self.folder().join(f));
+        let own = [".venv/bin", "node_modules/.bin", ".ambit/bin", "bin"].map(|f| self.folder().join(f));
         let mut parts: Vec<String> =
             own.into_iter().filter(|f| f.is_dir()).map(|f| f.to_string_lossy().into_owned()).collect();
         let root = rustix::process::geteuid().is_root();

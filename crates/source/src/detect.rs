@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path};
 
-use ambit_spec::{App, Site};
+use ambit_spec::{App, Role, Site};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, python};
+use crate::{error::Error, node, python, rust};
 
 /// How a tree is built and run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Recipe {
     pub variables: Vec<(String, String)>,
     /// Where it is a folder of files: that folder.
     pub site: Option<String>,
+    /// The programs that the build makes, where there are several to choose from.
+    #[serde(skip)]
+    pub(crate) programs: Vec<String>,
 }
 
 impl Recipe {
@@ -46,6 +49,7 @@ impl Recipe {
             needs: Vec::new(),
             variables: Vec::new(),
             site: None,
+            programs: Vec::new(),
         }
     }
 
@@ -56,6 +60,10 @@ impl Recipe {
             self.build = vec![build.clone()];
             // What a team's own command does is not known: the tests come after all of it.
             self.installs = 1;
+        }
+        if app.role != Role::Web {
+            // The database is brought up to date once, by the service that people reach.
+            (self.migrate, self.seed) = (None, None);
         }
         let set = |detected: &mut Option<String>, declared: &Option<String>| {
             if declared.is_some() {
@@ -88,9 +96,9 @@ impl Recipe {
 pub fn detect(tree: &Path) -> Result<Option<Recipe>, Error> {
     let has = |name: &str| tree.join(name).is_file();
     let mut found = if has("Cargo.toml") {
-        Some(rust(tree)?)
+        Some(rust::detect(tree)?)
     } else if has("package.json") {
-        Some(node(tree)?)
+        Some(node::detect(tree)?)
     } else if has("requirements.txt") || has("pyproject.toml") || has("manage.py") {
         Some(python::detect(tree))
     } else if has("index.html") {
@@ -131,112 +139,6 @@ pub(crate) fn procfile(tree: &Path) -> Vec<(String, String)> {
         .filter(|(name, _)| !name.starts_with('#'))
         .map(|(name, command)| (name.trim().to_owned(), command.trim().to_owned()))
         .collect()
-}
-
-fn rust(tree: &Path) -> Result<Recipe, Error> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        package: Option<Package>,
-        #[serde(default)]
-        bin: Vec<Bin>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-        #[serde(rename = "default-run")]
-        default_run: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Bin {
-        name: Option<String>,
-    }
-    let file = tree.join("Cargo.toml");
-    let text = fs::read_to_string(&file).map_err(Error::io(&file))?;
-    let manifest: Manifest = toml::from_str(&text)
-        .map_err(|e| Error::Refused { path: "Cargo.toml".into(), why: format!("cannot be read: {}", e.message()) })?;
-    let Some(package) = manifest.package else {
-        return Err(Error::Refused {
-            path: "Cargo.toml".into(),
-            why: "is a workspace; set `source` to the member that is run, or `build` and `run`".into(),
-        });
-    };
-    let mut names: Vec<String> = manifest.bin.into_iter().filter_map(|b| b.name).collect();
-    if tree.join("src/main.rs").is_file() && names.is_empty() {
-        names.push(package.name.clone());
-    }
-    let binary = match (package.default_run, names.as_slice()) {
-        (Some(name), _) => name,
-        (None, [one]) => one.clone(),
-        (None, []) => package.name,
-        (None, many) => {
-            return Err(Error::Refused {
-                path: "Cargo.toml".into(),
-                why: format!("has several programs ({}); set `default-run`, or `run` in ambit.toml", many.join(", ")),
-            });
-        }
-    };
-    let locked = if tree.join("Cargo.lock").is_file() { " --locked" } else { "" };
-    let mut recipe = Recipe::new("Rust");
-    recipe.build = vec![
-        format!("CARGO_TARGET_DIR=\"$AMBIT_CACHE/target\" cargo build --release{locked} --bin {binary}"),
-        format!("mkdir -p bin && cp \"$AMBIT_CACHE/target/release/{binary}\" bin/{binary}"),
-    ];
-    recipe.run = Some(format!("exec bin/{binary}"));
-    recipe.test = Some(format!("CARGO_TARGET_DIR=\"$AMBIT_CACHE/target\" cargo test --release{locked}"));
-    recipe.needs = vec!["cargo".to_owned()];
-    Ok(recipe)
-}
-
-fn node(tree: &Path) -> Result<Recipe, Error> {
-    let file = tree.join("package.json");
-    let text = fs::read_to_string(&file).map_err(Error::io(&file))?;
-    let manifest: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|e| Error::Refused { path: "package.json".into(), why: format!("cannot be read: {e}") })?;
-    let has = |name: &str| tree.join(name).is_file();
-    let depends =
-        |name: &str| ["dependencies", "devDependencies"].iter().any(|group| manifest[*group].get(name).is_some());
-    let script = |name: &str| manifest["scripts"][name].as_str().is_some();
-    let (manager, install) = if has("pnpm-lock.yaml") {
-        ("pnpm", "pnpm install --frozen-lockfile")
-    } else if has("yarn.lock") {
-        ("yarn", "yarn install --frozen-lockfile")
-    } else if has("package-lock.json") || has("npm-shrinkwrap.json") {
-        ("npm", "npm ci --no-audit --no-fund")
-    } else {
-        ("npm", "npm install --no-audit --no-fund")
-    };
-    let mut recipe = Recipe::new("Node.js");
-    recipe.needs = vec!["node".to_owned(), manager.to_owned()];
-    recipe.build = vec![install.to_owned()];
-    recipe.installs = 1;
-    if has("prisma/schema.prisma") {
-        recipe.build.push("npx prisma generate".to_owned());
-        recipe.installs = 2;
-        recipe.migrate = Some("npx prisma migrate deploy".to_owned());
-        if manifest["prisma"]["seed"].is_string() {
-            recipe.seed = Some("npx prisma db seed".to_owned());
-        }
-    }
-    if script("build") {
-        recipe.build.push(format!("{manager} run build"));
-    }
-    recipe.run = if script("start") {
-        Some(format!("exec {manager} start"))
-    } else if let Some(main) = manifest["main"].as_str().filter(|m| has(m)) {
-        Some(format!("exec node {}", quote(main)))
-    } else {
-        ["server.js", "index.js", "app.js"].iter().find(|f| has(f)).map(|f| format!("exec node {f}"))
-    };
-    if recipe.run.is_none() && depends("vite") {
-        recipe.site = Some("dist".to_owned());
-    }
-    // `npm init` writes a script that always fails.
-    let placeholder = manifest["scripts"]["test"].as_str().is_some_and(|t| t.contains("no test specified"));
-    if script("test") && !placeholder {
-        recipe.test = Some(format!("{manager} test"));
-    }
-    recipe.variables.push(("npm_config_update_notifier".to_owned(), "false".to_owned()));
-    Ok(recipe)
 }
 
 pub(crate) fn quote(text: &str) -> String {

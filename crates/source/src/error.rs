@@ -3,6 +3,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::detect::LOOKED_FOR;
+
 /// Why code could not become a build.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +58,17 @@ pub enum Error {
         service: String,
         /// What was looked for.
         looked_for: String,
+    },
+    /// Nothing in a folder tells what it is.
+    #[error("nothing in this folder tells how it is run")]
+    Unknown,
+    /// Several programs could be the service.
+    #[error("the code of {service} has several programs: {}", programs.join(", "))]
+    Several {
+        /// The service.
+        service: String,
+        /// The programs.
+        programs: Vec<String>,
     },
     /// A command of the build failed.
     #[error("`{command}` failed: {status}")]
@@ -122,8 +135,17 @@ impl Error {
                 Some(format!("there are: {}; make it with: git branch {branch}", known.join(", ")))
             }
             Self::NoFolder { .. } => Some("is it committed on that branch? `source` is relative to ambit.toml".into()),
-            Self::Undetected { service, .. } => {
-                Some(format!("set `build` and `run` in [services.{service}], or `static` for a folder of files"))
+            Self::Undetected { service, looked_for } => Some(format!(
+                "{looked_for}; set `build` and `run` in [services.{service}], or `static` for a folder of files"
+            )),
+            Self::Unknown => Some(format!(
+                "{LOOKED_FOR}; anything else is run from an ambit.toml such as this: \
+                 project = \"shop\" ⏎ [environments.dev] ⏎ [services.app] ⏎ build = \"make\" ⏎ \
+                 run = \"exec ./shop\" ⏎ url = {{ dev = \"dev.@\" }}"
+            )),
+            Self::Several { service, programs } => {
+                let first = programs.first().map_or("NAME", String::as_str);
+                Some(format!("say which one it is: `run = \"exec bin/{first}\"` in [services.{service}]"))
             }
             Self::Build { log, .. } | Self::Tests { log, .. } => Some(format!("its whole output: {}", log.display())),
             Self::Io { source, .. } if crate::files::is_disk_full(source) => {

@@ -1,11 +1,20 @@
 //! A first `ambit.toml` for a tree that has none, from what lies in it.
 
+mod platforms;
+mod settings;
+
 use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
     path::{Path, PathBuf},
 };
+
+use self::{
+    platforms::Told,
+    settings::{For, Values},
+};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     detect::{self, Recipe},
@@ -35,7 +44,7 @@ pub fn draft(tree: &Path) -> Result<Draft, Error> {
     let mut notes = Vec::new();
     let parts = parts(tree, &mut notes)?;
     if parts.is_empty() {
-        return Err(Error::Undetected { service: "this folder".into(), looked_for: detect::LOOKED_FOR.into() });
+        return Err(Error::Unknown);
     }
     let name = project_name(tree);
     let mut out = String::new();
@@ -61,15 +70,16 @@ pub fn draft(tree: &Path) -> Result<Draft, Error> {
         line("# When these branches are there:");
         line("# [environments.test]\n# branch = \"staging\"\n# [environments.prod]\n# branch = \"main\"\n");
     }
-    let facts = dotenv_facts(tree, &mut notes);
+    let mut facts = settings::read(tree, Path::new(""), &mut notes);
+    for part in parts.iter().filter(|p| !p.folder.as_os_str().is_empty()) {
+        for (name, values) in settings::read(tree, &part.folder, &mut notes) {
+            facts.entry(name).or_insert(values);
+        }
+    }
     let uses = |words: &[&str]| parts.iter().any(|p| mentions(&tree.join(&p.folder), words));
-    let compose = fs::read_to_string(tree.join("docker-compose.yml"))
-        .or_else(|_| fs::read_to_string(tree.join("docker-compose.yaml")))
-        .or_else(|_| fs::read_to_string(tree.join("compose.yaml")))
-        .unwrap_or_default()
-        .to_lowercase();
+    let (composed_postgres, composed_redis) = platforms::composed(tree);
     let postgres = facts.contains_key("DATABASE_URL")
-        || compose.contains("image: postgres")
+        || composed_postgres
         || uses(&[
             "\"pg\"",
             "psycopg",
@@ -82,11 +92,15 @@ pub fn draft(tree: &Path) -> Result<Draft, Error> {
             "diesel",
         ]);
     let redis = facts.contains_key("REDIS_URL")
-        || compose.contains("image: redis")
+        || composed_redis
         || uses(&["\"redis\"", "ioredis", "redis-py", "\nredis", "bullmq", "celery"]);
     let mut main = true;
     for part in &parts {
-        service(&mut line, part, three, main, &railway(&tree.join(&part.folder)));
+        let told = platforms::told(&tree.join(&part.folder), &part.recipe);
+        if let Some(file) = told.file.filter(|_| part.worker.is_none()) {
+            notes.push(format!("{}: the commands of {file}", part.name));
+        }
+        service(&mut line, part, three, main, &told);
         main = false;
         notes.push(format!("{}: {} in {}", part.name, part.recipe.language, shown(&part.folder)));
     }
@@ -98,28 +112,7 @@ pub fn draft(tree: &Path) -> Result<Draft, Error> {
         notes.push("Redis: the code or its settings name it".into());
         line("[services.redis]                       # REDIS_URL is given to every app\n");
     }
-    let (secrets, variables): (Vec<_>, Vec<_>) = facts
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "DATABASE_URL" | "REDIS_URL" | "PORT" | "HOST" | "PATH" | "HOME"))
-        .filter(|(name, _)| !name.starts_with("AMBIT_"))
-        .partition(|(name, value)| is_secret(name, value));
-    let (made, secrets): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|(name, _)| is_own_key(name));
-    if !variables.is_empty() || !made.is_empty() {
-        line("[variables]");
-        for (name, _) in made {
-            line(&format!("{name} = {{ generate = 50 }}           # made once for each environment"));
-        }
-        for (name, value) in variables {
-            line(&format!("{name} = {}", toml_text(&value.replace("${", "$${"))));
-        }
-        line("");
-    }
-    if !secrets.is_empty() {
-        line("[secrets]                              # values: ambit secret set NAME -e dev");
-        for (name, _) in secrets {
-            line(&format!("{name} = {{ required = false }}"));
-        }
-    }
+    declare_variables(&mut line, &facts, three);
     Ok(Draft { toml: out.trim_end().to_owned() + "\n", notes })
 }
 
@@ -127,7 +120,7 @@ fn shown(folder: &Path) -> String {
     if folder.as_os_str().is_empty() { "this folder".into() } else { folder.display().to_string() }
 }
 
-fn service(line: &mut impl FnMut(&str), part: &Part, three: bool, main: bool, railway: &Railway) {
+fn service(line: &mut impl FnMut(&str), part: &Part, three: bool, main: bool, told: &Told) {
     line(&format!("[services.{}]", part.name));
     let source = part.folder.to_string_lossy();
     let at = |host: &str| {
@@ -166,11 +159,12 @@ fn service(line: &mut impl FnMut(&str), part: &Part, three: bool, main: bool, ra
         (None, Some(value)) => line(&format!("# {key} = {}   # found by itself", toml_text(value))),
         (None, None) => {}
     };
-    tell(line, "build", &Some(part.recipe.build.join(" && ")).filter(|b| !b.is_empty()), &railway.build);
-    tell(line, "run", &part.recipe.run, &railway.run);
-    tell(line, "migrate", &part.recipe.migrate, &None);
+    tell(line, "build", &Some(part.recipe.build.join(" && ")).filter(|b| !b.is_empty()), &told.build);
+    let chosen = part.recipe.run.clone().filter(|_| part.recipe.programs.len() > 1);
+    tell(line, "run", &part.recipe.run, &told.run.clone().or(chosen));
+    tell(line, "migrate", &part.recipe.migrate, &told.migrate);
     tell(line, "seed", &part.recipe.seed, &None);
-    match &railway.health {
+    match &told.health {
         Some(path) => line(&format!("health = {}", toml_text(path))),
         None => line("# health = \"/health\"                   # a path that answers 200 when it is ready"),
     }
@@ -178,40 +172,115 @@ fn service(line: &mut impl FnMut(&str), part: &Part, three: bool, main: bool, ra
     line("");
 }
 
+/// Variables, and the secrets whose values somebody has to set.
+fn declare_variables(line: &mut impl FnMut(&str), facts: &BTreeMap<String, Values>, three: bool) {
+    // What Ambit gives by itself, and what is the machine's.
+    let given = ["DATABASE_URL", "REDIS_URL", "PORT", "HOST", "PATH", "HOME"];
+    let (secrets, variables): (Vec<_>, Vec<_>) = facts
+        .iter()
+        .filter(|(name, _)| !given.contains(&name.as_str()) && !name.starts_with("AMBIT_"))
+        .partition(|(name, values)| settings::is_secret(name, values));
+    let (made, secrets): (Vec<_>, Vec<_>) = secrets.into_iter().partition(|(name, _)| is_own_key(name));
+    if !variables.is_empty() || !made.is_empty() {
+        line("[variables]");
+        for (name, _) in made {
+            line(&format!("{name} = {{ generate = 50 }}           # made once for each environment"));
+        }
+        for (name, values) in variables {
+            line(&format!("{name} = {}", declared(values, three)));
+        }
+        line("");
+    }
+    if !secrets.is_empty() {
+        line("[secrets]                              # values: ambit secret set NAME -e dev");
+        for (name, _) in secrets {
+            line(&format!("{name} = {{ required = false }}"));
+        }
+    }
+}
+
+/// One value, or a table where the environments differ.
+fn declared(values: &Values, three: bool) -> String {
+    let own = |about: For| values.get(&about).or_else(|| values.get(&For::All)).or_else(|| values.values().next());
+    let text = |value: Option<&String>| toml_text(&value.map_or("", String::as_str).replace("${", "$${"));
+    let [dev, test, prod] = [For::Dev, For::Test, For::Prod].map(|about| text(own(about)));
+    if !three || (dev == test && test == prod) {
+        return dev;
+    }
+    format!("{{ dev = {dev}, test = {test}, prod = {prod} }}")
+}
+
 fn parts(tree: &Path, notes: &mut Vec<String>) -> Result<Vec<Part>, Error> {
     let mut found = Vec::new();
-    let root = detect::detect(tree)?;
-    if let Some(recipe) = root.filter(|r| r.run.is_some() || r.site.is_some()) {
-        let name = if recipe.site.is_some() { "web" } else { "app" };
-        found.push(Part { name: name.into(), folder: PathBuf::new(), recipe, worker: None });
-    } else {
-        let mut folders: Vec<PathBuf> = fs::read_dir(tree)
-            .map_err(Error::io(tree))?
-            .filter_map(|e| e.ok().filter(|e| e.path().is_dir()).map(|e| PathBuf::from(e.file_name())))
-            .filter(|f| {
-                !f.to_string_lossy().starts_with('.') && f != Path::new("node_modules") && f != Path::new("target")
-            })
-            .collect();
-        folders.sort();
-        for folder in folders {
-            let name = valid_name(&folder.to_string_lossy());
-            match detect::detect(&tree.join(&folder)) {
-                Ok(Some(recipe)) if recipe.run.is_some() || recipe.site.is_some() => {
-                    found.push(Part { name, folder, recipe, worker: None });
-                }
-                Ok(_) => {}
-                Err(error) => notes.push(format!("{}: {error}", folder.display())),
-            }
+    let root = detect::detect(tree);
+    match &root {
+        Ok(Some(recipe)) if recipe.run.is_some() || recipe.site.is_some() => {
+            let name = if recipe.site.is_some() { "web" } else { "app" };
+            add(&mut found, name, Path::new(""), recipe.clone(), None);
         }
+        Ok(Some(recipe)) if !recipe.programs.is_empty() => programs(&mut found, recipe, notes),
+        _ => folders(&mut found, tree, notes)?,
+    }
+    // What is wrong at the top does not matter where the folders below say enough.
+    if found.is_empty() {
+        root?;
     }
     for (name, command) in detect::procfile(tree) {
         if name != "web" && name != "release" && !found.is_empty() {
-            let recipe = Recipe::declared();
-            let worker = Some(format!("exec {command}"));
-            found.push(Part { name: valid_name(&name), folder: PathBuf::new(), recipe, worker });
+            add(&mut found, &name, Path::new(""), Recipe::declared(), Some(format!("exec {command}")));
         }
     }
     Ok(found)
+}
+
+/// Adds a part under a name that no other one has.
+fn add(found: &mut Vec<Part>, name: &str, folder: &Path, recipe: Recipe, worker: Option<String>) {
+    let name = valid_name(name);
+    let taken = |name: &str| found.iter().any(|p| p.name == name);
+    let free = (2..).map(|n| format!("{name}-{n}")).find(|n| !taken(n));
+    let name = if taken(&name) { free.unwrap_or(name) } else { name };
+    found.push(Part { name, folder: folder.to_path_buf(), recipe, worker });
+}
+
+/// The folders at the top that can be run or served by themselves.
+fn folders(found: &mut Vec<Part>, tree: &Path, notes: &mut Vec<String>) -> Result<(), Error> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(tree)
+        .map_err(Error::io(tree))?
+        .filter_map(|e| e.ok().filter(|e| e.path().is_dir()).map(|e| PathBuf::from(e.file_name())))
+        .filter(|f| !f.to_string_lossy().starts_with('.') && f != Path::new("node_modules") && f != Path::new("target"))
+        .collect();
+    folders.sort();
+    for folder in folders {
+        match detect::detect(&tree.join(&folder)) {
+            Ok(Some(recipe)) if recipe.run.is_some() || recipe.site.is_some() => {
+                add(found, &folder.to_string_lossy(), &folder, recipe, None);
+            }
+            Ok(_) => {}
+            Err(error) => notes.push(format!("{}: {error}", folder.display())),
+        }
+    }
+    // What answers requests comes before what is served as files: it gets the environment's own address.
+    found.sort_by_key(|part| part.recipe.site.is_some());
+    Ok(())
+}
+
+/// The programs of a workspace, told apart by their names.
+fn programs(found: &mut Vec<Part>, recipe: &Recipe, notes: &mut Vec<String>) {
+    for program in &recipe.programs {
+        let has = |words: &[&str]| words.iter().any(|w| program.contains(w));
+        if has(&["cli", "migrat", "seed", "xtask", "tool"]) {
+            notes.push(format!("{program}: left out, since it looks like a program for people"));
+            continue;
+        }
+        let run = format!("exec bin/{program}");
+        if has(&["worker", "consumer", "queue"]) {
+            add(found, program, Path::new(""), Recipe::declared(), Some(run));
+        } else {
+            let mut recipe = recipe.clone();
+            recipe.run = Some(run);
+            add(found, program, Path::new(""), recipe, None);
+        }
+    }
 }
 
 fn project_name(tree: &Path) -> String {
@@ -219,79 +288,38 @@ fn project_name(tree: &Path) -> String {
     valid_name(&name.unwrap_or_default())
 }
 
+/// A name that `ambit.toml` takes: `Mi Tienda Ñandú` becomes `mi-tienda-nandu`.
 fn valid_name(text: &str) -> String {
-    let mut name: String =
-        text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(30).collect();
-    name = name.trim_matches('-').to_owned();
+    let mut name: String = text
+        .nfd()
+        .filter(|c| !is_combining_mark(*c))
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
     while name.contains("--") {
         name = name.replace("--", "-");
     }
+    let name: String = name.trim_matches('-').chars().take(28).collect();
+    let name = name.trim_matches('-');
     match name.chars().next() {
         None => "app".into(),
-        Some(c) if c.is_ascii_digit() => format!("p{name}").chars().take(30).collect(),
-        Some(_) if matches!(name.as_str(), "postgres" | "redis" | "services" | "environment") => format!("{name}-app"),
-        Some(_) => name,
+        Some(c) if c.is_ascii_digit() => format!("p{name}"),
+        Some(_) if matches!(name, "postgres" | "redis" | "services" | "environment") => format!("{name}-app"),
+        Some(_) => name.to_owned(),
     }
 }
 
-/// Whether a folder's manifests mention one of some words.
+/// Whether the manifests of a folder, or of the members of a workspace in it, mention one of some words.
 fn mentions(folder: &Path, words: &[&str]) -> bool {
-    ["package.json", "requirements.txt", "pyproject.toml", "Cargo.toml"].iter().any(|file| {
+    mentions_to(folder, words, if folder.join("Cargo.toml").is_file() { 2 } else { 0 })
+}
+
+fn mentions_to(folder: &Path, words: &[&str], depth: u32) -> bool {
+    let here = ["package.json", "requirements.txt", "pyproject.toml", "Cargo.toml"].iter().any(|file| {
         let text = fs::read_to_string(folder.join(file)).unwrap_or_default().to_lowercase();
         words.iter().any(|w| text.contains(w))
-    })
-}
-
-/// What Railway's own files say.
-#[derive(Default)]
-struct Railway {
-    build: Option<String>,
-    run: Option<String>,
-    health: Option<String>,
-}
-
-fn railway(folder: &Path) -> Railway {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
-    let parsed: Option<serde_json::Value> = read("railway.json")
-        .and_then(|t| serde_json::from_str(&t).ok())
-        .or_else(|| read("railway.toml").and_then(|t| toml::from_str(&t).ok()));
-    let mut found = Railway::default();
-    if let Some(value) = parsed {
-        let text = |group: &str, key: &str| value[group][key].as_str().map(str::to_owned);
-        found.build = text("build", "buildCommand");
-        found.run = text("deploy", "startCommand");
-        found.health = text("deploy", "healthcheckPath");
-    }
-    if let Some(value) = read("nixpacks.toml").and_then(|t| toml::from_str::<serde_json::Value>(&t).ok()) {
-        let start = value["start"]["cmd"].as_str().map(str::to_owned);
-        found.run = found.run.or(start);
-    }
-    found
-}
-
-/// Names and values of `.env` files; examples first, so that real files win.
-fn dotenv_facts(tree: &Path, notes: &mut Vec<String>) -> BTreeMap<String, String> {
-    let mut facts = BTreeMap::new();
-    for file in [".env.example", ".env.sample", ".env.production", ".env.test", ".env", ".env.development"] {
-        let Ok(text) = fs::read_to_string(tree.join(file)) else { continue };
-        notes.push(format!("{file}: names and harmless values are taken over, secrets without their values"));
-        for line in text.lines() {
-            let line = line.trim().trim_start_matches("export ");
-            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
-            let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if plain {
-                facts.insert(name.to_owned(), value.trim().trim_matches(['"', '\'']).to_owned());
-            }
-        }
-    }
-    facts
-}
-
-fn is_secret(name: &str, value: &str) -> bool {
-    let words = ["SECRET", "TOKEN", "PASSWORD", "PASS", "KEY", "DSN", "CREDENTIAL", "PRIVATE", "SALT"];
-    name.to_uppercase().split('_').any(|w| words.contains(&w))
-        || value.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|h| h.contains('@')))
+    });
+    let below = || fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|e| e.path());
+    here || (depth > 0 && below().filter(|p| p.is_dir()).any(|p| mentions_to(&p, words, depth - 1)))
 }
 
 /// Keys that an app signs with: any random one will do, as long as it stays.
