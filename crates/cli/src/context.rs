@@ -177,10 +177,7 @@ pub(crate) async fn daemon() -> Result<Client, Failure> {
     let client = Client::new(&home);
     match client.health().await {
         Ok(health) if health.program == program_mark() => return Ok(client),
-        Ok(_) => {
-            client.stop().await?;
-            wait(|| async { client.health().await.is_err() }).await;
-        }
+        Ok(_) => stop(&client).await?,
         Err(_) => {}
     }
     let log = home.logs().join("daemon.log");
@@ -201,6 +198,13 @@ pub(crate) async fn daemon() -> Result<Client, Failure> {
     Err(Failure::new(FailureKind::Machine, "the daemon does not start")
         .because(last.into_iter().rev().collect::<Vec<_>>().join("\n"))
         .hint(format!("its whole log: {}", log.display())))
+}
+
+/// Stops the daemon and waits until it has gone, so that the next command meets no daemon that is about to go.
+pub(crate) async fn stop(client: &Client) -> Result<(), Failure> {
+    client.stop().await?;
+    wait(|| async { client.health().await.is_err() }).await;
+    Ok(())
 }
 
 async fn wait<F: Future<Output = bool>>(condition: impl Fn() -> F) -> bool {

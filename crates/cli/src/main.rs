@@ -3,6 +3,9 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // This room is the one that prints.
 
+#[macro_use]
+mod output;
+
 mod arguments;
 mod commands;
 mod context;
@@ -30,20 +33,8 @@ fn main() -> ExitCode {
             }
         };
     }
-    if !matches!(arguments.command, Command::Daemon | Command::Proxy { .. }) {
-        end_with_the_reader();
-    }
     match commands::run(arguments) {
         Ok(code) => code,
         Err(failure) => failure::tell(&failure, json),
     }
-}
-
-/// `ambit status | head` ends quietly when head does: Rust ignores SIGPIPE at start, and printing would panic instead.
-#[allow(unsafe_code)]
-fn end_with_the_reader() {
-    use nix::sys::signal::{SigHandler, Signal, signal};
-    // SAFETY: no handler is installed, only the default action restored, before any other thread runs. A failure leaves
-    // what was there.
-    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }

@@ -169,6 +169,43 @@ fn a_folder_of_files_is_served_and_nothing_is_left_when_it_is_down() {
 
     machine.ok(&project, &["down"]);
     until("every process ends", || machine.processes() == 0);
+    for _ in 0..5 {
+        machine.up(&project);
+        machine.ok(&project, &["down"]);
+    }
+}
+
+#[test]
+fn an_app_that_listens_and_ends_without_an_answer_is_not_ready() {
+    let mut machine = Machine::new();
+    let project = machine.project("mute", &["dev"]);
+    let server = "import os, socket, time\n\
+        s = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n\
+        time.sleep(0.5)\nraise SystemExit('cannot load the code')\n";
+    std::fs::write(project.join("server.py"), server).unwrap();
+    std::fs::write(
+        project.join("ambit.toml"),
+        "project = \"mute\"\n[environments.dev]\n[services.app]\nbuild = \"true\"\n\
+         run = \"exec /usr/bin/python3 server.py\"\nurl = { dev = \"dev.@\" }\n",
+    )
+    .unwrap();
+    let failed = machine.ambit(&project, &["up", "--listen", &format!("127.0.0.1:{}", machine.port)]);
+    assert_eq!(failed.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("cannot load the code"));
+}
+
+#[test]
+fn a_command_ends_quietly_when_its_reader_does_and_says_so_when_the_disk_is_full() {
+    let mut machine = Machine::new();
+    let project = machine.project("pipe", &[]);
+    let run = |shell: &str| {
+        let command = shell.replace("AMBIT", env!("CARGO_BIN_EXE_ambit"));
+        let output = Command::new("/bin/bash").args(["-c", &command]).current_dir(&project).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(run("set -o pipefail; AMBIT schema | head -c 10; exit $?"), (Some(141), String::new()));
+    let (code, said) = run("AMBIT schema > /dev/full");
+    assert!(code == Some(1) && said.contains("No space left"), "{said}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use std::{
     collections::HashMap,
-    fs,
-    net::{Ipv4Addr, TcpListener},
+    fs, io,
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
 };
 
 use ambit_domain::{Failure, FailureKind};
@@ -64,6 +64,11 @@ pub(crate) fn of_session(session: u32) -> Vec<u16> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether somebody listens on a port of the loopback address of IPv6 and nobody on that of IPv4.
+pub(crate) fn on_ipv6_alone(port: u16) -> bool {
+    is_free(port) && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err_and(|e| e.kind() == io::ErrorKind::AddrInUse)
 }
 
 fn session_of(pid: u32) -> Option<u32> {

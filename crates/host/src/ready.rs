@@ -19,6 +19,12 @@ use crate::{Host, ports};
 const STAYS: Duration = Duration::from_millis(1500);
 /// Between two questions whose answers count in a row.
 const BETWEEN: Duration = Duration::from_millis(50);
+/// How long a declared health check may take.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first answer of an app without one may take: some compile their pages when they are asked for.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer is listened to after its first line.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// An app that ended this often while it should start will not.
 const TRIES: u32 = 3;
 
@@ -79,6 +85,8 @@ impl Host {
             (Some(other), Some(port)) => {
                 failure.hint(format!("it listens on port {other}; it has to listen on PORT, which is {port}"))
             }
+            (None, Some(port)) if ports::on_ipv6_alone(port) => failure
+                .hint(format!("it listens on ::1 alone; it has to listen on 127.0.0.1 (given in HOST), port {port}")),
             (None, Some(port)) => {
                 failure.hint(format!("it has to listen on 127.0.0.1 and the port in PORT, which is {port}"))
             }
@@ -96,16 +104,20 @@ fn with_log(failure: Failure, record: &Path) -> Failure {
     failure.because(text.join("\n"))
 }
 
-/// One question: does it listen and, where that is asked, answer as healthy?
+/// One question: does it answer, and as healthy where the declaration says what that is? That somebody listens proves
+/// nothing: gunicorn does so before its workers find that the code cannot be loaded.
 async fn ask(port: u16, readiness: &Readiness) -> Result<(), String> {
     let connect = timeout(Duration::from_secs(2), TcpStream::connect(("127.0.0.1", port))).await;
     let Ok(Ok(mut stream)) = connect else { return Err(format!("nothing listens on port {port}")) };
-    let Some(health) = &readiness.health else { return Ok(()) };
+    let (path, patience) = match &readiness.health {
+        Some(health) => (health.path.as_str(), HEALTH_PATIENCE),
+        None => ("/", FIRST_PATIENCE),
+    };
     let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ambit\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        health.path, readiness.host
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: ambit\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        readiness.host
     );
-    let answer = timeout(Duration::from_secs(5), async {
+    let answer = timeout(patience, async {
         stream.write_all(request.as_bytes()).await?;
         let mut head = Vec::new();
         // The status line is all that counts.
@@ -114,19 +126,23 @@ async fn ask(port: u16, readiness: &Readiness) -> Result<(), String> {
                 break;
             }
         }
+        // The rest is read for the sake of servers that do not expect anybody to leave before the end.
+        let rest = async { while stream.read(&mut [0; 4096]).await.is_ok_and(|n| n > 0) {} };
+        let _ = timeout(FAREWELL, rest).await;
         Ok::<_, std::io::Error>(head)
     })
     .await;
     let head = match answer {
         Ok(Ok(head)) => head,
-        Ok(Err(error)) => return Err(format!("GET {} broke off: {error}", health.path)),
-        Err(_) => return Err(format!("GET {} was not answered within 5 s", health.path)),
+        Ok(Err(error)) => return Err(format!("GET {path} broke off: {error}")),
+        Err(_) => return Err(format!("GET {path} was not answered within {} s", patience.as_secs())),
     };
     let line = String::from_utf8_lossy(&head);
     let status = line.split_ascii_whitespace().nth(1).and_then(|s| s.parse::<u16>().ok());
-    match status {
-        Some(status) if status == health.status => Ok(()),
-        Some(status) => Err(format!("GET {} answered {status} instead of {}", health.path, health.status)),
-        None => Err(format!("GET {} was not answered in HTTP", health.path)),
+    match (status, &readiness.health) {
+        (Some(_), None) => Ok(()),
+        (Some(status), Some(health)) if status == health.status => Ok(()),
+        (Some(status), Some(health)) => Err(format!("GET {path} answered {status} instead of {}", health.status)),
+        (None, _) => Err(format!("GET {path} was not answered in HTTP")),
     }
 }

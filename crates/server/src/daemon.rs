@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ambit_app::{
@@ -57,6 +57,9 @@ pub enum DaemonError {
         source: io::Error,
     },
 }
+
+/// How long a new daemon waits for one that is on its way out.
+const HANDED_OVER: Duration = Duration::from_secs(3);
 
 struct Daemon {
     ambit: Arc<Ambit>,
@@ -136,7 +139,8 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     served.map_err(at(path))
 }
 
-/// The lock that proves that a daemon lives: released by the kernel whatever kills it.
+/// The lock that proves that a daemon lives: released by the kernel whatever kills it. One that was told to stop still has
+/// it for a moment.
 fn lock(home: &ambit_domain::Home) -> Result<File, DaemonError> {
     let path = home.daemon_lock();
     let at = |source: io::Error| DaemonError::Io { path: path.clone(), source };
@@ -145,12 +149,18 @@ fn lock(home: &ambit_domain::Home) -> Result<File, DaemonError> {
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).map_err(at)?;
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(at)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            return Err(DaemonError::Running { folder: home.root().to_path_buf() });
+    let until = Instant::now() + HANDED_OVER;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(DaemonError::Running { folder: home.root().to_path_buf() });
+            }
+            Err(error) => return Err(at(error.into())),
         }
-        Err(error) => return Err(at(error.into())),
     }
     file.set_len(0).map_err(at)?;
     writeln!(file, "{}", std::process::id()).map_err(at)?;

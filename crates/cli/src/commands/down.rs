@@ -16,7 +16,7 @@ pub(crate) async fn run(folder: &Path, environments: Vec<String>, json: bool) ->
     let request = Down { project, environments, actor: context::actor(folder) };
     let idle: bool = daemon.work("/v1/down", &request, |event| lines.show(&event)).await?;
     if idle {
-        daemon.stop().await?;
+        context::stop(&daemon).await?;
     }
     if json {
         print_json(&serde_json::json!({ "down": true, "daemon": !idle }));
