@@ -71,9 +71,14 @@ pub(crate) fn as_user(user: Option<User>, command: &mut Command) -> io::Result<V
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let kind = if said.contains("No space left") { io::ErrorKind::StorageFull } else { io::ErrorKind::Other };
-    Err(io::Error::new(kind, said))
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(told(&said))
+}
+
+/// What a command said on its way out, as an error of the kind that it means.
+fn told(said: &str) -> io::Error {
+    let full = ["No space left", "Check free disk space", "Disk quota exceeded"].iter().any(|text| said.contains(text));
+    io::Error::new(if full { io::ErrorKind::StorageFull } else { io::ErrorKind::Other }, said.trim())
 }
 
 /// Replaces a file as a whole, readable by its owner only.
@@ -95,7 +100,7 @@ pub(crate) fn write_as(user: Option<User>, path: &Path, content: &str) -> Result
         if output.status.success() {
             return Ok(());
         }
-        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+        Err(told(&String::from_utf8_lossy(&output.stderr)))
     };
     write().map_err(|e| failed(format!("cannot write {}", path.display()), &e))
 }

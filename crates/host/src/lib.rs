@@ -6,6 +6,7 @@
 mod apps;
 mod files;
 mod instances;
+mod leftovers;
 mod machine;
 mod migrations;
 mod ports;

@@ -22,6 +22,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::{
     Host,
     files::{as_user, write_as},
+    leftovers::end_those_at,
     machine::{blocking, cannot, failed},
     ports::require_free,
     postgres_settings::configuration,
@@ -247,6 +248,8 @@ fn choose(data: Option<u32>, declared: Option<u32>) -> Result<Installation, Fail
 fn make(place: &Place, server: &PostgresServer, installation: &Installation) -> Result<(), Failure> {
     let making = place.folder.join("making");
     let password = place.folder.join("password");
+    // The initdb of a daemon that was killed goes on by itself.
+    end_those_at(&making);
     as_user(place.user, Command::new("rm").arg("-rf").arg(&making)).map_err(cannot("clear", &making))?;
     write_as(place.user, &password, &server.admin_password)?;
     let mut initdb = Command::new(installation.programs.join("initdb"));

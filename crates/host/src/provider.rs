@@ -181,7 +181,8 @@ impl Provider for Host {
     }
 
     fn choose_port(&self, key: &str, taken: &[u16]) -> Result<u16, Failure> {
-        ports::choose(key, taken)
+        // The same project under two state folders would want the same ports.
+        ports::choose(&format!("{} {key}", self.home.root().display()), taken)
     }
 }
 
