@@ -81,16 +81,15 @@ impl Host {
         let failure = with_log(failure, &self.home.keeper(id));
         let elsewhere: Vec<u16> =
             pid.map(ports::of_session).unwrap_or_default().into_iter().filter(|p| Some(*p) != readiness.port).collect();
-        match (elsewhere.first(), readiness.port) {
-            (Some(other), Some(port)) => {
+        let Some(port) = readiness.port else { return failure };
+        match elsewhere.first() {
+            _ if !ports::is_free(port) => failure.hint(format!("compare `health` in [services.{}]", id.service)),
+            Some(other) => {
                 failure.hint(format!("it listens on port {other}; it has to listen on PORT, which is {port}"))
             }
-            (None, Some(port)) if ports::on_ipv6_alone(port) => failure
+            None if ports::on_ipv6_alone(port) => failure
                 .hint(format!("it listens on ::1 alone; it has to listen on 127.0.0.1 (given in HOST), port {port}")),
-            (None, Some(port)) => {
-                failure.hint(format!("it has to listen on 127.0.0.1 and the port in PORT, which is {port}"))
-            }
-            _ => failure,
+            None => failure.hint(format!("it has to listen on 127.0.0.1 and the port in PORT, which is {port}")),
         }
     }
 }

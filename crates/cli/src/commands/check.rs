@@ -75,8 +75,18 @@ fn print(checked: &Checked) {
     }
 }
 
+/// A longer line is not shown: nobody would find the mark below it.
+const LONGEST_LINE: usize = 2000;
+
 /// One finding with its line and a mark below the place.
 fn picture(diagnostic: &Diagnostic, checked: &Checked, paint: Paint) -> String {
+    if let Some((line, column)) = diagnostic.line_column(&checked.text)
+        && checked.text.lines().nth(line - 1).is_some_and(|text| text.len() > LONGEST_LINE)
+    {
+        let message = plain(&diagnostic.message);
+        let help = diagnostic.help.as_deref().map(|h| format!("  help: {}\n", plain(h))).unwrap_or_default();
+        return format!("{} {message}\n  ambit.toml:{line}:{column}\n{help}", paint.bad("error:"));
+    }
     let mut report = MietteDiagnostic::new(plain(&diagnostic.message));
     report.severity = Some(match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
@@ -89,10 +99,22 @@ fn picture(diagnostic: &Diagnostic, checked: &Checked, paint: Paint) -> String {
         report.labels = Some(vec![LabeledSpan::new(diagnostic.label.as_deref().map(plain), start, end - start)]);
     }
     let theme = if paint.on() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let report = Report::from(report).with_source_code(NamedSource::new("ambit.toml", checked.text.clone()));
+    let report = Report::from(report).with_source_code(NamedSource::new("ambit.toml", harmless(&checked.text)));
     let mut out = String::new();
     match GraphicalReportHandler::new_themed(theme).with_width(100).render_report(&mut out, report.as_ref()) {
         Ok(()) => out,
         Err(_) => format!("error: {}\n", diagnostic.message),
     }
+}
+
+/// The file's text without what a terminal would obey; every place in it stays where it was.
+fn harmless(text: &str) -> String {
+    let instead = |c: char| match c {
+        '\n' | '\t' | '\r' => c,
+        c if c.is_ascii_control() => '?',
+        // Two bytes, as what it stands for.
+        c if c.is_control() => '¿',
+        c => c,
+    };
+    text.chars().map(instead).collect()
 }
