@@ -167,7 +167,7 @@ impl Declaration {
                 known.keys().find(|k| k.as_str() == name).cloned().ok_or_else(|| {
                     let names: Vec<_> = known.keys().map(EnvironmentName::as_str).collect();
                     let failure = Failure::new(
-                        FailureKind::User,
+                        FailureKind::NotFound,
                         format!("{} has no environment `{}`", self.project.name, name.escape_debug()),
                     )
                     .because(format!("it declares {}", names.join(", ")));

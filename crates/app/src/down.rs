@@ -64,7 +64,7 @@ impl Ambit {
     }
 
     /// The environments of a project that exist on this machine: all, or those named.
-    pub(crate) fn known(&self, project: &ProjectName, names: &[String]) -> Result<Vec<EnvironmentId>, Failure> {
+    pub fn known(&self, project: &ProjectName, names: &[String]) -> Result<Vec<EnvironmentId>, Failure> {
         let ids = self.ids(project)?;
         if names.is_empty() {
             return Ok(ids);

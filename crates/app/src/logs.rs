@@ -1,14 +1,14 @@
 //! `logs`: what services printed, merged by time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use ambit_domain::{
-    EnvironmentId, Failure, InstanceId,
+    EnvironmentId, Failure, FailureKind, InstanceId,
     spec::{EnvironmentName, ProjectName},
 };
 use serde::Serialize;
 
-use crate::ambit::Ambit;
+use crate::ambit::{Ambit, nearest};
 
 /// One line of a service's output.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -39,6 +39,19 @@ impl Ambit {
         services: &[String],
     ) -> Result<LogReader, Failure> {
         let environments = self.known(project, environments)?;
+        let there: BTreeSet<String> =
+            environments.iter().flat_map(|id| self.provider.instances(id)).map(|status| status.service).collect();
+        if let Some(unknown) = services.iter().find(|s| !there.contains(*s)) {
+            let what = format!("no service `{}` has printed anything on this machine", unknown.escape_debug());
+            let failure = Failure::new(FailureKind::NotFound, what);
+            return Err(match nearest(unknown, there.iter().map(String::as_str)) {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None if environments.iter().any(|id| id.environment.as_str() == unknown) => {
+                    failure.hint(format!("an environment is given as: ambit logs -e {unknown}"))
+                }
+                None => failure.hint(format!("there are: {}", there.iter().cloned().collect::<Vec<_>>().join(", "))),
+            });
+        }
         Ok(LogReader { environments, services: services.to_vec(), positions: HashMap::new() })
     }
 

@@ -37,6 +37,7 @@ pub(crate) enum Command {
         print: bool,
     },
     /// Tell everything that is wrong with ambit.toml, the secrets and the tracked files.
+    #[command(after_help = "Examples:\n  ambit check\n  ambit check --json   # for an editor or a pipeline")]
     Check,
     /// Print the JSON Schema of ambit.toml for editors.
     #[command(
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     )]
     Schema,
     /// Show what `up` would do.
+    #[command(after_help = "Examples:\n  ambit plan\n  ambit plan prod")]
     Plan {
         /// Environments; all where none is named.
         environments: Vec<String>,
@@ -191,11 +193,13 @@ pub(crate) enum Command {
         days: u32,
     },
     /// Stop environments; their data is kept.
+    #[command(after_help = "Examples:\n  ambit down          # all environments\n  ambit down dev")]
     Down {
         /// Environments; all where none is named.
         environments: Vec<String>,
     },
     /// Delete an environment with its data, after its name was typed.
+    #[command(after_help = "Examples:\n  ambit destroy dev\n  ambit destroy dev --confirm dev   # in a script")]
     Destroy {
         /// The environment.
         environment: String,
@@ -204,6 +208,7 @@ pub(crate) enum Command {
         confirm: Option<String>,
     },
     /// Show what runs.
+    #[command(after_help = "Examples:\n  ambit status\n  ambit status prod --json")]
     Status {
         /// Environments; all where none is named.
         environments: Vec<String>,
@@ -259,6 +264,7 @@ pub(crate) enum Command {
         arguments: Vec<String>,
     },
     /// Open redis-cli in an environment's Redis.
+    #[command(after_help = "Examples:\n  ambit redis -e dev\n  ambit redis -e dev -- dbsize")]
     Redis {
         /// The environment.
         #[arg(short, long = "env")]
@@ -268,6 +274,7 @@ pub(crate) enum Command {
         arguments: Vec<String>,
     },
     /// Show where services are reached on this machine.
+    #[command(after_help = "Examples:\n  ambit url\n  curl \"$(ambit url backend -e dev)/health\"")]
     Url {
         /// Services; all where none is named.
         services: Vec<String>,
@@ -293,9 +300,13 @@ pub(crate) enum Command {
         format: Option<EnvFormat>,
     },
     /// Keep secrets: encrypted in ambit.secrets, safe to commit.
+    #[command(
+        after_help = "Examples:\n  ambit secret key --add\n  ambit secret set STRIPE_KEY -e prod\n  ambit secret list"
+    )]
     #[command(subcommand)]
     Secret(SecretCommand),
     /// Print the version.
+    #[command(after_help = "Examples:\n  ambit version\n  ambit version --json")]
     Version,
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  ambit completions bash > /etc/bash_completion.d/ambit")]
@@ -304,6 +315,7 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Run the daemon in the foreground, as a service unit does. `up` starts it by itself.
+    #[command(after_help = "Example:\n  ambit daemon   # ExecStart= of a service unit")]
     Daemon,
     #[command(hide = true)]
     Proxy {
@@ -320,6 +332,9 @@ pub(crate) enum Command {
 #[derive(Subcommand)]
 pub(crate) enum SecretCommand {
     /// Make this project's key, where you have none, and print its public half.
+    #[command(
+        after_help = "Examples:\n  ambit secret key         # send what it prints to a teammate\n  ambit secret key --add"
+    )]
     Key {
         /// Add the public half to `recipients` in ambit.toml.
         #[arg(long)]
@@ -344,6 +359,7 @@ pub(crate) enum SecretCommand {
         from: Option<PathBuf>,
     },
     /// Print a secret.
+    #[command(after_help = "Example:\n  ambit secret get STRIPE_KEY -e dev")]
     Get {
         /// Its name.
         name: String,
@@ -352,8 +368,12 @@ pub(crate) enum SecretCommand {
         environment: String,
     },
     /// Show which secrets are set where.
+    #[command(after_help = "Examples:\n  ambit secret list\n  ambit secret list --json")]
     List,
     /// Replace a secret by a new random one, or, without a name, encrypt everything to the present recipients.
+    #[command(
+        after_help = "Examples:\n  ambit secret rotate JWT_SECRET -e prod\n  ambit secret rotate              # after `recipients` was changed"
+    )]
     Rotate {
         /// Its name.
         name: Option<String>,
@@ -362,6 +382,7 @@ pub(crate) enum SecretCommand {
         environment: Option<String>,
     },
     /// Edit an environment's secrets as a dotenv file in $EDITOR.
+    #[command(after_help = "Example:\n  EDITOR=nano ambit secret edit -e dev")]
     Edit {
         /// The environment.
         #[arg(short, long = "env")]

@@ -26,15 +26,19 @@ impl Machine {
         Self { folder, port, projects: Vec::new() }
     }
 
-    fn ambit(&self, project: &Path, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_ambit"))
+    fn command(&self, project: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ambit"));
+        command
             .args(arguments)
             .current_dir(project)
             .env("AMBIT_HOME", self.folder.path().join("home"))
             .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
-            .env_remove("AMBIT_KEY")
-            .output()
-            .unwrap()
+            .env_remove("AMBIT_KEY");
+        command
+    }
+
+    fn ambit(&self, project: &Path, arguments: &[&str]) -> Output {
+        self.command(project, arguments).output().unwrap()
     }
 
     fn ok(&self, project: &Path, arguments: &[&str]) -> String {
@@ -161,6 +165,26 @@ fn mistakes_in_endless_lines_and_between_control_characters_are_told_as_any_othe
 }
 
 #[test]
+fn a_weak_or_shared_secret_is_refused_when_it_is_set() {
+    let mut machine = Machine::new();
+    let project = machine.project("vault", &[]);
+    let toml = "project = \"vault\"\n[environments.dev]\n[environments.prod]\n[secrets]\nJWT_SECRET = {}\n";
+    std::fs::write(project.join("ambit.toml"), toml).unwrap();
+    machine.ok(&project, &["secret", "key", "--add"]);
+    let set = |environment: &str, value: &str| {
+        std::fs::write(project.join("value"), value).unwrap();
+        let mut command = machine.command(&project, &["secret", "set", "JWT_SECRET", "-e", environment]);
+        command.stdin(std::fs::File::open(project.join("value")).unwrap()).output().unwrap().status.code()
+    };
+    assert_eq!(set("prod", "short"), Some(4));
+    assert_eq!(set("prod", "changeme-changeme-changeme-changeme"), Some(4));
+    assert_eq!(set("dev", "q9w8e7r6t5y4u3i2o1p0a9s8d7f6g5h4j3k2"), Some(0));
+    assert_eq!(set("prod", "q9w8e7r6t5y4u3i2o1p0a9s8d7f6g5h4j3k2"), Some(4), "shared with dev");
+    assert!(!machine.ok(&project, &["secret", "list", "--json"]).contains("prod\": true"));
+    assert_eq!(set("prod", "m1n2b3v4c5x6z7l8k9j0h1g2f3d4s5a6p7o8"), Some(0));
+}
+
+#[test]
 fn a_folder_of_files_is_served_and_nothing_is_left_when_it_is_down() {
     let mut machine = Machine::new();
     let project = machine.project("pages", &["dev"]);
@@ -173,6 +197,9 @@ fn a_folder_of_files_is_served_and_nothing_is_left_when_it_is_down() {
     let stranger = machine.get("other.localhost", "/");
     assert!(stranger.starts_with("HTTP/1.1 404") && !stranger.contains("pages"), "{stranger}");
     assert!(machine.up(&project).contains("nothing was changed"));
+    for mistaken in [["status", "tset"], ["logs", "dev"], ["up", "tset"]] {
+        assert_eq!(machine.ambit(&project, &mistaken).status.code(), Some(6), "{mistaken:?}");
+    }
 
     let daemon = machine.daemon().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::Signal::SIGKILL).unwrap();

@@ -39,14 +39,14 @@ pub fn write(format: Format, variables: &[(String, String)]) -> String {
     out
 }
 
-/// Plain where every reader takes it so; in single quotes, which nothing is replaced in, where it has none itself; else
-/// in double quotes with escapes.
+/// Plain where every reader takes it so; in single quotes, which nothing is replaced in, where it has none itself and no
+/// backslash that one reader or another would take for an escape; else in double quotes with escapes.
 fn dotenv(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@,+=%?&~*!;()[]{}|<>^".contains(c);
     if value.chars().all(plain) {
         return value.to_owned();
     }
-    if !value.contains(['\'', '\n', '\r', '\\']) {
+    if !value.contains(['\'', '\n', '\r']) && !value.contains(r"\\") && !value.ends_with('\\') {
         return format!("'{value}'");
     }
     let mut quoted = String::from("\"");

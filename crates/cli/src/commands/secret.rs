@@ -11,7 +11,7 @@ use std::{
 use ambit_domain::{
     Failure, FailureKind,
     audit::Note,
-    spec::{Environment, EnvironmentName, Project, Value},
+    spec::{Diagnostic, Environment, EnvironmentName, Project, Severity, Value},
 };
 use ambit_secrets::{Identities, Recipients, Secret, SecretsFile, dotenv, generate, keys, recipients_edit};
 
@@ -73,8 +73,34 @@ impl<'a> Vault<'a> {
             )
             .hint(format!("add to [secrets] in ambit.toml: {name} = {{}}")));
         }
+        self.refuse_weak(&environment.name, name, value)?;
         let recipients = self.recipients(&environment)?;
         self.file.set(&environment.name, name, value, &recipients).map_err(|e| told(&e, e.hint()))
+    }
+
+    /// Refuses at once what `check` and `up` would refuse later. Without a key that opens the other environments' values it
+    /// cannot be known whether one of them is the same.
+    fn refuse_weak(&self, environment: &EnvironmentName, name: &str, value: &Secret) -> Result<(), Failure> {
+        let identities = self.identities().ok();
+        let lookup = |new: Option<&Secret>, other: &EnvironmentName, asked: &str| {
+            if asked != name {
+                return None;
+            }
+            if other == environment {
+                return new.map(|v| v.expose().to_owned());
+            }
+            let found = self.file.get(other, asked, identities.as_ref()?).ok()??;
+            Some(found.expose().to_owned())
+        };
+        let before = ambit_spec::check_secrets(&self.project, &|e: &EnvironmentName, n: &str| lookup(None, e, n));
+        let after = ambit_spec::check_secrets(&self.project, &|e: &EnvironmentName, n: &str| lookup(Some(value), e, n));
+        let new = |d: &&Diagnostic| d.severity == Severity::Error && !before.iter().any(|b| b.message == d.message);
+        let Some(first) = after.iter().find(new) else { return Ok(()) };
+        let failure = Failure::new(FailureKind::Declaration, format!("{}; nothing was stored", first.message));
+        Err(match &first.help {
+            Some(help) => failure.hint(help.clone()),
+            None => failure,
+        })
     }
 
     /// Writes the file and leaves a line in this machine's audit log: names, never values.

@@ -18,6 +18,7 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
     let daemon = Client::new(ambit.home()).health().await.ok();
     let mut status = ambit.status(&project).await?;
     if !environments.is_empty() {
+        ambit.known(&project, environments)?;
         status.environments.retain(|e| environments.iter().any(|n| n == e.environment.as_str()));
     }
     if json {
