@@ -5,12 +5,14 @@
 
 mod actor;
 pub mod audit;
+pub mod delivery;
 pub mod deployment;
 pub mod dora;
 mod failure;
 pub mod gates;
 mod home;
 pub mod ids;
+pub mod notification;
 pub mod plan;
 mod progress;
 pub mod provider;
@@ -20,10 +22,12 @@ pub mod rollout;
 
 pub use actor::Actor;
 pub use ambit_spec as spec;
+pub use delivery::{Channel, Delivery, DeliveryState};
 pub use deployment::{Deployment, DeploymentState};
 pub use failure::{Failure, FailureKind};
 pub use home::Home;
 pub use ids::{BuildId, DeploymentId, EnvironmentId, InstanceId, ReleaseId};
+pub use notification::Announcement;
 
 pub use progress::{Event, Outcome};
 pub use provider::Provider;

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     diagnostic::Diagnostic,
     model::{Environment, Form, Piece, Project, Reference, Value},
+    notifications,
     reader::{Reader, nearest, shown},
     syntax::{Entry, Item, Node},
     text,
@@ -18,6 +19,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
         references(reader, root, environment);
         cycles(reader, environment);
         exposed(reader, root, environment);
+        notifications::check(reader, root, environment);
     }
 }
 

@@ -196,9 +196,23 @@ pub(crate) const PROVIDER: &[Key] = &[
 ];
 
 pub(crate) const NOTIFICATIONS: &[Key] = &[
-    each("slack", Text, "The secret that holds a Slack incoming webhook."),
+    each("slack", Text, "The secret that holds the URL of a Slack incoming webhook."),
     each("email", Texts, "Addresses that are written to."),
-    each("webhook", Text, "A URL that is called."),
+    each("from", Text, "The address that e-mail comes from."),
+    each("smtp", Text, "The secret that holds the mail server, such as `smtps://USER:PASSWORD@HOST:465`."),
+    each("webhook", Text, "A URL that is called, or the secret that holds it."),
+    each("webhook-secret", Text, "The secret that calls are signed by."),
+    each("events", Texts, "What is told, of `deployed`, `failed`, `waiting`, `rolled-back`, `test-build`; all."),
+    one("language", OneOf(&["en", "es"]), "The language of the texts that `templates` does not give; en."),
+    one("templates", Table(TEMPLATES), "The team's own texts, with placeholders such as `{environment}`."),
+];
+
+const TEMPLATES: &[Key] = &[
+    one("deployed", Text, "A release serves."),
+    one("failed", Text, "A deployment failed."),
+    one("waiting", Text, "A deployment waits for an approval."),
+    one("rolled-back", Text, "An environment went back to an earlier release."),
+    one("test-build", Text, "QA has something new to test."),
 ];
 
 pub(crate) const SECTIONS: &[Section] = &[

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     name::{EnvironmentName, ProjectName, ServiceName},
+    notifications::Notifications,
     policy::Policy,
 };
 
@@ -67,6 +68,8 @@ pub struct Environment {
     pub variables: IndexMap<String, Variable>,
     /// Monitoring level and where alerts go.
     pub monitoring: Monitoring,
+    /// Who is told of deployments.
+    pub notifications: Notifications,
     /// Line items of its monthly cost, by service: US dollars, minimum and recommended.
     pub costs: IndexMap<String, (f64, f64)>,
     /// The mobile app as built for it.

@@ -16,7 +16,7 @@ use crate::{
         Persistence, Postgres, Project, Redis, Role, Service, Site,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
-    policy,
+    notifications, policy,
     reader::{Reader, shown},
     syntax::{self, Entry, Item, Node},
     urls,
@@ -216,9 +216,9 @@ fn read_environment(
         variables: variables::read(reader, root, name.as_str()),
         monitoring: read_monitoring(reader, root, name.as_str()),
         costs: read_costs(reader, root, name.as_str()),
+        notifications: notifications::read(reader, root, name.as_str()),
         mobile: read_mobile(reader, root, name.as_str()),
     };
-    read_notifications(reader, root, name.as_str());
     read_services(reader, root, &mut environment, project, domain);
     Some(environment)
 }
@@ -384,21 +384,6 @@ fn read_mobile(reader: &mut Reader, root: &Node, environment: &str) -> Option<Mo
         reader.words(node, name)
     };
     Some(Mobile { source, package: text("package")?, name: text("name")?, profiles })
-}
-
-fn read_notifications(reader: &mut Reader, root: &Node, environment: &str) {
-    let Some(node) = root.get("notifications") else { return };
-    if !section(reader, node, format::NOTIFICATIONS, "[notifications]") {
-        return;
-    }
-    for name in ["slack", "webhook"] {
-        if let Some((node, _)) = reader.pick(node, key(format::NOTIFICATIONS, name), environment) {
-            reader.words(node, name);
-        }
-    }
-    if let Some((node, _)) = reader.pick(node, key(format::NOTIFICATIONS, "email"), environment) {
-        reader.texts(node, "email");
-    }
 }
 
 /// A path below the project's folder.

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use ambit_spec::{
-    Code, EnvironmentName, Inputs, Kind, Persistence, Project, Reference, ServerPart, UrlPart, check_secrets, parse,
-    resolve,
+    Code, EnvironmentName, Inputs, Kind, Occasion, Persistence, Project, Reference, ServerPart, UrlPart, check_secrets,
+    parse, resolve,
 };
 use proptest::prelude::*;
 
@@ -223,6 +223,92 @@ fn productions_secrets_are_strong_and_its_own() {
     let same = "x9Kd02mfx9Kd02mfx9Kd02mfx9Kd02mf";
     assert_eq!(told(same, same), ["JWT_SECRET is the same in dev and prod"]);
     assert!(told("dev-secret-not-secure-ok", "ultra-secure-production-secret-min-32-chars").is_empty());
+}
+
+const TOLD: &str = r#"project = "shop"
+domain = "shop.example"
+[environments.dev]
+[environments.prod]
+[services.web]
+static = "web"
+url = { dev = "dev.@", prod = "@" }
+[notifications]
+slack = "SLACK_WEBHOOK"
+email = { prod = ["lead@shop.example", "qa@shop.example"] }
+from = "ambit@shop.example"
+smtp = "SMTP_URL"
+webhook = { prod = "https://hooks.shop.example/ambit" }
+webhook-secret = "WEBHOOK_SECRET"
+events = { dev = ["failed"] }
+language = "es"
+[notifications.templates]
+deployed = """
+{project}: {version} en {environment}
+{{ok}} {url}"""
+[secrets]
+SLACK_WEBHOOK = {}
+SMTP_URL = { only = ["prod"] }
+WEBHOOK_SECRET = { only = ["prod"] }
+API_KEY = {}
+"#;
+
+#[test]
+fn who_is_told_of_what_is_complete_in_each_environment() {
+    let parsed = parse(TOLD);
+    let project = parsed.project.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics));
+    let (dev, prod) = (&environment(&project, "dev").notifications, &environment(&project, "prod").notifications);
+    assert_eq!(dev.events, [Occasion::Failed]);
+    assert_eq!(prod.events, Occasion::ALL);
+    assert!(dev.email.is_none() && dev.webhook.is_none());
+    assert_eq!(prod.email.as_ref().unwrap().to, ["lead@shop.example", "qa@shop.example"]);
+    assert_eq!(prod.secrets().collect::<Vec<_>>(), ["SLACK_WEBHOOK", "SMTP_URL", "WEBHOOK_SECRET"]);
+    assert_eq!(prod.templates[&Occasion::Deployed].lines.len(), 2);
+}
+
+#[test]
+fn no_process_is_given_what_only_notifications_need() {
+    let project = parse(TOLD).project.unwrap();
+    let resolved = resolve(environment(&project, "prod"), &Example(&[("API_KEY", "x")])).unwrap();
+    assert_eq!(resolved.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), ["API_KEY"]);
+    let asked_for = TOLD.replace("SLACK_WEBHOOK = {}", "SLACK_WEBHOOK = { services = [\"web\"] }");
+    let project = parse(&asked_for).project.unwrap();
+    let missing = resolve(environment(&project, "prod"), &Example(&[("API_KEY", "x")])).err().unwrap();
+    assert_eq!(missing[0].message, "the secret SLACK_WEBHOOK is not set in prod", "unless it says so itself");
+}
+
+#[test]
+fn mistakes_in_notifications_are_told_with_their_places() {
+    let text = r#"project = "shop"
+[environments.prod]
+[notifications]
+slack = "SLACK_WEBHOK"
+email = ["lead@shop.example", "not an address"]
+webhook = "ftp://x"
+events = ["deployd"]
+[notifications.templates]
+deployed = "{enviroment} {"
+failed = "{reson} in {environment}"
+waiting = "a } b"
+deploy = ""
+[secrets]
+SLACK_WEBHOOK = {}
+"#;
+    assert_eq!(
+        findings(text),
+        [
+            "4:9 `slack` names the secret `SLACK_WEBHOK`, which prod does not have (did you mean `SLACK_WEBHOOK`?)",
+            "5:9 `email` needs `from` in [notifications]",
+            "5:9 `email` needs `smtp` in [notifications]",
+            "5:31 `not an address` is not an e-mail address",
+            "6:11 `ftp://x` is not a URL that can be called",
+            "6:11 `webhook` needs `webhook-secret` in [notifications]",
+            "7:11 unknown event `deployd` (did you mean `deployed`?)",
+            "9:13 unknown placeholder `enviroment` (did you mean `environment`?)",
+            "10:11 unknown placeholder `reson` (did you mean `reason`?)",
+            "11:14 `waiting`: `}` closes nothing; `}}` writes it as it is",
+            "12:1 unknown key `deploy` in [notifications.templates] (did you mean `deployed`?)",
+        ]
+    );
 }
 
 #[test]
