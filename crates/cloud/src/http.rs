@@ -1,0 +1,153 @@
+//! One HTTP request, over TLS with the roots that the machine trusts (or SSL_CERT_FILE). Follows no redirect, so that a
+//! signed or secret request goes nowhere else; reads no more of an answer than is of use.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+/// How long a request may take as a whole.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How much of an answer is read.
+const MOST: usize = 4096;
+
+/// Why there was no answer. Names no URL: it may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The machine trusts nobody.
+    #[error("there are no root certificates on this machine (apt-get install ca-certificates)")]
+    NoRoots,
+    /// It took too long.
+    #[error("no answer within {} s", LIMIT.as_secs())]
+    TimedOut,
+    /// The request cannot be written.
+    #[error("this is no request that can be sent")]
+    Malformed,
+    /// The connection failed or broke off.
+    #[error("{0}")]
+    Connection(String),
+}
+
+/// The client. Cheap enough to be made for each message, so that it keeps no connection and no certificates.
+pub struct Http {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: String,
+}
+
+impl Http {
+    /// A client that trusts whom the machine trusts.
+    pub fn new() -> Result<Self, HttpError> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_connect_timeout(Some(LIMIT / 2));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|_| HttpError::NoRoots)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { client })
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn post(&self, to: &Uri, headers: HeaderMap, json: Vec<u8>) -> Result<Answer, HttpError> {
+        let mut request = Request::new(Full::new(Bytes::from(json)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = to.clone();
+        *request.headers_mut() = headers;
+        let known = [(header::CONTENT_TYPE, "application/json"), (header::USER_AGENT, "ambit")];
+        request.headers_mut().extend(known.map(|(name, value)| (name, header::HeaderValue::from_static(value))));
+        tokio::time::timeout(LIMIT, self.answer(request)).await.map_err(|_| HttpError::TimedOut)?
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, HttpError> {
+        let answer = self.client.request(request).await.map_err(|e| HttpError::Connection(innermost(&e)))?;
+        let status = answer.status();
+        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
+        // A body that is too long or breaks off changes nothing: the status has been said.
+        let body = Limited::new(answer.into_body(), MOST).collect().await;
+        let body = body.map(|b| String::from_utf8_lossy(&b.to_bytes()).into_owned()).unwrap_or_default();
+        Ok(Answer { status, retry_after, body })
+    }
+}
+
+/// The cause that says what happened; those around it say only that something did.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// RFC 9110, 10.2.3: seconds or a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    match value.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
+    }
+}
+
+/// An address that may be called: over TLS, or on this machine.
+pub(crate) fn private(text: &str) -> Option<Uri> {
+    let uri: Uri = text.trim().parse().ok()?;
+    let host = uri.host()?;
+    match uri.scheme_str()? {
+        "https" => Some(uri),
+        "http" if is_loopback(host) => Some(uri),
+        _ => None,
+    }
+}
+
+/// Whether a host's name stands for this machine whatever a name server says.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_by_a_date() {
+        assert_eq!(retry_after("30"), Some(Duration::from_secs(30)));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        assert!(retry_after(&date).is_some_and(|d| (90..=100).contains(&d.as_secs())));
+        for odd in ["", "-1", "soon", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+            assert_eq!(retry_after(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for fine in
+            ["https://hooks.slack.com/services/T/B/x", "http://127.0.0.1:9/x", "http://[::1]/", "http://LOCALHOST/"]
+        {
+            assert!(private(fine).is_some(), "{fine}");
+        }
+        for bad in [
+            "http://hooks.slack.com/x",
+            "ftp://127.0.0.1/",
+            "/x",
+            "",
+            "http://localhost.example.org/",
+            "http://127.0.0.1@evil.example/",
+        ] {
+            assert!(private(bad).is_none(), "{bad}");
+        }
+    }
+}

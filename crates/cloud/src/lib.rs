@@ -1,0 +1,12 @@
+//! Services elsewhere, one module each: what is said to them, and what their answers mean. This room decides nothing: who
+//! is told what, and when something is tried again, is said above. Credentials are handed in with each call, kept
+//! nowhere, and never part of an error.
+
+pub mod email;
+mod http;
+mod outcome;
+pub mod slack;
+pub mod webhook;
+
+pub use http::{Http, HttpError};
+pub use outcome::SendError;

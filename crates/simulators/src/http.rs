@@ -1,0 +1,183 @@
+//! An HTTP server whose answers a closure decides.
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{HeaderMap, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, task::AbortHandle};
+use tokio_rustls::TlsAcceptor;
+
+use crate::faults::{Fault, Faults};
+
+/// A request that was received and found in order.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// When it had come in whole.
+    pub at: Instant,
+    /// Its path.
+    pub path: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// Its body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+type Check = dyn Fn(&Request) -> Result<&'static str, (u16, &'static str)> + Send + Sync;
+
+/// An HTTP server on a free port of this machine, until it is dropped.
+pub struct HttpServer {
+    port: u16,
+    scheme: &'static str,
+    accepted: Arc<Mutex<Vec<Request>>>,
+    refused: Arc<Mutex<Vec<String>>>,
+    faults: Faults,
+    running: AbortHandle,
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+impl HttpServer {
+    /// Starts; `check` says for each request what is answered: 200 with a text, or a status with one. Runs on the caller's
+    /// runtime. With `tls` it speaks HTTPS.
+    pub async fn start(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        check: impl Fn(&Request) -> Result<&'static str, (u16, &'static str)> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (accepted, refused, faults) = (Arc::default(), Arc::default(), Faults::default());
+        let at_work = AtWork {
+            check: Arc::new(check),
+            accepted: Arc::clone(&accepted),
+            refused: Arc::clone(&refused),
+            faults: faults.clone(),
+        };
+        let running = tokio::spawn(at_work.accept(listener, tls.map(TlsAcceptor::from))).abort_handle();
+        Self { port, scheme, accepted, refused, faults, running }
+    }
+
+    /// The URL of a path on it.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://localhost:{}{path}", self.scheme, self.port)
+    }
+
+    /// Fails that many requests to come, in this order.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.add(faults);
+    }
+
+    /// The requests that were in order.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<Request> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why requests were refused.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many requests were in order.
+    pub async fn wait_for(&self, count: usize) -> Vec<Request> {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let accepted = self.accepted();
+            if accepted.len() >= count {
+                return accepted;
+            }
+            assert!(Instant::now() < end, "{} of {count} requests came; refused: {:?}", accepted.len(), self.refused());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[derive(Clone)]
+struct AtWork {
+    check: Arc<Check>,
+    accepted: Arc<Mutex<Vec<Request>>>,
+    refused: Arc<Mutex<Vec<String>>>,
+    faults: Faults,
+}
+
+impl AtWork {
+    async fn accept(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        // Connections end with the server.
+        let mut connections = tokio::task::JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let (at_work, tls) = (self.clone(), tls.clone());
+            connections.spawn(async move {
+                let service = service_fn(move |request| at_work.clone().answer(request));
+                // What becomes of a connection is the client's to tell.
+                let _ = match tls {
+                    None => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                        Err(_) => Ok(()),
+                    },
+                };
+            });
+        }
+    }
+
+    async fn answer(self, request: hyper::Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let request = Request { at: Instant::now(), path: head.uri.path().to_owned(), headers: head.headers, body };
+        let fault = self.faults.next();
+        let broken = || Err(io::Error::other("told to close"));
+        match &fault {
+            Some(Fault::Status(status)) => return Ok(answer(*status, "")),
+            Some(Fault::TooMany(after)) => {
+                let mut answer = answer(429, "");
+                answer.headers_mut().insert(header::RETRY_AFTER, after.parse().unwrap());
+                return Ok(answer);
+            }
+            Some(Fault::Hang) => match pending::<Infallible>().await {},
+            Some(Fault::Close) => return broken(),
+            Some(Fault::CloseAfter) | None => {}
+        }
+        let (status, text) = match (self.check)(&request) {
+            Ok(text) => {
+                self.accepted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+                (200, text)
+            }
+            Err((status, why)) => {
+                self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{status} {why}"));
+                (status, why)
+            }
+        };
+        if fault.is_some() {
+            return broken();
+        }
+        Ok(answer(status, text))
+    }
+}
+
+fn answer(status: u16, text: &'static str) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(text));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    answer
+}
