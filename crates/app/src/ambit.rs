@@ -41,6 +41,8 @@ pub struct Ambit {
     /// Keys that came with requests: they live as long as this process.
     keys: Mutex<HashMap<ProjectName, String>>,
     pub(crate) pipelines: Pipelines,
+    /// Wakes whoever empties the outbox.
+    pub(crate) announced: tokio::sync::Notify,
     pub(crate) routing: tokio::sync::Mutex<()>,
     pub(crate) keeping: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
@@ -63,6 +65,7 @@ impl Ambit {
             alone: Mutex::default(),
             keys: Mutex::default(),
             pipelines: Pipelines::default(),
+            announced: tokio::sync::Notify::new(),
             routing: tokio::sync::Mutex::default(),
             keeping: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.

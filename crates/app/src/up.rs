@@ -56,6 +56,7 @@ impl Ambit {
     pub async fn up(&self, request: &Up, progress: &Progress) -> Result<UpReport, Failure> {
         let declaration = load_checked(&request.folder, &request.keys)?;
         let project = &declaration.project.name;
+        self.remember_keys(project, &request.keys);
         let names = declaration.select(&request.environments)?;
         self.remember_keys(project, &request.keys);
         self.check_machine(&declaration)?;

@@ -243,6 +243,21 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with_all = ["environment", "lines"])]
         verify: bool,
     },
+    /// Show who was told of deployments, and what did not get there.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  ambit notifications -e prod\n  ambit notifications test -e prod   # sends a trial message"
+    )]
+    Notifications {
+        #[command(subcommand)]
+        command: Option<NotificationsCommand>,
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+        /// How many of the newest.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        lines: usize,
+    },
     /// Run a command with an environment's variables.
     #[command(after_help = "Example:\n  ambit run -e dev -- npm run console")]
     Run {
@@ -327,6 +342,16 @@ pub(crate) enum Command {
     },
     #[command(hide = true)]
     Keeper { record: PathBuf },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum NotificationsCommand {
+    /// Send a trial message everywhere that an environment's notifications go.
+    Test {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
 }
 
 #[derive(Subcommand)]

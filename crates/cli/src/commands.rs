@@ -16,6 +16,7 @@ mod init;
 mod log;
 mod logs;
 mod migrate;
+mod notifications;
 mod plan;
 mod proxy;
 mod qa;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 
 use ambit_domain::{Failure, FailureKind};
 
-use crate::arguments::{Arguments, Command, DeploymentCommand};
+use crate::arguments::{Arguments, Command, DeploymentCommand, NotificationsCommand};
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { json, directory, command } = arguments;
@@ -82,6 +83,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Log { verify: true, .. } => log::verify(json),
         Command::Log { environment, lines, .. } => log::run(&folder()?, environment.as_deref(), lines, json),
+        Command::Notifications { command: Some(NotificationsCommand::Test { environment }), .. } => {
+            wait(notifications::test(&folder()?, environment, json))
+        }
+        Command::Notifications { environment, lines, .. } => {
+            notifications::list(&folder()?, environment.as_deref(), lines, json)
+        }
         Command::Run { environment, command } => run::command(&folder()?, &environment, &command),
         Command::Psql { environment, arguments } => run::psql(&folder()?, &environment, &arguments),
         Command::Redis { environment, arguments } => run::redis(&folder()?, &environment, &arguments),

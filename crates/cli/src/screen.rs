@@ -82,8 +82,20 @@ pub(crate) fn moment(millis: i64) -> String {
 
 /// `4 min ago`'s `4 min`.
 pub(crate) fn ago(then: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
-    let seconds = (now - then).max(0) / 1000;
+    span(now() - then)
+}
+
+/// The time to a moment that has not come yet.
+pub(crate) fn until(then: i64) -> Option<String> {
+    Some(then - now()).filter(|left| *left >= 1000).map(span)
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0))
+}
+
+fn span(millis: i64) -> String {
+    let seconds = millis.max(0) / 1000;
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds / 60),

@@ -363,3 +363,25 @@ fn the_log_tells_who_did_what_and_shows_when_it_was_tampered_with() {
     database.execute("DELETE FROM audit WHERE sequence = 3", []).unwrap();
     assert_eq!(broken_at(), Some(3), "the hash kept outside of the table shows that the end was cut off");
 }
+
+#[test]
+fn a_trial_of_the_notifications_says_where_it_arrived() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let slack = runtime.block_on(ambit_simulators::Slack::start(None, None));
+    let mut machine = Machine::new();
+    let project = machine.project("told", &["prod"]);
+    let toml = "project = \"told\"\n[environments.prod]\n[notifications]\nslack = \"SLACK\"\nwebhook = \"http://127.0.0.1:1/x\"\n\
+                webhook-secret = \"SIGNING\"\n[secrets]\nSLACK = {}\nSIGNING = {}\n";
+    std::fs::write(project.join("ambit.toml"), toml).unwrap();
+    machine.ok(&project, &["secret", "key", "--add"]);
+    std::fs::write(project.join("slack.env"), format!("SLACK={}\n", slack.webhook())).unwrap();
+    machine.ok(&project, &["secret", "set", "--from", "slack.env", "-e", "prod"]);
+    machine.ok(&project, &["secret", "set", "SIGNING", "-e", "prod", "--generate"]);
+    let output = machine.ambit(&project, &["notifications", "test", "-e", "prod", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let tried: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&tried[0]["channel"], &tried[0]["error"]), (&"slack".into(), &serde_json::Value::Null));
+    assert!(tried[1]["error"].as_str().unwrap().contains("Connection refused"), "{tried}");
+    assert_eq!(slack.texts(), ["told/prod: notifications of Ambit arrive here"]);
+    assert!(machine.ok(&project, &["notifications"]).contains("nothing was announced yet"));
+}

@@ -22,13 +22,13 @@ pub async fn send(http: &Http, url: &str, text: &str) -> Result<(), SendError> {
     let answer = answer.map_err(|e| SendError::later(format!("Slack cannot be reached: {e}")))?;
     // Errors are one word: invalid_payload, channel_not_found, channel_is_archived, …
     let word = answer.body.trim();
-    let known = word.len() <= 40 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let said =
-        format!("Slack answered {}{}", answer.status.as_u16(), if known { format!(" {word}") } else { String::new() });
+    let known = !word.is_empty() && word.len() <= 40 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let word = if known { format!(" {word}") } else { String::new() };
+    let said = format!("Slack answered {}{word}", answer.status.as_u16());
     match answer.status {
         StatusCode::OK => Ok(()),
         StatusCode::TOO_MANY_REQUESTS => Err(SendError::Later { why: said, after: answer.retry_after }),
         status if status.is_server_error() => Err(SendError::Later { why: said, after: answer.retry_after }),
-        _ => Err(SendError::refused(said.trim_end())),
+        _ => Err(SendError::refused(said)),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::EnvironmentId, spec::Occasion};
+use crate::{ids::EnvironmentId, notification::Announcement};
 
 /// A message that is older than this is given up.
 pub const BOUND: Duration = Duration::from_secs(24 * 3600);
@@ -72,28 +72,33 @@ impl DeliveryState {
     }
 }
 
-/// One message on its way to one place. Says where by the channel only: what opens it is a secret.
+/// An announcement in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The same in every attempt and on every channel, and different from all others.
+    pub id: String,
+    /// When it was announced, in milliseconds since the Unix epoch.
+    pub announced: i64,
+    /// The environment that it tells of.
+    pub environment: EnvironmentId,
+    /// What is told.
+    pub announcement: Announcement,
+}
+
+/// An announcement on its way to one place. Says where by the channel only: what opens it is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     /// Its number.
     pub number: i64,
-    /// The id of the announcement, the same in every attempt and on every channel.
-    pub announcement: String,
-    /// What is told.
-    pub event: Occasion,
-    /// The environment that it is told of.
-    pub environment: EnvironmentId,
-    /// The way.
-    pub channel: Channel,
+    /// The way; `None` until the declaration was asked who is told.
+    pub channel: Option<Channel>,
     /// The address, for e-mail; empty otherwise.
     pub recipient: String,
     /// How it stands.
     pub state: DeliveryState,
     /// How often it was tried.
     pub attempts: u32,
-    /// When it was announced, in milliseconds since the Unix epoch.
-    pub announced: i64,
-    /// When it is tried next, or was sent or given up.
+    /// When it is tried next, or was sent or given up, in milliseconds since the Unix epoch.
     pub due: i64,
     /// Why the last attempt failed. Never holds a secret.
     pub error: Option<String>,

@@ -22,7 +22,7 @@ pub mod rollout;
 
 pub use actor::Actor;
 pub use ambit_spec as spec;
-pub use delivery::{Channel, Delivery, DeliveryState};
+pub use delivery::{Channel, Delivery, DeliveryState, Outgoing};
 pub use deployment::{Deployment, DeploymentState};
 pub use failure::{Failure, FailureKind};
 pub use home::Home;

@@ -11,7 +11,7 @@ use std::{
 
 use ambit_app::{
     Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress, Promote, QaSay,
-    Rollback, Up, Waive,
+    Rollback, TryNotifications, Up, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -114,6 +114,10 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         tokio::spawn(async move { daemon.ambit.supervise().await })
     };
     let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
+    let delivering = {
+        let daemon = Arc::clone(&daemon);
+        tokio::spawn(async move { daemon.ambit.deliver().await })
+    };
     let routes = Router::new()
         .route("/v1/health", get(health))
         .route("/v1/up", post(up))
@@ -130,11 +134,13 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/migrate/status", post(migration_status))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
+        .route("/v1/notifications/test", post(try_notifications))
         .route("/v1/stop", post(stop))
         .with_state(daemon);
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
     looking_after.abort();
     pipelines.abort();
+    delivering.abort();
     tracing::info!("stopped");
     served.map_err(at(path))
 }
@@ -195,6 +201,12 @@ async fn down(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 async fn destroy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Destroy, progress| {
         Box::pin(async move { daemon.ambit.destroy(&request, &progress).await })
+    })
+}
+
+async fn try_notifications(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: TryNotifications, _| {
+        Box::pin(async move { daemon.ambit.try_notifications(&request).await })
     })
 }
 

@@ -16,7 +16,7 @@ use ambit_domain::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::audit;
+use crate::{audit, outbox};
 
 /// Schema versions in order; `user_version` tells how many have been applied.
 const MIGRATIONS: &[&str] = &[
@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     ",
     crate::deployments::MIGRATION,
     audit::TABLE,
+    outbox::TABLES,
 ];
 
 /// Why something could not be remembered or recalled.

@@ -8,6 +8,7 @@ mod audit_heads;
 mod database;
 mod deployments;
 mod format;
+mod outbox;
 
 pub use audit::AuditFilter;
 pub use audit_heads::AuditHeads;
