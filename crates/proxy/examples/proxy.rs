@@ -1,13 +1,13 @@
-//! The proxy alone: `proxy FOLDER THREADS [UID:GID] ADDRESS...`, logging to stderr.
+//! The proxy alone: `proxy FOLDER THREADS [UID:GID] [tls:]ADDRESS...`, logging to stderr.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let mut arguments = std::env::args().skip(1).peekable();
     let (Some(folder), Some(Ok(threads))) = (arguments.next().map(PathBuf::from), arguments.next().map(|t| t.parse()))
     else {
-        tracing::error!("usage: proxy FOLDER THREADS [UID:GID] ADDRESS...");
+        tracing::error!("usage: proxy FOLDER THREADS [UID:GID] [tls:]ADDRESS...");
         return ExitCode::from(2);
     };
     let user = arguments
@@ -17,14 +17,18 @@ fn main() -> ExitCode {
     if user.is_some() {
         arguments.next();
     }
-    let listen = match arguments.map(|a| a.parse()).collect() {
-        Ok(listen) => listen,
+    let (listen_tls, listen): (Vec<_>, Vec<_>) = arguments.partition(|a| a.starts_with("tls:"));
+    let addresses = |texts: Vec<String>| {
+        texts.iter().map(|a| a.trim_start_matches("tls:").parse()).collect::<Result<Vec<SocketAddr>, _>>()
+    };
+    let (listen, listen_tls) = match addresses(listen).and_then(|plain| Ok((plain, addresses(listen_tls)?))) {
+        Ok(both) => both,
         Err(error) => {
             tracing::error!("not an address and port: {error}");
             return ExitCode::from(2);
         }
     };
-    let config = ambit_proxy::Config { threads, user, ..ambit_proxy::Config::new(folder, listen) };
+    let config = ambit_proxy::Config { threads, user, listen_tls, ..ambit_proxy::Config::new(folder, listen) };
     match ambit_proxy::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 
 use crate::{
@@ -133,6 +133,10 @@ impl Answer {
 
     pub(crate) fn text(text: &'static str) -> Self {
         Self { kind: Kind::Text(text), in_flight: None }
+    }
+
+    pub(crate) fn bytes(bytes: Vec<u8>) -> Self {
+        Self::file(Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync())
     }
 
     /// `link` is what the rest of the body comes from, unless all of it has been read.

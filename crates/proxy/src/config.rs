@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub struct Config {
     /// The addresses to listen on. Port 0 takes a free one, which [`crate::client::health`] tells.
     pub listen: Vec<SocketAddr>,
-    /// Holds `routes.json`, `proxy.sock` and `proxy.lock`.
+    /// The addresses to listen on for TLS.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Holds `routes.json`, `certificates`, `challenges`, `proxy.sock` and `proxy.lock`.
     pub folder: PathBuf,
     /// Worker threads, each with its own listeners, connections and counters.
     pub threads: usize,
@@ -20,13 +22,17 @@ impl Config {
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, listen: Vec<SocketAddr>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { listen, folder: folder.into(), threads, user: None, limits: Limits::default() }
+        Self { listen, listen_tls: Vec::new(), folder: folder.into(), threads, user: None, limits: Limits::default() }
     }
 }
 
 /// Bounds that keep one client, or one app, from using up the proxy. Checked about once a second.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// From a TLS connection's first moment to its last word of the handshake.
+    pub handshake: Duration,
+    /// Handshakes under way at the same time, per worker; one more ends the oldest.
+    pub handshakes: usize,
     /// From the first byte of a request's head to its last.
     pub head: Duration,
     /// A connection between two requests.
@@ -48,6 +54,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
+            handshakes: 1024,
             head: Duration::from_secs(20),
             idle: Duration::from_secs(75),
             stalled: Duration::from_secs(60),

@@ -17,10 +17,7 @@ use std::{
 };
 
 use atomic_waker::AtomicWaker;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Limits;
 
@@ -252,16 +249,16 @@ fn is_header(line: &[u8], name: &[u8]) -> bool {
     line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name)
 }
 
-/// A client's socket that notes what happens on it.
+/// A client's socket, plain or with TLS on it, that notes what happens.
 #[derive(Debug)]
-pub(crate) struct Watched {
-    socket: TcpStream,
+pub(crate) struct Watched<S> {
+    socket: S,
     connection: Arc<Connection>,
     scan: HeadScan,
 }
 
-impl Watched {
-    pub(crate) fn new(socket: TcpStream, connection: Arc<Connection>) -> Self {
+impl<S> Watched<S> {
+    pub(crate) fn new(socket: S, connection: Arc<Connection>) -> Self {
         Self { socket, connection, scan: HeadScan::new() }
     }
 
@@ -276,7 +273,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
@@ -299,7 +296,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.wrote(poll)
@@ -319,7 +316,9 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        // TLS takes what it is given into a buffer of its own: it is here that a client that does not read shows.
+        let poll = Pin::new(&mut self.socket).poll_flush(cx);
+        self.wrote(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -19,6 +19,7 @@ use crate::{
     lock::Holder,
     registry::Registry,
     table::{FORMAT, ReadError, RoutingTable, TableError},
+    tls::{Served, Tls},
     worker::Command,
 };
 
@@ -29,6 +30,12 @@ pub struct Health {
     pub pid: u32,
     /// Where it listens.
     pub listen: Vec<std::net::SocketAddr>,
+    /// Where it listens for TLS.
+    #[serde(default)]
+    pub listen_tls: Vec<std::net::SocketAddr>,
+    /// The certificates that it found; none are looked for where it does not listen for TLS.
+    #[serde(default)]
+    pub certificates: Vec<Served>,
     /// Routes in force.
     pub routes: usize,
     /// The newest format of the routing table that it reads.
@@ -47,6 +54,7 @@ pub(crate) struct Control {
     pub(crate) folder: Arc<Folder>,
     pub(crate) holder: Holder,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) workers: Vec<mpsc::UnboundedSender<Command>>,
     /// How many routes are in force; held while a table is being put in force, so that two reloads cannot cross.
     pub(crate) routes: Mutex<usize>,
@@ -143,6 +151,10 @@ impl Control {
     async fn reload(&self) -> Result<(), TableError> {
         let mut routes = self.routes.lock().await;
         let table = Arc::new(load(&self.folder)?);
+        if let Some(tls) = &self.tls {
+            // Before the table, which may send clients to them.
+            tls.reload(&self.folder);
+        }
         let mut waiting = Vec::new();
         for worker in &self.workers {
             let (done, is_done) = oneshot::channel();
@@ -164,6 +176,8 @@ impl Control {
         Health {
             pid: self.holder.pid,
             listen: self.holder.listen.clone(),
+            listen_tls: self.holder.listen_tls.clone(),
+            certificates: self.tls.as_ref().map(|tls| tls.served()).unwrap_or_default(),
             routes: *self.routes.lock().await,
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),

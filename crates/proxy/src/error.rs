@@ -44,6 +44,9 @@ pub enum Error {
     /// `routes.json` is there, but not usable.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// TLS cannot be set up, whatever the certificates are.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
     /// Threads, runtimes, signals, privileges.
     #[error("{what}")]
     System {

@@ -2,12 +2,13 @@
 //! becomes may not be able to walk to it.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read, Write},
     os::fd::{AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 pub(crate) const ROUTES: &str = "routes.json";
 pub(crate) const SOCKET: &str = "proxy.sock";
@@ -23,6 +24,80 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { path: path.to_owned(), fd })
+    }
+
+    /// A folder within, never through a link: the folder may belong to a user with fewer rights than this process has.
+    pub(crate) fn below(&self, name: &str) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())?;
+        Ok(Self { path: self.path.join(name), fd })
+    }
+
+    /// A folder within, made where it is missing. It belongs to the group of this folder if that is meant to be
+    /// inherited (set-group-id, inode(7)), and is closed to all others.
+    pub(crate) fn make_below(&self, name: &str) -> io::Result<Self> {
+        match rustix::fs::mkdirat(&self.fd, name, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let folder = self.below(name)?;
+        if self.is_for_a_group()? {
+            rustix::fs::fchmod(&folder.fd, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::SGID)?;
+        }
+        Ok(folder)
+    }
+
+    fn is_for_a_group(&self) -> io::Result<bool> {
+        Ok(Mode::from_raw_mode(rustix::fs::fstat(&self.fd)?.st_mode).contains(Mode::SGID))
+    }
+
+    /// What is in a file of the folder, which is neither a link nor larger than `most` bytes.
+    pub(crate) fn bytes(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: fs::File = rustix::fs::openat(&self.fd, name, flags, Mode::empty())?.into();
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::Error::other(format!("it is larger than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    /// Writes a file that only its owner reads, and the folder's group where the folder is one for a group. A crash
+    /// leaves the file as it was or as it is to be: written beside it, synced, renamed over it, the folder synced.
+    pub(crate) fn write_private(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = format!(".{name}.new");
+        self.remove(&temporary)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let write = || -> io::Result<()> {
+            let mut file: fs::File = rustix::fs::openat(&self.fd, &*temporary, flags, Mode::RUSR | Mode::WUSR)?.into();
+            file.write_all(bytes)?;
+            if self.is_for_a_group()? {
+                rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR | Mode::RGRP)?;
+            }
+            file.sync_all()?;
+            rustix::fs::renameat(&self.fd, &*temporary, &self.fd, name)?;
+            Ok(rustix::fs::fsync(&self.fd)?)
+        };
+        write().inspect_err(|_| drop(self.remove(&temporary)))
+    }
+
+    /// The names of the files in the folder, in alphabetical order.
+    pub(crate) fn files(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            if matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown)
+                && let Ok(name) = entry.file_name().to_str()
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

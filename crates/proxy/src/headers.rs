@@ -16,6 +16,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 /// What a look at a request's head tells.
 #[derive(Debug, Default)]
@@ -107,6 +108,7 @@ pub(crate) fn refusal(method: &Method, version: Version, headers: &HeaderMap, se
 #[derive(Debug)]
 pub(crate) struct Client<'a> {
     pub(crate) address: &'a HeaderValue,
+    pub(crate) secure: bool,
     pub(crate) host: Option<&'a HeaderValue>,
     pub(crate) prefix: Option<&'a HeaderValue>,
 }
@@ -146,7 +148,7 @@ pub(crate) fn to_app(
         headers.remove(header::EXPECT);
     }
     headers.append(X_FORWARDED_FOR, client.address.clone());
-    headers.append(X_FORWARDED_PROTO, HTTP);
+    headers.append(X_FORWARDED_PROTO, if client.secure { HTTPS } else { HTTP });
     if let Some(host) = client.host {
         headers.append(X_FORWARDED_HOST, host.clone());
     }

@@ -6,10 +6,12 @@
 //! calls [`run`] sets up `tracing`. Who changes routes stores a new [`table::RoutingTable`] and calls
 //! [`client::reload`], which returns once every worker serves by the new table.
 //!
-//! The way of a request: `worker` accepts, `connection` watches the socket, `serve` finds the route (`routing`),
+//! The way of a request: `worker` accepts (`tls` shakes hands where clients come encrypted), `connection` watches the socket, `serve` finds the route (`routing`),
 //! and `forward` (an app) or `site` (files) answers; `tunnel` takes over after an upgrade.
 
 mod answer;
+pub mod certificates;
+pub mod challenges;
 pub mod client;
 mod config;
 mod connection;
@@ -28,6 +30,7 @@ mod routing;
 mod serve;
 mod site;
 pub mod table;
+mod tls;
 mod tunnel;
 mod upstream;
 mod worker;
@@ -35,3 +38,4 @@ mod worker;
 pub use config::{Config, Limits};
 pub use error::Error;
 pub use process::{Prepared, run};
+pub use tls::Served;

@@ -6,18 +6,29 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Error;
 
+/// A socket that clients come to.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: std::net::TcpListener,
+    /// Whether they begin with a handshake.
+    pub(crate) tls: bool,
+}
+
 /// One set of listeners for each worker: the kernel spreads connections over the sets (`SO_REUSEPORT`).
 #[derive(Debug)]
 pub(crate) struct Listeners {
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) of_worker: Vec<Vec<std::net::TcpListener>>,
+    pub(crate) tls_addresses: Vec<SocketAddr>,
+    pub(crate) of_worker: Vec<Vec<Listener>>,
 }
 
 impl Listeners {
-    pub(crate) fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Self, Error> {
-        let mut bound = Vec::new();
-        let mut of_worker: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-        for &wanted in addresses {
+    pub(crate) fn bind(plain: &[SocketAddr], tls: &[SocketAddr], workers: usize) -> Result<Self, Error> {
+        let mut addresses = Vec::new();
+        let mut tls_addresses = Vec::new();
+        let mut of_worker: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
+        let plain = plain.iter().map(|address| (*address, false));
+        for (wanted, tls) in plain.chain(tls.iter().map(|address| (*address, true))) {
             let failed = |source: io::Error| match source.kind() {
                 io::ErrorKind::AddrInUse => Error::AddressInUse { address: wanted },
                 _ => Error::Listen { address: wanted, source },
@@ -27,11 +38,11 @@ impl Listeners {
             let address = probe.local_addr().and_then(|a| a.as_socket().ok_or_else(invalid)).map_err(failed)?;
             drop(probe);
             for listeners in &mut of_worker {
-                listeners.push(socket(address, true).map_err(failed)?.into());
+                listeners.push(Listener { socket: socket(address, true).map_err(failed)?.into(), tls });
             }
-            bound.push(address);
+            if tls { tls_addresses.push(address) } else { addresses.push(address) }
         }
-        Ok(Self { addresses: bound, of_worker })
+        Ok(Self { addresses, tls_addresses, of_worker })
     }
 }
 

@@ -18,6 +18,9 @@ pub struct Holder {
     pub pid: u32,
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
+    /// Where it listens for TLS.
+    #[serde(default)]
+    pub listen_tls: Vec<SocketAddr>,
 }
 
 /// The proxy that lives on a folder, if one does. A lock that is held but not yet written tells nobody.

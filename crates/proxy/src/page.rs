@@ -37,7 +37,17 @@ pub(crate) fn refuse(status: StatusCode) -> Response<Answer> {
     response
 }
 
-/// Sends the client to another place on the same host, for good.
+/// The answer to a challenge (RFC 8555, section 8.3).
+pub(crate) fn challenge(key_authorization: Vec<u8>) -> Response<Answer> {
+    let mut response = Response::new(Answer::bytes(key_authorization));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Sends the client to another place, for good.
 pub(crate) fn moved(location: &str) -> Response<Answer> {
     let Ok(location) = HeaderValue::from_str(location) else { return page(StatusCode::BAD_REQUEST) };
     let mut response = Response::new(Answer::empty());

@@ -16,6 +16,7 @@ use crate::{
     lock::{Holder, Lock, Taken},
     registry::Registry,
     table::RoutingTable,
+    tls::Tls,
     worker::{self, Command, Plan},
 };
 
@@ -43,13 +44,14 @@ pub struct Prepared {
     holder: Holder,
     table: Arc<RoutingTable>,
     listeners: Listeners,
+    tls: Option<Arc<Tls>>,
     control: std::os::fd::OwnedFd,
 }
 
 impl Prepared {
     /// Takes the folder's lock, reads the table, binds every address and gives up root's rights where told to.
     pub fn new(mut config: Config) -> Result<Self, Error> {
-        if config.listen.is_empty() {
+        if config.listen.is_empty() && config.listen_tls.is_empty() {
             return Err(Error::Nothing("no address to listen on"));
         }
         config.threads = config.threads.clamp(1, 256);
@@ -65,9 +67,13 @@ impl Prepared {
             }
         };
         let table = control::load(&folder)?;
-        let listeners = Listeners::bind(&config.listen, config.threads)?;
+        let listeners = Listeners::bind(&config.listen, &config.listen_tls, config.threads)?;
         let control = control::bind(&folder).map_err(at("cannot listen on", SOCKET))?;
-        let holder = Holder { pid: std::process::id(), listen: listeners.addresses.clone() };
+        let holder = Holder {
+            pid: std::process::id(),
+            listen: listeners.addresses.clone(),
+            listen_tls: listeners.tls_addresses.clone(),
+        };
         lock.write(&holder).map_err(at("cannot write", LOCK))?;
         if let Some((uid, gid)) = config.user
             && rustix::process::geteuid().is_root()
@@ -75,7 +81,12 @@ impl Prepared {
             folder.give(uid, gid).map_err(at("cannot hand over", ""))?;
             become_user(uid, gid).map_err(|source| Error::System { what: "cannot give up root's rights", source })?;
         }
-        Ok(Self { config, folder: Arc::new(folder), lock, holder, table: Arc::new(table), listeners, control })
+        let tls = if listeners.tls_addresses.is_empty() { None } else { Some(Arc::new(Tls::new()?)) };
+        if let Some(tls) = &tls {
+            // As the user that it has become, so that what it reads now it can also read when told to reload.
+            tls.reload(&folder);
+        }
+        Ok(Self { config, folder: Arc::new(folder), lock, holder, table: Arc::new(table), listeners, tls, control })
     }
 
     /// Where it will answer.
@@ -84,9 +95,15 @@ impl Prepared {
         &self.listeners.addresses
     }
 
+    /// Where it will answer over TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[std::net::SocketAddr] {
+        &self.listeners.tls_addresses
+    }
+
     /// Serves until `stop` resolves and what is in flight then has finished.
     pub fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, folder, lock, holder, table, listeners, control } = self;
+        let Self { config, folder, lock, holder, table, listeners, tls, control } = self;
         let system = |what| move |source| Error::System { what, source };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -97,6 +114,7 @@ impl Prepared {
         registry.in_force(&table);
         let max_connections = max_connections(config.threads);
         let (ended, mut endings) = mpsc::unbounded_channel();
+        let https_port = listeners.tls_addresses.first().map(std::net::SocketAddr::port);
         let mut workers = Vec::new();
         let mut threads = Vec::new();
         for (number, listeners) in listeners.of_worker.into_iter().enumerate() {
@@ -106,7 +124,10 @@ impl Prepared {
                 limits: config.limits.clone(),
                 registry: Arc::clone(&registry),
                 table: Arc::clone(&table),
+                folder: Arc::clone(&folder),
                 listeners,
+                tls: tls.as_ref().map(|tls| tls.acceptor()),
+                https_port,
                 max_connections,
             };
             let ended = ended.clone();
@@ -131,13 +152,13 @@ impl Prepared {
             threads.push(thread);
         }
         tracing::info!(
-            listen = ?holder.listen, routes = table.routes.len(), workers = workers.len(), pid = holder.pid,
-            "the proxy serves"
+            listen = ?holder.listen, listen_tls = ?holder.listen_tls, routes = table.routes.len(),
+            workers = workers.len(), pid = holder.pid, "the proxy serves"
         );
         let routes = Mutex::new(table.routes.len());
         drop(table);
         let control_state =
-            Rc::new(Control { folder: Arc::clone(&folder), holder, registry, workers: workers.clone(), routes });
+            Rc::new(Control { folder: Arc::clone(&folder), holder, registry, tls, workers: workers.clone(), routes });
         let result = runtime.block_on(async {
             let listener = UnixListener::from_std(control.into()).map_err(system("cannot serve the control socket"))?;
             let control = tokio::task::spawn_local(control::listen(control_state, listener));

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longer than any valid host name.
-const MAX_HOST: usize = 255;
+pub(crate) const MAX_HOST: usize = 255;
 
 /// Finds what a request is for. Built anew for each table, never changed.
 pub(crate) struct Routing<R> {
@@ -46,20 +46,26 @@ impl<R> Routing<R> {
 
     /// `host` as the client wrote it: in any case, with or without a port or a final dot.
     pub(crate) fn find(&self, host: &[u8], path: &str) -> Option<Found<'_, R>> {
-        let paths = match self.hosts.get(host) {
-            Some(paths) => paths,
-            None => {
-                let mut buffer = [0; MAX_HOST];
-                self.hosts.get(plain_host(host, &mut buffer)?)?
-            }
-        };
+        let paths = self.paths(host)?;
         let (_, route) = paths.iter().find(|(prefix, _)| is_below(path, prefix))?;
         Some(Found { route, shared: paths.len() > 1 })
+    }
+
+    /// Whether some path of a host leads somewhere.
+    pub(crate) fn knows(&self, host: &[u8]) -> bool {
+        self.paths(host).is_some()
+    }
+
+    fn paths(&self, host: &[u8]) -> Option<&Paths<R>> {
+        self.hosts.get(host).or_else(|| {
+            let mut buffer = [0; MAX_HOST];
+            self.hosts.get(plain_host(host, &mut buffer)?)
+        })
     }
 }
 
 /// Lower-case, without port and final dot.
-fn plain_host<'a>(host: &[u8], buffer: &'a mut [u8; MAX_HOST]) -> Option<&'a [u8]> {
+pub(crate) fn plain_host<'a>(host: &[u8], buffer: &'a mut [u8; MAX_HOST]) -> Option<&'a [u8]> {
     let name = match memchr::memrchr(b':', host) {
         Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
         _ => host,
@@ -93,6 +99,10 @@ pub(crate) struct ActiveRoute {
     pub(crate) target: ActiveTarget,
     pub(crate) noindex: bool,
     pub(crate) environment: HeaderValue,
+    /// Whether plain requests are sent on to HTTPS.
+    pub(crate) https: bool,
+    /// Whether answers over HTTPS ask browsers to come back by HTTPS only.
+    pub(crate) hsts: bool,
     pub(crate) held: bool,
     pub(crate) counters: Arc<RouteCounters>,
 }
@@ -108,24 +118,29 @@ pub(crate) fn activate(
     counters: impl Fn(&str) -> Arc<RouteCounters>,
     mut upstream: impl FnMut(std::net::SocketAddr) -> Rc<Upstream>,
 ) -> Routing<ActiveRoute> {
-    Routing::new(table.routes.iter().map(|route| {
-        let prefix = if route.path == "/" { String::new() } else { route.path.clone() };
-        let active = ActiveRoute {
-            prefix_header: if prefix.is_empty() { None } else { HeaderValue::from_str(&prefix).ok() },
-            target: match &route.target {
-                Target::App { upstreams } => ActiveTarget::App(upstreams.iter().map(|a| upstream(*a)).collect()),
-                Target::Site { root, single_page } => ActiveTarget::Site(Site::new(root, &prefix, *single_page)),
-            },
-            prefix,
-            noindex: route.noindex,
-            environment: HeaderValue::from_str(&route.environment).unwrap_or(HeaderValue::from_static("")),
-            held: route.state == RouteState::Held,
-            counters: counters(&route.id),
-        };
+    Routing::new(table.routes.iter().flat_map(|route| {
         let mut hosts = route.hosts.clone();
         hosts.sort_unstable();
         hosts.dedup();
-        (hosts, route.path.clone(), Rc::new(active))
+        let (https, plain): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| route.https.contains(host));
+        [(https, true), (plain, false)].map(|(hosts, https)| {
+            let prefix = if route.path == "/" { String::new() } else { route.path.clone() };
+            let active = ActiveRoute {
+                prefix_header: if prefix.is_empty() { None } else { HeaderValue::from_str(&prefix).ok() },
+                target: match &route.target {
+                    Target::App { upstreams } => ActiveTarget::App(upstreams.iter().map(|a| upstream(*a)).collect()),
+                    Target::Site { root, single_page } => ActiveTarget::Site(Site::new(root, &prefix, *single_page)),
+                },
+                prefix,
+                noindex: route.noindex,
+                environment: HeaderValue::from_str(&route.environment).unwrap_or(HeaderValue::from_static("")),
+                https,
+                hsts: https && route.hsts,
+                held: route.state == RouteState::Held,
+                counters: counters(&route.id),
+            };
+            (hosts, route.path.clone(), Rc::new(active))
+        })
     }))
 }
 

@@ -8,22 +8,27 @@ use hyper::body::Incoming;
 
 use crate::{
     answer::{Answer, InFlight},
+    challenges,
     connection::Connection,
     forward::{self, Outgoing},
     headers::{self, Client, Refusal, Seen},
     page,
-    routing::{ActiveRoute, ActiveTarget, has_dot_segments},
+    routing::{ActiveRoute, ActiveTarget, MAX_HOST, has_dot_segments, plain_host},
     worker::Worker,
 };
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 const X_AMBIT_ENVIRONMENT: HeaderName = HeaderName::from_static("x-ambit-environment");
+/// A year, for the host alone: what lies below its name may be another environment.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What the requests of one connection have in common.
 pub(crate) struct Caller {
     pub(crate) worker: Rc<Worker>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) address: HeaderValue,
+    /// Whether it is encrypted.
+    pub(crate) secure: bool,
 }
 
 pub(crate) async fn serve(caller: Rc<Caller>, mut request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
@@ -33,11 +38,13 @@ pub(crate) async fn serve(caller: Rc<Caller>, mut request: Request<Incoming>) ->
     let seen = headers::look(request.headers());
     let mut response = match admit(&mut request, &seen, connection) {
         Err(status) => page::refuse(status),
-        Ok(()) => match find(&caller.worker, &request) {
+        Ok(()) => match find(&caller, &request) {
             Find::Route(route) => {
                 in_flight.on_route(Arc::clone(&route.counters));
                 // What is rare is boxed: a request's future is moved, and the smaller it is the better.
-                let mut response = if route.held {
+                let mut response = if let Some(location) = to_https(&caller, &route, &request) {
+                    page::moved(&location)
+                } else if route.held {
                     Box::pin(held(&caller, route.clone(), request, &seen, &mut in_flight)).await
                 } else {
                     answer(&caller, &route, request, &seen, &mut in_flight).await
@@ -47,9 +54,14 @@ pub(crate) async fn serve(caller: Rc<Caller>, mut request: Request<Incoming>) ->
                     headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
                     headers.insert(X_AMBIT_ENVIRONMENT, route.environment.clone());
                 }
+                if route.hsts && caller.secure {
+                    // An app that says it by itself knows better.
+                    response.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert(HSTS);
+                }
                 route.counters.answered(response.status(), in_flight.since.elapsed());
                 response
             }
+            Find::Challenge(answer) => page::challenge(answer),
             Find::Nothing => page::page(StatusCode::NOT_FOUND),
             Find::Unclear => page::refuse(StatusCode::BAD_REQUEST),
         },
@@ -84,19 +96,42 @@ fn admit(request: &mut Request<Incoming>, seen: &Seen, connection: &Connection) 
 
 enum Find {
     Route(Rc<ActiveRoute>),
+    /// What a certificate authority asks for, to see who serves the host.
+    Challenge(Vec<u8>),
     Nothing,
     Unclear,
 }
 
-fn find(worker: &Worker, request: &Request<Incoming>) -> Find {
+fn find(caller: &Caller, request: &Request<Incoming>) -> Find {
     let Some(host) = request.headers().get(header::HOST) else { return Find::Nothing };
-    let routing = worker.routing();
+    let routing = caller.worker.routing();
     let path = request.uri().path();
+    if let Some(token) = path.strip_prefix(challenges::PREFIX)
+        && !caller.secure
+        && routing.knows(host.as_bytes())
+        && let Some(answer) = challenges::read(&caller.worker.folder, token)
+    {
+        return Find::Challenge(answer);
+    }
     match routing.find(host.as_bytes(), path) {
         Some(found) if found.shared && has_dot_segments(path) => Find::Unclear,
         Some(found) => Find::Route(Rc::clone(found.route)),
         None => Find::Nothing,
     }
+}
+
+/// Where a plain request is sent on to, if it is.
+fn to_https(caller: &Caller, route: &ActiveRoute, request: &Request<Incoming>) -> Option<String> {
+    if !route.https || caller.secure || request.uri().path().starts_with(challenges::PREFIX) {
+        return None;
+    }
+    let port = caller.worker.https_port?;
+    let mut buffer = [0; MAX_HOST];
+    let host = plain_host(request.headers().get(header::HOST)?.as_bytes(), &mut buffer)?;
+    let host = std::str::from_utf8(host).ok()?;
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+    Some(format!("https://{host}{port}{path}"))
 }
 
 /// Waits until a new table lets the request through.
@@ -126,8 +161,9 @@ async fn held(
         if tokio::time::timeout_at(until, changed).await.is_err() {
             return page::page(StatusCode::SERVICE_UNAVAILABLE);
         }
-        match find(worker, &request) {
+        match find(caller, &request) {
             Find::Route(now) => route = now,
+            Find::Challenge(answer) => return page::challenge(answer),
             Find::Nothing => return page::page(StatusCode::NOT_FOUND),
             Find::Unclear => return page::refuse(StatusCode::BAD_REQUEST),
         }
@@ -171,7 +207,12 @@ fn to_app(
     let (mut parts, body) = request.into_parts();
     let uri = if route.prefix.is_empty() { parts.uri } else { below(&parts.uri, &route.prefix).ok()? };
     let host = parts.headers.get(header::HOST).cloned();
-    let client = Client { address: &caller.address, host: host.as_ref(), prefix: route.prefix_header.as_ref() };
+    let client = Client {
+        address: &caller.address,
+        secure: caller.secure,
+        host: host.as_ref(),
+        prefix: route.prefix_header.as_ref(),
+    };
     let upgrades = headers::to_app(&mut parts.headers, seen, &client, || caller.worker.request_id());
     let upgrade = if upgrades { Some(client_upgrade) } else { None };
     let safe_to_repeat = body.is_end_stream()

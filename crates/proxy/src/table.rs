@@ -46,6 +46,13 @@ pub struct Route {
     /// The environment's name.
     #[serde(default)]
     pub environment: String,
+    /// Those of `hosts` whose plain requests are sent on to HTTPS (308), challenges excepted. Without effect where the
+    /// proxy does not listen for TLS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub https: Vec<String>,
+    /// Whether answers over HTTPS on those hosts tell browsers to come back by HTTPS only (RFC 6797).
+    #[serde(default)]
+    pub hsts: bool,
     /// Whether requests go on at once.
     #[serde(default)]
     pub state: RouteState,
@@ -188,8 +195,12 @@ impl RoutingTable {
         let text = serde_json::to_vec_pretty(self).map_err(|e| io(e.into()))?;
         let write = || -> io::Result<()> {
             // Readable for the user that the proxy becomes; it holds no secrets, and the folder is closed to others.
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
+            // Left by a crash, or put there by the proxy's user, whose links a root that writes here must not follow.
+            match fs::remove_file(&temporary) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary)?;
             file.set_permissions(fs::Permissions::from_mode(0o644))?;
             file.write_all(&text)?;
             file.sync_all()?;
@@ -220,6 +231,9 @@ impl RoutingTable {
                 && !root.is_absolute()
             {
                 return invalid(format!("the site's folder `{}` is not absolute", root.display()));
+            }
+            if let Some(stranger) = route.https.iter().find(|host| !route.hosts.contains(host)) {
+                return invalid(format!("`{stranger}` is to be sent on to HTTPS, but is none of its hosts"));
             }
             let mut own = HashSet::new();
             for host in &route.hosts {

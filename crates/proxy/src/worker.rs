@@ -7,6 +7,7 @@ use std::{
     fmt::Write as _,
     io,
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -17,17 +18,22 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use slab::Slab;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Notify, mpsc, oneshot},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     Limits,
     connection::{Connection, Watched, clock},
+    folder::Folder,
+    listen::Listener,
     registry::Registry,
     routing::{self, ActiveRoute, Routing},
     serve::{Caller, serve},
     table::RoutingTable,
+    tls::Handshakes,
     upstream::Upstream,
 };
 
@@ -44,6 +50,11 @@ pub(crate) enum Command {
 pub(crate) struct Worker {
     number: usize,
     pub(crate) limits: Limits,
+    pub(crate) folder: Arc<Folder>,
+    /// Where encrypted requests are taken; none where they are not.
+    pub(crate) https_port: Option<u16>,
+    tls: Option<TlsAcceptor>,
+    handshakes: Handshakes,
     registry: Arc<Registry>,
     routing: RefCell<Rc<Routing<ActiveRoute>>>,
     /// Told each time the table changes.
@@ -77,7 +88,10 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) registry: Arc<Registry>,
     pub(crate) table: Arc<RoutingTable>,
-    pub(crate) listeners: Vec<std::net::TcpListener>,
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) https_port: Option<u16>,
     pub(crate) max_connections: usize,
 }
 
@@ -99,6 +113,10 @@ impl Worker {
         let worker = Rc::new(Self {
             number: plan.number,
             limits: plan.limits.clone(),
+            folder: Arc::clone(&plan.folder),
+            https_port: plan.https_port,
+            tls: plan.tls.clone(),
+            handshakes: Handshakes::default(),
             registry: Arc::clone(&plan.registry),
             routing: RefCell::new(Rc::new(Routing::new([]))),
             changed: Notify::new(),
@@ -119,8 +137,8 @@ impl Worker {
         clock::tick();
         let mut accepting = Vec::new();
         for listener in plan.listeners {
-            let listener = TcpListener::from_std(listener)?;
-            accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(listener)));
+            let socket = TcpListener::from_std(listener.socket)?;
+            accepting.push(tokio::task::spawn_local(Rc::clone(&self).accept(socket, listener.tls)));
         }
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -167,7 +185,7 @@ impl Worker {
         }
     }
 
-    async fn accept(self: Rc<Self>, listener: TcpListener) {
+    async fn accept(self: Rc<Self>, listener: TcpListener, secure: bool) {
         loop {
             if self.connections.borrow().len() >= self.max_connections {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -175,7 +193,7 @@ impl Worker {
             }
             match listener.accept().await {
                 Ok((socket, peer)) => {
-                    tokio::task::spawn_local(Rc::clone(&self).attend(socket, peer));
+                    tokio::task::spawn_local(Rc::clone(&self).attend(socket, peer, secure));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -187,7 +205,7 @@ impl Worker {
         }
     }
 
-    async fn attend(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) {
+    async fn attend(self: Rc<Self>, socket: TcpStream, peer: SocketAddr, secure: bool) {
         struct Registered {
             worker: Rc<Worker>,
             key: usize,
@@ -210,36 +228,28 @@ impl Worker {
             worker: Rc::clone(&self),
             connection: Arc::clone(&connection),
             address: address.unwrap_or(HeaderValue::from_static("unknown")),
+            secure,
         });
-        let socket = TokioIo::new(Watched::new(socket, Arc::clone(&connection)));
-        let mut http = http1::Builder::new();
-        // Heads are timed by the sweep. Copying a small body behind its head is cheaper than a vectored write.
-        http.header_read_timeout(None).writev(false).max_buf_size(48 << 10).max_header_size(32 << 10);
-        let mut driven = std::pin::pin!(
-            http.serve_connection(socket, service_fn(move |request| serve(Rc::clone(&caller), request)))
-                .with_upgrades()
-        );
-        let mut registered = false;
-        let mut told = false;
-        std::future::poll_fn(|cx| {
-            if !registered {
-                connection.driven_by(cx);
-                registered = true;
+        match &self.tls {
+            Some(acceptor) if secure => self.attend_tls(acceptor, socket, caller).await,
+            _ => converse(socket, caller).await,
+        }
+    }
+
+    /// Boxed, so that plain connections stay as small as they are without it.
+    fn attend_tls<'a>(
+        &'a self,
+        acceptor: &'a TlsAcceptor,
+        socket: TcpStream,
+        caller: Rc<Caller>,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        Box::pin(async move {
+            let Limits { handshake, handshakes, .. } = self.limits;
+            let shaken = self.handshakes.shake(acceptor, socket, &caller.connection, handshake, handshakes).await;
+            if let Some(socket) = shaken {
+                converse(socket, caller).await;
             }
-            if connection.must_close() {
-                return std::task::Poll::Ready(());
-            }
-            if connection.is_closing() && !told {
-                told = true;
-                driven.as_mut().graceful_shutdown();
-            }
-            driven.as_mut().poll(cx).map(|result| {
-                if let Err(error) = result {
-                    tracing::trace!(error = ?error, "connection ended");
-                }
-            })
         })
-        .await;
     }
 
     /// Puts a table in force.
@@ -300,6 +310,39 @@ impl Worker {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
+}
+
+/// Speaks HTTP on a connection until either side ends it.
+async fn converse(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, caller: Rc<Caller>) {
+    let connection = Arc::clone(&caller.connection);
+    let socket = TokioIo::new(Watched::new(socket, Arc::clone(&connection)));
+    let mut http = http1::Builder::new();
+    // Heads are timed by the sweep. Copying a small body behind its head is cheaper than a vectored write.
+    http.header_read_timeout(None).writev(false).max_buf_size(48 << 10).max_header_size(32 << 10);
+    let mut driven = std::pin::pin!(
+        http.serve_connection(socket, service_fn(move |request| serve(Rc::clone(&caller), request))).with_upgrades()
+    );
+    let mut registered = false;
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        if !registered {
+            connection.driven_by(cx);
+            registered = true;
+        }
+        if connection.must_close() {
+            return std::task::Poll::Ready(());
+        }
+        if connection.is_closing() && !told {
+            told = true;
+            driven.as_mut().graceful_shutdown();
+        }
+        driven.as_mut().poll(cx).map(|result| {
+            if let Err(error) = result {
+                tracing::trace!(error = ?error, "connection ended");
+            }
+        })
+    })
+    .await;
 }
 
 /// Whether the connection failed before it was accepted, and not accepting itself.

@@ -133,3 +133,35 @@ async fn started_as_root_it_becomes_the_user_it_is_told_and_still_reloads() {
     client::reload(folder.path()).await.unwrap();
     assert!(get(health.listen[0]).await.ends_with("one"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_another_user_it_reads_certificates_that_are_closed_to_all_but_its_group() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let folder = tempfile::tempdir().unwrap();
+    let root = rustix::process::getuid().is_root();
+    if root {
+        // As the host makes it.
+        chown(folder.path(), None, Some(65_534)).unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o2750)).unwrap();
+    }
+    let store = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let pem = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
+        ambit_proxy::certificates::store(folder.path(), name, pem.as_bytes()).unwrap();
+        let file = folder.path().join(format!("certificates/{name}.pem")).metadata().unwrap();
+        let (mode, group) = if root { (0o640, 65_534) } else { (0o600, file.gid()) };
+        assert_eq!((file.mode() & 0o777, file.gid()), (mode, group), "{name}");
+    };
+    store("a.test");
+    let _proxy = Process::with(folder.path(), &["1", "65534:65534", "tls:127.0.0.1:0"]);
+    assert_eq!(health(folder.path()).await.certificates[0].problem, None);
+    // Now that the folder belongs to the proxy's user.
+    store("b.test");
+    ambit_proxy::challenges::answer(folder.path(), "token", "token.key").unwrap();
+    client::reload(folder.path()).await.unwrap();
+    let served = health(folder.path()).await.certificates;
+    assert_eq!(
+        served.iter().map(|c| (&*c.name, c.problem.is_some())).collect::<Vec<_>>(),
+        [("a.test", false), ("b.test", false)]
+    );
+}

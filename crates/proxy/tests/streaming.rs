@@ -18,36 +18,12 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use support::{App, Body, Proxy, app, text};
+use support::{App, Body, Proxy, app, text, websockets};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_tungstenite::tungstenite::{Message, protocol::Role};
-
-/// Accepts websockets and sends back what comes.
-async fn websockets() -> App {
-    App::start(|mut request: Request<Incoming>| async move {
-        let key = request.headers().get("sec-websocket-key").cloned().unwrap();
-        let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
-        tokio::spawn(async move {
-            let upgraded = TokioIo::new(hyper::upgrade::on(&mut request).await.unwrap());
-            let mut socket = tokio_tungstenite::WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
-            while let Some(Ok(message)) = socket.next().await {
-                if message.is_close() || socket.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let mut response: Response<Body> = Response::new(Empty::new().boxed_unsync());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.headers_mut().insert("upgrade", "websocket".parse().unwrap());
-        response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-        response.headers_mut().insert("sec-websocket-accept", accept.parse().unwrap());
-        response
-    })
-    .await
-}
+use tokio_tungstenite::tungstenite::Message;
 
 async fn websocket(proxy: &Proxy) -> tokio_tungstenite::WebSocketStream<TcpStream> {
     let socket = TcpStream::connect(proxy.address).await.unwrap();

@@ -20,8 +20,9 @@ use ambit_proxy::{
     table::{Route, RouteState, RoutingTable, Target},
 };
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -29,6 +30,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
 };
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -101,6 +103,30 @@ impl Drop for App {
     }
 }
 
+/// Accepts websockets and sends back what comes.
+pub async fn websockets() -> App {
+    App::start(|mut request: Request<Incoming>| async move {
+        let key = request.headers().get("sec-websocket-key").cloned().unwrap();
+        let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+        tokio::spawn(async move {
+            let upgraded = TokioIo::new(hyper::upgrade::on(&mut request).await.unwrap());
+            let mut socket = tokio_tungstenite::WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
+            while let Some(Ok(message)) = socket.next().await {
+                if message.is_close() || socket.send(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let mut response: Response<Body> = Response::new(Empty::<Bytes>::new().boxed_unsync());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+        response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+        response.headers_mut().insert("sec-websocket-accept", accept.parse().unwrap());
+        response
+    })
+    .await
+}
+
 pub fn route(id: &str, host: &str, path: &str, target: Target) -> Route {
     Route {
         id: id.to_owned(),
@@ -109,6 +135,8 @@ pub fn route(id: &str, host: &str, path: &str, target: Target) -> Route {
         target,
         noindex: false,
         environment: "dev".to_owned(),
+        https: Vec::new(),
+        hsts: false,
         state: RouteState::Serving,
     }
 }
@@ -124,6 +152,8 @@ pub fn site(host: &str, path: &str, root: &Path, single_page: bool) -> Route {
 pub struct Proxy {
     pub folder: tempfile::TempDir,
     pub address: SocketAddr,
+    /// For TLS.
+    pub secure: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), ambit_proxy::Error>>>,
 }
@@ -134,22 +164,27 @@ impl Proxy {
     }
 
     pub fn with(routes: Vec<Route>, limit: impl FnOnce(&mut Limits)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), routes, limit)
+    }
+
+    /// On a folder that may hold certificates already.
+    pub fn on(folder: tempfile::TempDir, routes: Vec<Route>, limit: impl FnOnce(&mut Limits)) -> Self {
         RoutingTable::new(routes).store(&folder.path().join("routes.json")).unwrap();
         let mut config = Config::new(folder.path(), vec!["127.0.0.1:0".parse().unwrap()]);
+        config.listen_tls = vec!["127.0.0.1:0".parse().unwrap()];
         config.threads = 2;
         config.limits.drain = Duration::from_secs(5);
         config.limits.answer = Duration::from_secs(20);
         limit(&mut config.limits);
         let prepared = Prepared::new(config).unwrap();
-        let address = prepared.addresses()[0];
+        let (address, secure) = (prepared.addresses()[0], prepared.tls_addresses()[0]);
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             prepared.serve(async {
                 let _ = stopped.await;
             })
         });
-        Self { folder, address, stop: Some(stop), thread: Some(thread) }
+        Self { folder, address, secure, stop: Some(stop), thread: Some(thread) }
     }
 
     pub fn path(&self) -> &Path {
