@@ -2,6 +2,7 @@
 //! is told what, and when something is tried again, is said above. Credentials are handed in with each call, kept
 //! nowhere, and never part of an error.
 
+pub mod acme;
 pub mod email;
 mod http;
 mod outcome;
