@@ -195,6 +195,17 @@ pub(crate) const PROVIDER: &[Key] = &[
     one("token", Text, "The secret that holds the token for it."),
 ];
 
+pub(crate) const TLS: &[Key] = &[
+    one(
+        "acme",
+        Text,
+        "E-mail address for an account with a certificate authority; with it, the certificates of public hosts are \
+         ordered and renewed.",
+    ),
+    one("directory", Text, "URL of the authority's ACME directory; Let's Encrypt's where nothing is said."),
+    one("ca", Text, "File with the certificates that vouch for the directory, where the system's do not."),
+];
+
 pub(crate) const NOTIFICATIONS: &[Key] = &[
     each("slack", Text, "The secret that holds the URL of a Slack incoming webhook."),
     each("email", Texts, "Addresses that are written to."),
@@ -235,6 +246,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { header: "mobile", about: "The mobile app.", keys: MOBILE },
     Section { header: "monitoring", about: "What is watched.", keys: MONITORING },
     Section { header: "providers.NAME", about: "The same picture at a service elsewhere.", keys: PROVIDER },
+    Section { header: "tls", about: "Where the certificates of public hosts come from.", keys: TLS },
     Section { header: "notifications", about: "Who is told.", keys: NOTIFICATIONS },
 ];
 
@@ -248,6 +260,7 @@ pub(crate) const ROOTS: &[(&str, &str)] = &[
     ("monitoring", "What is watched and who is alerted."),
     ("costs", "Line items of each environment's monthly cost in US dollars: minimum and recommended."),
     ("providers", "The same picture at services elsewhere."),
+    ("tls", "Where the certificates of public hosts come from."),
     ("notifications", "Who is told of deployments."),
 ];
 

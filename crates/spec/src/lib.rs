@@ -21,6 +21,7 @@ mod strength;
 mod syntax;
 mod template;
 mod text;
+mod tls;
 mod urls;
 mod variables;
 
@@ -35,3 +36,4 @@ pub use resolve::{Inputs, Resolved, resolve};
 pub use schema::{reference, schema};
 pub use strength::check_secrets;
 pub use template::{InvalidTemplate, Placeholder, Template, TemplatePiece};
+pub use tls::Acme;

@@ -10,6 +10,7 @@ use crate::{
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
     policy::Policy,
+    tls::Acme,
 };
 
 /// What one `ambit.toml` declares.
@@ -21,6 +22,8 @@ pub struct Project {
     pub domain: Option<String>,
     /// The environments, in the order of the file, each complete.
     pub environments: IndexMap<EnvironmentName, Environment>,
+    /// Where the certificates of its public hosts come from, where it says so.
+    pub acme: Option<Acme>,
 }
 
 /// What an environment is for; decides defaults and what is refused.

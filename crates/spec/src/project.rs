@@ -19,7 +19,7 @@ use crate::{
     notifications, policy,
     reader::{Reader, shown},
     syntax::{self, Entry, Item, Node},
-    urls,
+    tls, urls,
     variables::{self, wanted},
 };
 
@@ -91,7 +91,8 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
         }
     }
     only_tables(reader, root);
-    Some(Project { name: name.unwrap_or(read_as), domain, environments })
+    let acme = tls::read(reader, root);
+    Some(Project { name: name.unwrap_or(read_as), domain, environments, acme })
 }
 
 fn only_tables(reader: &mut Reader, root: &Node) {
@@ -116,7 +117,7 @@ fn only_tables(reader: &mut Reader, root: &Node) {
 }
 
 /// Whether a node is a table with known keys only.
-fn section(reader: &mut Reader, node: &Node, keys: &[Key], name: &str) -> bool {
+pub(crate) fn section(reader: &mut Reader, node: &Node, keys: &[Key], name: &str) -> bool {
     match node.table() {
         Some(entries) => {
             reader.known_keys(entries, keys, name);
@@ -387,7 +388,7 @@ fn read_mobile(reader: &mut Reader, root: &Node, environment: &str) -> Option<Mo
 }
 
 /// A path below the project's folder.
-fn path(reader: &mut Reader, node: &Node, name: &str) -> Option<PathBuf> {
+pub(crate) fn path(reader: &mut Reader, node: &Node, name: &str) -> Option<PathBuf> {
     let text = reader.words(node, name)?;
     let path = PathBuf::from(&text);
     let inside = path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));

@@ -22,6 +22,7 @@ pub fn schema() -> Value {
             "monitoring" => object(format::MONITORING),
             "costs" => named(&named(&takes(COST))),
             "providers" => named(&object(format::PROVIDER)),
+            "tls" => object(format::TLS),
             _ => object(format::NOTIFICATIONS),
         };
         section["description"] = json!(about);

@@ -392,3 +392,35 @@ proptest! {
         }
     }
 }
+
+fn with_tls(lines: &str) -> String {
+    format!("project = \"p\"\n[environments.dev]\n[tls]\n{lines}")
+}
+
+#[test]
+fn an_authority_for_certificates_is_an_address_and_where_it_is() {
+    let acme = |lines: &str| parse(&with_tls(lines)).project.unwrap().acme;
+    assert_eq!(acme(""), None);
+    let plain = acme("acme = \"mailto:lead@kaia.ai\"").unwrap();
+    assert_eq!((plain.contact.as_str(), plain.directory, plain.ca), ("lead@kaia.ai", None, None));
+    let private =
+        acme("acme = \"a.b+c@kaia.ai\"\ndirectory = \"https://ca.local:14000/dir\"\nca = \"tls/root.pem\"").unwrap();
+    assert_eq!(private.directory.as_deref(), Some("https://ca.local:14000/dir"));
+    assert_eq!(private.ca.as_deref(), Some(std::path::Path::new("tls/root.pem")));
+}
+
+#[test]
+fn what_is_wrong_with_an_authority_is_told_where_it_stands() {
+    for bad in ["", "lead", "@kaia.ai", "lead@", "lead@kaia", "a b@kaia.ai", "a@b@kaia.ai", "a,b@kaia.ai", "ñ@kaia.ai"]
+    {
+        let found = findings(&with_tls(&format!("acme = \"{bad}\"")));
+        assert!(matches!(&found[..], [one] if one.starts_with("4:8 ")), "{bad}: {found:?}");
+    }
+    for bad in ["http://a.org", "ftp://a.org", "https://", "https://a b", "https://a.org:x/", "a.org"] {
+        let found = findings(&with_tls(&format!("acme = \"a@b.org\"\ndirectory = \"{bad}\"")));
+        assert!(matches!(&found[..], [one] if one.starts_with("5:13 ")), "{bad}: {found:?}");
+    }
+    assert_eq!(findings(&with_tls("ca = \"x.pem\"")), ["4:6 `ca` is of no use without `acme`"]);
+    assert_eq!(findings(&with_tls("acme = \"a@b.org\"\nca = \"../x\"")), ["5:6 `ca` leaves the project: `../x`"]);
+    assert!(findings(&with_tls("acmee = \"a@b.org\""))[0].contains("unknown key `acmee`"));
+}
