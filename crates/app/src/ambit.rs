@@ -44,8 +44,9 @@ pub struct Ambit {
     /// Wakes whoever empties the outbox.
     pub(crate) announced: tokio::sync::Notify,
     pub(crate) routing: tokio::sync::Mutex<()>,
-    pub(crate) keeping: tokio::sync::Mutex<()>,
+    pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
+    pub(crate) keeping: crate::certificates::Keeping,
 }
 
 impl Ambit {
@@ -67,9 +68,10 @@ impl Ambit {
             pipelines: Pipelines::default(),
             announced: tokio::sync::Notify::new(),
             routing: tokio::sync::Mutex::default(),
-            keeping: tokio::sync::Mutex::default(),
+            keeping_commits: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
+            keeping: crate::certificates::Keeping::default(),
         })
     }
 

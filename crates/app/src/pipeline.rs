@@ -528,7 +528,7 @@ impl Ambit {
     pub(crate) async fn keep_commit(&self, project: &ProjectName, code: &CodeAt) -> Result<Option<Commit>, Failure> {
         let CodeAt::Commit { repository, commit } = code else { return Ok(None) };
         // Two environments may run the same commit.
-        let _one_at_a_time = self.keeping.lock().await;
+        let _one_at_a_time = self.keeping_commits.lock().await;
         let (repository, kept, id) = (repository.clone(), self.home.repository(project), commit.id.clone());
         tokio::task::spawn_blocking(move || repository.keep_in(&kept, &id))
             .await

@@ -2,31 +2,39 @@
 //!
 //! It is always written whole from the store: after a crash anywhere, writing it again is right.
 
+use std::collections::BTreeSet;
+
 use ambit_domain::{EnvironmentId, EnvironmentRecord, Failure, FailureKind, Real, Wanted, spec::Kind};
 use ambit_proxy::table::{Route, RouteState, RoutingTable, Target};
 
-use crate::ambit::{Ambit, store_failure};
+use crate::{
+    ambit::{Ambit, store_failure},
+    certificates::Secured,
+};
 
 impl Ambit {
     /// Makes the proxy serve what is recorded; returns once every one of its workers does.
     pub(crate) async fn publish_routes(&self) -> Result<(), Failure> {
         let _one_at_a_time = self.routing.lock().await;
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
+        let secured = self.secured()?;
         let routes = environments
             .iter()
             .filter(|(_, record)| record.wanted == Wanted::Running)
-            .flat_map(|(id, record)| routes(id, record))
+            .flat_map(|(id, record)| routes(id, record, &secured))
             .collect();
         let folder = self.home.proxy();
         let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);
         RoutingTable::new(routes).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
         ambit_proxy::client::reload(&folder).await.map_err(|e| {
             failed(&e).hint(format!("what the proxy says: {}", self.home.run().join("proxy/log").display()))
-        })
+        })?;
+        self.keeping.changed.notify_one();
+        Ok(())
     }
 }
 
-fn routes(id: &EnvironmentId, record: &EnvironmentRecord) -> Vec<Route> {
+fn routes(id: &EnvironmentId, record: &EnvironmentRecord, secured: &Secured) -> Vec<Route> {
     let of_service = |service: &ambit_domain::ServiceRecord| {
         let target = match &service.real {
             Real::App { serving, .. } => Target::App {
@@ -40,21 +48,24 @@ fn routes(id: &EnvironmentId, record: &EnvironmentRecord) -> Vec<Route> {
         paths.dedup();
         paths
             .into_iter()
-            .map(|path| Route {
-                id: format!("{id}/{}", service.made_from.service),
-                hosts: service
+            .map(|path| {
+                let hosts: BTreeSet<String> = service
                     .urls
                     .iter()
                     .filter(|u| u.path == path)
                     .flat_map(|u| [u.host.clone(), u.local_host.clone()])
-                    .collect::<std::collections::BTreeSet<_>>()
-                    .into_iter()
-                    .collect(),
-                path: path.to_owned(),
-                target: target.clone(),
-                noindex: record.kind != Kind::Production,
-                environment: id.environment.to_string(),
-                state: RouteState::Serving,
+                    .collect();
+                Route {
+                    id: format!("{id}/{}", service.made_from.service),
+                    https: secured.hosts(&hosts),
+                    hosts: hosts.into_iter().collect(),
+                    path: path.to_owned(),
+                    target: target.clone(),
+                    noindex: record.kind != Kind::Production,
+                    environment: id.environment.to_string(),
+                    hsts: Secured::strictly(record.kind),
+                    state: RouteState::Serving,
+                }
             })
             .collect()
     };

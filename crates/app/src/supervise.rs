@@ -41,14 +41,17 @@ impl Ambit {
         }
         let work = async {
             self.start_proxy().await?;
-            Ok(((), format!("listens on {}", self.listen()?), true))
+            // It may listen for TLS now, or no longer.
+            self.publish_routes().await?;
+            let tls = self.listen_tls()?.map(|address| format!(" and, for TLS, on {address}")).unwrap_or_default();
+            Ok(((), format!("listens on {}{tls}", self.listen()?), true))
         };
         progress.step("proxy", work).await
     }
 
     async fn start_proxy(&self) -> Result<(), Failure> {
         let listen = self.listen()?;
-        self.host.start_proxy(listen).await
+        self.host.start_proxy(listen, self.listen_tls()?).await
     }
 
     pub(crate) async fn stop_proxy(&self, progress: &Progress) -> Result<(), Failure> {
@@ -76,6 +79,11 @@ impl Ambit {
             return Ok(());
         }
         self.store.set_setting("listen", &listen.to_string()).map_err(|e| store_failure(&e))?;
+        self.stop_proxy_to_move().await
+    }
+
+    /// It is started again, where it is to listen now, by the `up` that follows.
+    pub(crate) async fn stop_proxy_to_move(&self) -> Result<(), Failure> {
         if ambit_proxy::client::health(&self.home.proxy()).await.is_ok() {
             self.host
                 .stop_proxy()

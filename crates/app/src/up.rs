@@ -61,6 +61,7 @@ impl Ambit {
         self.remember_keys(project, &request.keys);
         self.check_machine(&declaration)?;
         self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
+        self.record_authority(&declaration)?;
         self.ensure_proxy(progress).await?;
         let address = Address::Here(self.listen()?);
         let ups = names.iter().map(|name| self.up_one(&declaration, name, request, address, progress));

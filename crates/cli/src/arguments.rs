@@ -60,6 +60,9 @@ pub(crate) enum Command {
         /// Where the proxy listens from now on.
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,
+        /// Where the proxy takes TLS from now on, or `off`.
+        #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_or_off)]
+        listen_tls: Option<ListenTls>,
     },
     /// Put a commit into an environment: tested, built, approved, switched without a lost request.
     #[command(
@@ -320,6 +323,9 @@ pub(crate) enum Command {
     )]
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Look after the certificates that the proxy serves.
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// Print the version.
     #[command(after_help = "Examples:\n  ambit version\n  ambit version --json")]
     Version,
@@ -338,10 +344,45 @@ pub(crate) enum Command {
         #[arg(long)]
         listen: Vec<SocketAddr>,
         #[arg(long)]
+        listen_tls: Vec<SocketAddr>,
+        #[arg(long)]
         user: Option<String>,
     },
     #[command(hide = true)]
     Keeper { record: PathBuf },
+}
+
+/// Where the proxy takes TLS, if it does.
+#[derive(Clone, Copy)]
+pub(crate) struct ListenTls(pub(crate) Option<SocketAddr>);
+
+fn address_or_off(text: &str) -> Result<ListenTls, std::net::AddrParseError> {
+    if text == "off" { Ok(ListenTls(None)) } else { text.parse().map(|address| ListenTls(Some(address))) }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// Show the certificates of this machine: from where, until when, and what is wrong.
+    List,
+    /// Serve a certificate of your own, after a look at it. It is yours to replace before it expires.
+    #[command(
+        after_help = "Examples:\n  ambit certificate add kaia.ai --cert fullchain.pem --key privkey.pem\n  ambit certificate add '*.kaia.ai' --cert wildcard.pem --key wildcard.key"
+    )]
+    Add {
+        /// The host that it is for, or a wildcard such as `*.kaia.ai`.
+        host: String,
+        /// The host's certificate and then its chain, in PEM.
+        #[arg(long, value_name = "FILE")]
+        cert: PathBuf,
+        /// The private key, in PEM, not encrypted.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Serve a certificate no longer. Where ambit.toml says `acme`, one is ordered in its place.
+    Remove {
+        /// The host or wildcard that it was added for.
+        host: String,
+    },
 }
 
 #[derive(Subcommand)]

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod certificate;
 mod check;
 mod completions;
 mod daemon;
@@ -46,7 +47,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan { environments } => plan::run(&folder()?, &environments, json),
-        Command::Up { environments, listen } => wait(up::run(&folder()?, environments, listen, json)),
+        Command::Up { environments, listen, listen_tls } => {
+            wait(up::run(&folder()?, environments, listen, listen_tls, json))
+        }
         Command::Deploy { environment, reference, following } => {
             wait(deploy::run(&folder()?, environment, reference, &following, json))
         }
@@ -97,6 +100,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             env::run(&folder()?, &environment, reveal, here, format, json)
         }
         Command::Secret(command) => secret::run(&folder()?, command, json),
+        Command::Certificate(command) => certificate::run(command, json),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             if json {
@@ -108,7 +112,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Completions { shell } => Ok(completions::run(shell)),
         Command::Daemon => daemon::run(),
-        Command::Proxy { folder, listen, user } => proxy::run(folder, listen, user.as_deref()),
+        Command::Proxy { folder, listen, listen_tls, user } => proxy::run(folder, listen, listen_tls, user.as_deref()),
         Command::Keeper { .. } => Ok(ExitCode::SUCCESS),
     }
 }

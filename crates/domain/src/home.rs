@@ -6,6 +6,8 @@
 //! state.db                            what the daemon remembers (SQLite)
 //! audit.head                          the newest hash after each entry of the audit log, appended
 //! proxy/routes.json  proxy/proxy.sock  proxy/proxy.lock
+//! proxy/certificates/  proxy/challenges/
+//! acme/                               accounts with certificate authorities, with their keys
 //! sites/PROJECT/ENV/…                 files that the proxy serves
 //! builds/PROJECT/ID/                  built trees, never changed
 //! cache/PROJECT/                      dependency caches of builds
@@ -82,6 +84,12 @@ impl Home {
     #[must_use]
     pub fn proxy(&self) -> PathBuf {
         self.root.join("proxy")
+    }
+
+    /// Accounts with certificate authorities.
+    #[must_use]
+    pub fn acme(&self) -> PathBuf {
+        self.root.join("acme")
     }
 
     /// Files that the proxy serves for one environment.

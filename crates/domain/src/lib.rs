@@ -18,6 +18,7 @@ mod progress;
 pub mod provider;
 mod record;
 pub mod release;
+pub mod renewal;
 pub mod rollout;
 
 pub use actor::Actor;

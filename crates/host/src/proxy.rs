@@ -24,7 +24,7 @@ impl Host {
     }
 
     /// Makes the folders that the proxy reads: nobody but its user enters them.
-    pub(crate) fn proxy_folders(&self) -> Result<Option<(u32, u32)>, Failure> {
+    pub fn proxy_folders(&self) -> Result<Option<(u32, u32)>, Failure> {
         let user = self.proxy_user()?;
         for folder in [self.home.proxy(), self.home.root().join("sites")] {
             fs::create_dir_all(&folder).map_err(cannot("make", &folder))?;
@@ -40,14 +40,20 @@ impl Host {
     }
 
     /// Starts the proxy where it does not run; returns when its keeper has it.
-    pub async fn start_proxy(&self, listen: SocketAddr) -> Result<(), Failure> {
+    pub async fn start_proxy(&self, listen: SocketAddr, listen_tls: Option<SocketAddr>) -> Result<(), Failure> {
         let user = self.proxy_folders()?;
         let record = self.proxy_record();
-        if client::keeper(&record).is_none() && !ports::is_free(listen.port()) {
-            let holder = ports::holder(listen.port()).unwrap_or_else(|| "a process of another user".to_owned());
-            return Err(Failure::new(FailureKind::Machine, format!("the proxy cannot listen on {listen}"))
-                .because(format!("{holder} listens there"))
-                .hint("stop it, or take another port: ambit up --listen 127.0.0.1:8081"));
+        for (address, hint) in [
+            (Some(listen), "stop it, or take another port: ambit up --listen 127.0.0.1:8081"),
+            (listen_tls, "stop it, or take another port: ambit up --listen-tls 127.0.0.1:8443"),
+        ] {
+            let Some(address) = address else { continue };
+            if client::keeper(&record).is_none() && !ports::is_free(address.port()) {
+                let holder = ports::holder(address.port()).unwrap_or_else(|| "a process of another user".to_owned());
+                return Err(Failure::new(FailureKind::Machine, format!("the proxy cannot listen on {address}"))
+                    .because(format!("{holder} listens there"))
+                    .hint(hint));
+            }
         }
         let mut arguments = vec![
             "proxy".to_owned(),
@@ -55,6 +61,9 @@ impl Host {
             "--listen".to_owned(),
             listen.to_string(),
         ];
+        if let Some(address) = listen_tls {
+            arguments.extend(["--listen-tls".to_owned(), address.to_string()]);
+        }
         if let Some((uid, gid)) = user {
             arguments.extend(["--user".to_owned(), format!("{uid}:{gid}")]);
         }
@@ -77,7 +86,9 @@ impl Host {
             client::write_spec(&record, &spec).map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
             client::ensure(&program, &record).map_err(|e| failed("the proxy cannot be started", &e))?;
             let until = Instant::now() + Duration::from_secs(10);
-            while std::net::TcpStream::connect_timeout(&listen, Duration::from_secs(1)).is_err() {
+            let answers =
+                |address: &SocketAddr| std::net::TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok();
+            while !answers(&listen) || !listen_tls.as_ref().is_none_or(answers) {
                 let gave_up = client::state(&record).ok().flatten().is_some_and(|s| s.restarts >= 3);
                 if gave_up || Instant::now() > until {
                     let (lines, _) = client::tail(&record, 10);

@@ -49,12 +49,12 @@ struct InForce {
 
 impl InForce {
     fn new(files: Vec<(Served, Option<Arc<CertifiedKey>>)>) -> Self {
-        let mut by_name = HashMap::new();
-        for (served, key) in &files {
-            let names = served.certificate.iter().flat_map(|c| &c.names);
-            for (name, key) in names.zip(std::iter::repeat(key)) {
-                if let Some(key) = key {
-                    // Two for one name: the first file decides, so that it does not change from start to start.
+        let mut by_name: HashMap<Box<str>, Arc<CertifiedKey>> = HashMap::new();
+        // Two for one name: the one that is kept under it goes first, then the first file, always the same.
+        for own in [true, false] {
+            for (served, key) in &files {
+                let (Some(certificate), Some(key)) = (&served.certificate, key) else { continue };
+                for name in certificate.names.iter().filter(|name| (**name == served.name) == own) {
                     by_name.entry(name.as_str().into()).or_insert_with(|| Arc::clone(key));
                 }
             }

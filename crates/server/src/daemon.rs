@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use ambit_app::{AddCertificate, Ambit, Destroy, Down, Progress, RemoveCertificate, Up};
 use ambit_app::{
     Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress, Promote, QaSay,
     Rollback, TryNotifications, Up, Waive,
@@ -111,7 +112,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     };
     let looking_after = {
         let daemon = Arc::clone(&daemon);
-        tokio::spawn(async move { daemon.ambit.supervise().await })
+        tokio::spawn(async move { tokio::join!(daemon.ambit.supervise(), daemon.ambit.look_after_certificates()) })
     };
     let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
     let delivering = {
@@ -135,6 +136,9 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
         .route("/v1/notifications/test", post(try_notifications))
+        .route("/v1/listen-tls", post(listen_tls))
+        .route("/v1/certificates/add", post(add_certificate))
+        .route("/v1/certificates/remove", post(remove_certificate))
         .route("/v1/stop", post(stop))
         .with_state(daemon);
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
@@ -261,6 +265,24 @@ async fn make_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> R
 async fn load_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: LoadRestorePoint, progress| {
         Box::pin(async move { daemon.ambit.put_back(&request, &progress).await })
+    })
+}
+
+async fn listen_tls(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Option<std::net::SocketAddr>, _| {
+        Box::pin(async move { daemon.ambit.set_listen_tls(request).await })
+    })
+}
+
+async fn add_certificate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: AddCertificate, _| {
+        Box::pin(async move { daemon.ambit.add_certificate(&request).await })
+    })
+}
+
+async fn remove_certificate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RemoveCertificate, _| {
+        Box::pin(async move { daemon.ambit.remove_certificate(&request).await })
     })
 }
 

@@ -7,6 +7,7 @@ use ambit_domain::Failure;
 
 use super::print_json;
 use crate::{
+    arguments::ListenTls,
     context,
     failure::{code, text},
     progress::Lines,
@@ -17,6 +18,7 @@ pub(crate) async fn run(
     folder: &Path,
     environments: Vec<String>,
     listen: Option<SocketAddr>,
+    listen_tls: Option<ListenTls>,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let start = Instant::now();
@@ -29,6 +31,9 @@ pub(crate) async fn run(
     let lines = Lines::new(json);
     if let Some(listen) = listen {
         daemon.work::<_, ()>("/v1/listen", &listen, |event| lines.show(&event)).await?;
+    }
+    if let Some(ListenTls(listen)) = listen_tls {
+        daemon.work::<_, ()>("/v1/listen-tls", &listen, |event| lines.show(&event)).await?;
     }
     let request = Up { folder: folder.to_path_buf(), environments, keys, actor: context::actor(folder) };
     let report: UpReport = daemon.work("/v1/up", &request, |event| lines.show(&event)).await?;

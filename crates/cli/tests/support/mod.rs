@@ -1,0 +1,138 @@
+//! A machine for the program to be used on.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+/// A machine of its own: a state folder and a port. Everything is stopped and removed at the end, also of a failed test.
+pub struct Machine {
+    pub folder: tempfile::TempDir,
+    pub port: u16,
+    /// For TLS.
+    pub tls: u16,
+    projects: Vec<(PathBuf, &'static str)>,
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        let listeners = ["127.0.0.1:0"; 2].map(|address| TcpListener::bind(address).unwrap());
+        let [port, tls] = listeners.each_ref().map(|l| l.local_addr().unwrap().port());
+        Self { folder, port, tls, projects: Vec::new() }
+    }
+
+    pub fn command(&self, project: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ambit"));
+        command
+            .args(arguments)
+            .current_dir(project)
+            .env("AMBIT_HOME", self.folder.path().join("home"))
+            .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
+            .env_remove("AMBIT_KEY");
+        command
+    }
+
+    pub fn ambit(&self, project: &Path, arguments: &[&str]) -> Output {
+        self.command(project, arguments).output().unwrap()
+    }
+
+    pub fn ok(&self, project: &Path, arguments: &[&str]) -> String {
+        let output = self.ambit(project, arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "ambit {arguments:?}: {}\n{out}\n{err}", output.status);
+        out.into_owned()
+    }
+
+    pub fn up(&self, project: &Path) -> String {
+        self.ok(project, &["up", "--listen", &format!("127.0.0.1:{}", self.port)])
+    }
+
+    /// Puts a project's files on the machine; `environments` are removed at the end.
+    pub fn project(&mut self, name: &str, environments: &[&'static str]) -> PathBuf {
+        let project = self.folder.path().join(name);
+        std::fs::create_dir(&project).unwrap();
+        self.projects.extend(environments.iter().map(|e| (project.clone(), *e)));
+        project
+    }
+
+    pub fn get(&self, host: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", self.port).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    pub fn daemon(&self) -> Option<i32> {
+        let text = std::fs::read_to_string(self.folder.path().join("home/run/daemon.lock")).ok()?;
+        text.trim().parse().ok()
+    }
+
+    /// Processes that were started for this machine.
+    pub fn processes(&self) -> usize {
+        let home = self.folder.path().join("home").to_string_lossy().into_owned();
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|e| std::fs::read(e.ok()?.path().join("cmdline")).ok())
+            .filter(|c| String::from_utf8_lossy(c).contains(&home))
+            .count()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let home = self.folder.path().join("home");
+        let owners: Vec<u32> = [home.join("proxy"), home.join("cache")]
+            .into_iter()
+            .flat_map(|f| {
+                let below = std::fs::read_dir(&f).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path()));
+                let deeper = below.flat_map(|p| {
+                    std::fs::read_dir(p)
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|e| e.ok().map(|e| e.path()))
+                        .collect::<Vec<_>>()
+                });
+                std::iter::once(f.clone()).chain(deeper).collect::<Vec<_>>()
+            })
+            .filter_map(|f| std::fs::metadata(f).ok().map(|m| m.uid()))
+            .filter(|uid| *uid != 0)
+            .collect();
+        for (project, environment) in &self.projects {
+            self.ambit(project, &["destroy", environment, "--confirm", environment]);
+        }
+        for (project, _) in &self.projects {
+            self.ambit(project, &["down"]);
+        }
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        for line in passwd.lines() {
+            let fields: Vec<&str> = line.split(':').collect();
+            let ours = fields.first().is_some_and(|n| n.starts_with("ambit-"));
+            if ours && fields.get(2).and_then(|u| u.parse().ok()).is_some_and(|uid: u32| owners.contains(&uid)) {
+                let _ = Command::new("userdel").arg(fields[0]).output();
+            }
+        }
+    }
+}
+
+pub fn git(project: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "init.defaultBranch=main"];
+    let output = Command::new("git").args(identity).args(arguments).current_dir(project).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub fn until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "{what}: waited for 30 s");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
