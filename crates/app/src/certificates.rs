@@ -103,6 +103,16 @@ impl Ambit {
         if self.listen_tls()? == listen {
             return Ok(());
         }
+        if let Some(address) = listen {
+            if address.port() == self.listen()?.port() {
+                return Err(Failure::new(
+                    FailureKind::User,
+                    format!("the proxy takes plain requests on port {} already", address.port()),
+                )
+                .hint("take another port for one of the two: --listen, --listen-tls"));
+            }
+            self.host.check_address(address)?;
+        }
         let text = listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
         self.store.set_setting("listen-tls", &text).map_err(|e| store_failure(&e))?;
         self.stop_proxy_to_move().await

@@ -175,6 +175,11 @@ fn certificates_of_ones_own_are_looked_at_served_and_taken_back() {
     assert!(https(&machine, &root, "shop.test").is_err());
     let gone = machine.ambit(&project, &["certificate", "remove", "shop.test"]);
     assert_eq!(gone.status.code(), Some(6));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let moved = machine.ambit(&project, &["up", "--listen-tls", &address]);
+    assert_eq!(moved.status.code(), Some(3), "{}", String::from_utf8_lossy(&moved.stderr));
+    assert!(https(&machine, &root, "dev.shop.test").is_ok(), "it stays where it was");
     machine.ok(&project, &["up", "--listen-tls", "off"]);
     assert!(machine.get("dev.shop.test", "/").starts_with("HTTP/1.1 200"));
     assert!(std::net::TcpStream::connect(("127.0.0.1", machine.tls)).is_err());
@@ -202,6 +207,7 @@ fn an_authoritys_certificates_are_ordered_served_and_renewed_by_themselves() {
     let listed = list(&machine, &project);
     let blocked = of(&listed, "blocked.test");
     assert!(blocked["trouble"].as_str().unwrap().contains("blocked.test"), "{blocked}");
+    assert!(machine.ok(&project, &["status"]).contains("the certificate of blocked.test is in trouble"));
     assert_eq!((&blocked["failures"], &blocked["certificate"]), (&serde_json::json!(1), &serde_json::Value::Null));
     let good = of(&listed, "shop.test");
     assert_eq!((&good["source"], &good["trouble"]), (&serde_json::json!("acme"), &serde_json::Value::Null));

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, Permissions},
-    net::SocketAddr,
+    io,
+    net::{SocketAddr, TcpListener},
     os::unix::fs::{PermissionsExt, chown},
     path::PathBuf,
     time::{Duration, Instant},
@@ -37,6 +38,22 @@ impl Host {
             }
         }
         Ok(user)
+    }
+
+    /// Fails where nothing can listen, so that a proxy that serves is not stopped for an address that it cannot have.
+    pub fn check_address(&self, address: SocketAddr) -> Result<(), Failure> {
+        let Err(error) = TcpListener::bind(address) else { return Ok(()) };
+        let failure = Failure::new(FailureKind::Machine, format!("the proxy cannot listen on {address}"));
+        Err(match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                let holder = ports::holder(address.port()).unwrap_or_else(|| "a process of another user".to_owned());
+                failure.because(format!("{holder} listens there")).hint("stop it, or take another port")
+            }
+            io::ErrorKind::PermissionDenied => failure
+                .because(error.to_string())
+                .hint("ports below 1024 need root or CAP_NET_BIND_SERVICE; 127.0.0.1:8443 does not"),
+            _ => failure.because(error.to_string()).hint("is it an address of this machine? ip addr"),
+        })
     }
 
     /// Starts the proxy where it does not run; returns when its keeper has it.

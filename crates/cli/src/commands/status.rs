@@ -26,6 +26,9 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
         return Ok(ExitCode::SUCCESS);
     }
     print(&status, daemon.map(|d| d.since));
+    for certificate in ambit.certificates()?.certificates.iter().filter(|c| c.trouble.is_some()) {
+        println!("  ! the certificate of {} is in trouble: ambit certificate list", plain(&certificate.host));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
