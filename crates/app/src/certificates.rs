@@ -119,7 +119,11 @@ impl Ambit {
     }
 
     /// How the certificates stand.
-    pub fn certificates(&self) -> Result<Certificates, Failure> {
+    pub async fn certificates(&self) -> Result<Certificates, Failure> {
+        let served = match ambit_proxy::client::health(&self.home.proxy()).await {
+            Ok(health) => health.certificates,
+            Err(_) => Vec::new(),
+        };
         let listed = self.listed()?;
         let orders = self.orders()?;
         let wanted = self.public_hosts()?;
@@ -135,13 +139,15 @@ impl Ambit {
                     Ok(c) if c.summary.not_after <= now => Some("it has expired".to_owned()),
                     Ok(_) => of_orders.and_then(|o| o.error.clone()),
                 };
+                // The proxy is another user, and may have tried to read it at another moment.
+                let of_proxy = served.iter().find(|s| s.name == file.name).and_then(|s| s.problem.clone());
                 CertificateStatus {
                     host: file.name.clone(),
                     source: if of_orders.is_some() { Source::Acme } else { Source::File },
                     certificate: summary.cloned(),
                     next_order: of_orders.map(|o| o.due(summary.map(|s| (s.not_before, s.not_after)))),
                     failures: of_orders.map_or(0, |o| o.failures),
-                    trouble,
+                    trouble: trouble.or(of_proxy),
                 }
             })
             .collect();

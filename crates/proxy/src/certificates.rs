@@ -210,11 +210,14 @@ pub fn store(folder: &Path, name: &str, pem: &[u8]) -> Result<Certificate, Certi
     Ok(certificate)
 }
 
-/// Takes a certificate out of the folder of a proxy. It is served until the next reload.
+/// Takes a certificate out of the folder of a proxy, if it is there. It is served until the next reload.
 pub fn remove(folder: &Path, name: &str) -> Result<(), CertificateError> {
     let file = file_of(name)?;
-    let failed = |source| CertificateError::Io { what: "remove", path: folder.join(FOLDER).join(&file), source };
-    Folder::open(folder).and_then(|f| f.below(FOLDER)).and_then(|f| f.remove(&file)).map_err(failed)
+    let removed = Folder::open(folder).and_then(|f| f.below(FOLDER)).and_then(|f| f.remove(&file));
+    removed.or_else(|source| match source.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(CertificateError::Io { what: "remove", path: folder.join(FOLDER).join(&file), source }),
+    })
 }
 
 fn read_failed(path: &Path, source: io::Error) -> CertificateError {

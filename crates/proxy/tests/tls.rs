@@ -371,6 +371,7 @@ fn what_cannot_be_served_is_not_taken() {
     let encrypted = openssl(&["pkcs8", "-topk8", "-passout", "pass:x"], key.as_bytes());
     assert!(matches!(taken(format!("{encrypted}{certificate}")), Err(CertificateError::NoKey)));
     assert!(certificates::list(folder.path()).unwrap().is_empty());
+    certificates::remove(folder.path(), "a.test").unwrap();
     assert!(matches!(
         certificates::store(folder.path(), "../a", format!("{key}{certificate}").as_bytes()),
         Err(CertificateError::Name(_))

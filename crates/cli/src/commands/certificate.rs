@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) fn run(command: CertificateCommand, json: bool) -> Result<ExitCode, Failure> {
     match command {
-        CertificateCommand::List => list(json),
+        CertificateCommand::List => super::wait(list(json)),
         CertificateCommand::Add { host, cert, key } => super::wait(add(host, &cert, &key, json)),
         CertificateCommand::Remove { host } => super::wait(remove(host, json)),
     }
@@ -68,8 +68,8 @@ fn read(file: &Path) -> Result<String, Failure> {
     })
 }
 
-fn list(json: bool) -> Result<ExitCode, Failure> {
-    let all = context::ambit()?.certificates()?;
+async fn list(json: bool) -> Result<ExitCode, Failure> {
+    let all = context::ambit()?.certificates().await?;
     if json {
         print_json(&all);
     } else {
