@@ -112,8 +112,7 @@ fn a_command_ends_quietly_when_its_reader_does_and_says_so_when_the_disk_is_full
     let mut machine = Machine::new();
     let project = machine.project("pipe", &[]);
     let run = |stdout: std::process::Stdio| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ambit"));
-        let output = command.arg("schema").current_dir(&project).stdout(stdout).output().unwrap();
+        let output = machine.command(&project, &["schema"]).stdout(stdout).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (reader, writer) = std::io::pipe().unwrap();

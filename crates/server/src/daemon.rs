@@ -9,10 +9,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use ambit_app::{AddCertificate, Ambit, Destroy, Down, Progress, RemoveCertificate, Up};
 use ambit_app::{
-    Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress, Promote, QaSay,
-    Rollback, TryNotifications, Up, Waive,
+    AddCertificate, Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress,
+    Promote, QaSay, RemoveCertificate, Rollback, TryNotifications, Up, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
