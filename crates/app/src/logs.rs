@@ -1,6 +1,9 @@
 //! `logs`: what services printed, merged by time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+};
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId,
@@ -27,7 +30,7 @@ pub struct LogLine {
 pub struct LogReader {
     environments: Vec<EnvironmentId>,
     services: Vec<String>,
-    positions: HashMap<InstanceId, ambit_keeper::client::LogPosition>,
+    positions: HashMap<PathBuf, ambit_keeper::client::LogPosition>,
 }
 
 impl Ambit {
@@ -58,28 +61,41 @@ impl Ambit {
     /// What was written since the last call; at the first, the last `lines` lines of each instance.
     pub fn read_logs(&self, reader: &mut LogReader, lines: usize) -> Vec<LogLine> {
         let mut all = Vec::new();
-        for id in &reader.environments {
-            for status in self.provider.instances(id) {
-                if !reader.services.is_empty() && !reader.services.contains(&status.service) {
-                    continue;
-                }
-                let Ok(service) = status.service.parse() else { continue };
-                let instance = InstanceId { environment: id.clone(), service, number: status.number };
-                let folder = self.home.keeper(&instance);
-                let (read, position) = match reader.positions.get(&instance) {
-                    None => ambit_keeper::client::tail(&folder, lines),
-                    Some(position) => ambit_keeper::client::follow(&folder, position),
-                };
-                reader.positions.insert(instance, position);
-                all.extend(read.into_iter().map(|(at, text)| LogLine {
-                    at,
-                    environment: id.environment.clone(),
-                    instance: format!("{}.{}", status.service, status.number),
-                    text,
-                }));
+        for (id, service, instance, folder) in self.logged(reader) {
+            if !reader.services.is_empty() && !reader.services.contains(&service) {
+                continue;
             }
+            let (read, position) = match reader.positions.get(&folder) {
+                None => ambit_keeper::client::tail(&folder, lines),
+                Some(position) => ambit_keeper::client::follow(&folder, position),
+            };
+            reader.positions.insert(folder, position);
+            all.extend(read.into_iter().map(|(at, text)| LogLine {
+                at,
+                environment: id.environment.clone(),
+                instance: instance.clone(),
+                text,
+            }));
         }
         all.sort();
+        all
+    }
+
+    /// Everything that is logged: environment, service, what it is called, and the folder of its log.
+    fn logged(&self, reader: &LogReader) -> Vec<(EnvironmentId, String, String, PathBuf)> {
+        let mut all = Vec::new();
+        for id in &reader.environments {
+            for status in self.provider.instances(id) {
+                let Ok(service) = status.service.parse() else { continue };
+                let instance = InstanceId { environment: id.clone(), service, number: status.number };
+                let name = format!("{}.{}", status.service, status.number);
+                all.push((id.clone(), status.service, name, self.home.keeper(&instance)));
+            }
+            for task in self.provider.tasks(id) {
+                let Some(service) = crate::jobs::service_of(&task.name) else { continue };
+                all.push((id.clone(), service.to_owned(), format!("{service}.job"), self.home.task(id, &task.name)));
+            }
+        }
         all
     }
 }

@@ -163,6 +163,8 @@ pub(crate) enum Command {
     /// Show one deployment, its log, or take it back while it waits.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// List scheduled jobs, when they run next and how they ended.
+    Jobs,
     /// List releases and where they run.
     Releases,
     /// Show what one environment runs that another does not.

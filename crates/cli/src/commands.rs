@@ -14,6 +14,7 @@ mod down;
 mod env;
 mod gates;
 mod init;
+mod jobs;
 mod log;
 mod logs;
 mod migrate;
@@ -73,6 +74,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Deployment(DeploymentCommand::Cancel { number, reason }) => {
             wait(decide::run(&folder()?, number, ambit_app::Decision::Cancel, reason, json))
         }
+        Command::Jobs => jobs::run(&folder()?, json),
         Command::Releases => releases::run(&folder()?, json),
         Command::Diff { from, to } => diff::run(&folder()?, &from, &to, json),
         Command::Migrate { what, environment } => wait(migrate::run(&folder()?, &environment, what.is_some(), json)),

@@ -79,6 +79,19 @@ pub struct Task {
     pub longest: Duration,
 }
 
+/// How a task stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether it ended well; `None` while it runs.
+    pub well: Option<bool>,
+    /// How it ended, for people.
+    pub exit: String,
+}
+
 /// When a started process counts as ready.
 #[derive(Clone)]
 pub struct Readiness {
@@ -183,6 +196,9 @@ pub trait Provider: Send + Sync {
 
     /// Stops a task where it runs, with everything that it started, and forgets it.
     async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
+
+    /// The tasks of an environment that are remembered, by name.
+    fn tasks(&self, id: &EnvironmentId) -> Vec<TaskStatus>;
 
     /// Empties the servers of an environment that is not production.
     async fn reset(

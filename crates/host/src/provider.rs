@@ -6,6 +6,7 @@ use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId, Provider,
     provider::{
         AppProcess, InstanceStatus, MigrationStatus, PostgresServer, Readiness, RedisServer, Sink, Started, Task,
+        TaskStatus,
     },
     spec::{Kind, ServiceName},
 };
@@ -56,6 +57,10 @@ impl Provider for Host {
 
     async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
         self.end_task(id, name).await
+    }
+
+    fn tasks(&self, id: &EnvironmentId) -> Vec<TaskStatus> {
+        self.task_statuses(id)
     }
 
     async fn reset(

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind,
-    provider::{Sink, Task},
+    provider::{Sink, Task, TaskStatus},
 };
 use ambit_keeper::{Exit, FORMAT, Limits, Once, RecordError, Spec, StopSignal, client};
 
@@ -104,6 +104,25 @@ impl Host {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    pub(crate) fn task_statuses(&self, id: &EnvironmentId) -> Vec<TaskStatus> {
+        let entries = std::fs::read_dir(self.home.tasks(id)).into_iter().flatten();
+        let mut all: Vec<TaskStatus> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let name = entry.file_name().into_string().ok()?;
+                let exit = client::ended(&entry.path()).ok().flatten();
+                Some(TaskStatus {
+                    name,
+                    running: exit.is_none(),
+                    well: exit.as_ref().map(|exit| *exit == Exit::Code(0)),
+                    exit: exit.map_or_else(String::new, |exit| exit.to_string()),
+                })
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     pub(crate) async fn end_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {

@@ -114,6 +114,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         tokio::spawn(async move { tokio::join!(daemon.ambit.supervise(), daemon.ambit.look_after_certificates()) })
     };
     let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
+    let jobs = tokio::spawn(Arc::clone(&daemon.ambit).run_jobs());
     let delivering = {
         let daemon = Arc::clone(&daemon);
         tokio::spawn(async move { daemon.ambit.deliver().await })
@@ -143,6 +144,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
     looking_after.abort();
     pipelines.abort();
+    jobs.abort();
     delivering.abort();
     tracing::info!("stopped");
     served.map_err(at(path))
