@@ -109,6 +109,7 @@ pub(crate) fn commit_from(head: Head, from: String) -> Commit {
 pub(crate) fn source_failure(error: &ambit_source::Error) -> Failure {
     let kind = match error {
         ambit_source::Error::Build { .. } | ambit_source::Error::Tests { .. } => FailureKind::App,
+        ambit_source::Error::Missing { .. } | ambit_source::Error::Io { .. } => FailureKind::Machine,
         _ => FailureKind::User,
     };
     let mut failure = Failure::from_error(kind, error);

@@ -24,7 +24,7 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the first answer of an app without one may take: some compile their pages when they are asked for.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 /// How long an answer is listened to after its first line.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(250);
 /// An app that ended this often while it should start will not.
 const TRIES: u32 = 3;
 

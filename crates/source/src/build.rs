@@ -85,6 +85,8 @@ pub struct Prepared {
     exported: tempfile::TempDir,
     tree: String,
     recipe: Recipe,
+    /// Without what only this service declares: another one may be run from the same build.
+    shared: Recipe,
     id: BuildId,
     present: Option<Build>,
     _lock: File,
@@ -100,11 +102,11 @@ pub async fn prepare(request: BuildRequest) -> Result<Prepared, Error> {
         tempfile::Builder::new().prefix(".export-").tempdir_in(&request.builds).map_err(Error::io(&request.builds))?;
     export(&request.tree, exported.path())?;
     let tree = tree_hash(&request.tree)?;
-    let recipe = recipe(&request.service, exported.path())?;
+    let (recipe, shared) = recipe(&request.service, exported.path())?;
     let id = build_id(&tree, &recipe);
     let lock = lock(&request, &id).await?;
     let present = builds::find(&request.builds, &id)?;
-    Ok(Prepared { request, exported, tree, recipe, id, present, _lock: lock })
+    Ok(Prepared { request, exported, tree, recipe, shared, id, present, _lock: lock })
 }
 
 impl Prepared {
@@ -121,7 +123,7 @@ impl Prepared {
     /// whose tests fail never becomes a build.
     pub async fn finish(self, tests: Option<TestVariables>) -> Result<Build, Error> {
         let tests = tests.and_then(|variables| Some((self.untested()?.to_owned(), variables)));
-        let Self { request, exported, tree, recipe, id, present, _lock } = self;
+        let Self { request, exported, tree, recipe, shared, id, present, _lock } = self;
         let job = Job::new(&request, &id)?;
         if let Some(mut build) = present {
             if let Some((command, variables)) = tests {
@@ -138,6 +140,8 @@ impl Prepared {
         }
         let place = request.builds.join(&id.0);
         if place.exists() {
+            // The commands of a daemon that was killed go on by themselves.
+            end_marked(|variable| variable.starts_with(format!("AMBIT_BUILD={id}-").as_bytes()));
             fs::remove_dir_all(&place).map_err(Error::io(&place))?;
         }
         files::make_folders(&place, 0o755).map_err(Error::io(&place))?;
@@ -155,7 +159,7 @@ impl Prepared {
         if let Some(result) = &tested {
             store_tests(&place, result)?;
         }
-        let stored = Stored { format: FORMAT, tree, recipe, size };
+        let stored = Stored { format: FORMAT, tree, recipe: shared, size };
         let file = place.join("build.json");
         let text = serde_json::to_vec_pretty(&stored).map_err(|e| Error::io(&file)(e.into()))?;
         files::write_durably(&file, &text).map_err(Error::io(&file))?;
@@ -183,9 +187,10 @@ fn tree_hash(tree: &Tree) -> Result<String, Error> {
     }
 }
 
-fn recipe(service: &Service, tree: &Path) -> Result<Recipe, Error> {
+/// The recipe of a service, and what of it every service on the same build shares.
+fn recipe(service: &Service, tree: &Path) -> Result<(Recipe, Recipe), Error> {
     match &service.form {
-        Form::Site(site) => Ok(Recipe::of_site(site)),
+        Form::Site(site) => Ok((Recipe::of_site(site), Recipe::of_site(site))),
         Form::App(app) => {
             let undetected =
                 || Error::Undetected { service: service.name.to_string(), looked_for: LOOKED_FOR.to_owned() };
@@ -196,9 +201,10 @@ fn recipe(service: &Service, tree: &Path) -> Result<Recipe, Error> {
                 Ok(None) => return Err(undetected()),
                 Err(error) => return Err(error),
             };
-            let recipe = detected.overridden_by(app);
+            let recipe = detected.clone().overridden_by(app);
+            let shared = Recipe { build: recipe.build.clone(), installs: recipe.installs, ..detected };
             match (&recipe.run, recipe.programs.as_slice()) {
-                (Some(_), _) => Ok(recipe),
+                (Some(_), _) => Ok((recipe, shared)),
                 (None, []) => Err(undetected()),
                 (None, programs) => {
                     Err(Error::Several { service: service.name.to_string(), programs: programs.to_vec() })
@@ -504,19 +510,28 @@ struct Ender {
 
 impl Drop for Ender {
     fn drop(&mut self) {
-        let as_pid = |pid: u32| i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = self.group.and_then(as_pid) {
             // It has ended, as a rule.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
         let wanted = format!("AMBIT_BUILD={}", self.marker);
-        let Ok(processes) = fs::read_dir("/proc") else { return };
-        for pid in processes.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
-            let marked = fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|v| v == wanted.as_bytes()));
-            if marked && let Some(pid) = as_pid(pid) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
+        end_marked(|variable| variable == wanted.as_bytes());
+    }
+}
+
+/// Ends every process that has a certain variable in its environment.
+fn end_marked(is_mark: impl Fn(&[u8]) -> bool) {
+    let Ok(processes) = fs::read_dir("/proc") else { return };
+    for pid in processes.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
+        let marked =
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|b| *b == 0).any(&is_mark));
+        if marked && let Some(pid) = as_pid(pid) {
+            // It may have ended by itself meanwhile.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
+}
+
+fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
+    i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
 }
