@@ -40,11 +40,19 @@ impl Host {
             let restarts = state.as_ref().map_or(0, |s| s.restarts);
             if restarts >= TRIES {
                 let exit = state.and_then(|s| s.last_exit).map_or_else(|| "ended".to_owned(), |e| e.to_string());
-                return Err(with_log(
+                let failure = with_log(
                     Failure::new(FailureKind::App, format!("{} does not stay up: it {exit}", id.service)),
                     &record,
-                )
-                .hint(format!("try it by hand: ambit run -e {} -- COMMAND", id.environment.environment)));
+                );
+                let failure = match exit.as_str() {
+                    "exited with status 0" => {
+                        failure.hint("it has to stay in the foreground, and not end or fork itself away")
+                    }
+                    _ => failure,
+                };
+                return Err(
+                    failure.hint(format!("try it by hand: ambit run -e {} -- COMMAND", id.environment.environment))
+                );
             }
             match readiness.port {
                 None => {
