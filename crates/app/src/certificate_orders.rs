@@ -2,7 +2,8 @@
 //! there is expires. One order a host, so that one host that does not lead here yet keeps no other from its certificate.
 //!
 //! What happens in an order, and what a crash leaves: 1. it is noted as begun (a crash after it: a pause, then another
-//! order); 2. the certificate is ordered (the authority forgets what is not fetched); 3. it is stored (from here on it is
+//! order); 2. the certificate is ordered (the authority forgets what is not fetched, and the next order takes back the
+//! answers to challenges that this one left); 3. it is stored (from here on it is
 //! served at the next reload, by a crash too); 4. it is noted as done (a crash before: ordered again after the pause, as if
 //! it were due, since what decides is the certificate that lies there).
 
@@ -240,6 +241,8 @@ impl Ambit {
         let of_account = Sha256::digest(format!("{}\n{}", declared.directory, declared.contact));
         let name: String = of_account.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let client = Client::open(&authority, &folder.join(format!("{name}.json"))).await?;
+        // One order at a time: whatever lies there is of one that broke off.
+        challenges::forget_all(&self.home.proxy()).map_err(AcmeError::Answer)?;
         client.order(host, &ProxyFolder(self.home.proxy())).await
     }
 }

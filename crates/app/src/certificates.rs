@@ -193,9 +193,11 @@ impl Ambit {
         Ok(summary)
     }
 
-    /// Stops serving a certificate. Where an authority is declared, another one is ordered from it.
+    /// Stops serving a certificate and forgets what came of ordering it. Where an authority is declared, another one is
+    /// ordered from it at once.
     pub async fn remove_certificate(&self, request: &RemoveCertificate) -> Result<(), Failure> {
-        if !self.listed()?.iter().any(|file| file.name == request.host) {
+        let there = self.listed()?.iter().any(|file| file.name == request.host);
+        if !there && !self.orders()?.contains_key(&request.host) {
             return Err(Failure::new(
                 FailureKind::NotFound,
                 format!("there is no certificate of {}", request.host.escape_debug()),
@@ -211,6 +213,7 @@ impl Ambit {
             }
         }
         self.note_certificate(&request.actor, "certificate.removed", &request.host)?;
+        self.keeping.changed.notify_one();
         self.publish_routes_if_served().await
     }
 

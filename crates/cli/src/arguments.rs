@@ -380,7 +380,7 @@ pub(crate) enum CertificateCommand {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
-    /// Serve a certificate no longer. Where ambit.toml says `acme`, one is ordered in its place.
+    /// Serve a certificate no longer, and forget failed orders. Where ambit.toml says `acme`, one is ordered at once.
     Remove {
         /// The host or wildcard that it was added for.
         host: String,

@@ -251,3 +251,39 @@ fn an_authoritys_certificates_are_ordered_served_and_renewed_by_themselves() {
     machine.ok(&project, &["down"]);
     until("every process ends", || machine.processes() == 0);
 }
+
+#[test]
+fn a_daemon_that_dies_in_the_middle_of_an_order_leaves_nothing_that_matters() {
+    let mut machine = Machine::new();
+    let Some(pebble) = Pebble::slow(machine.port) else { return };
+    let tls = format!("[tls]\nacme = \"lead@shop.test\"\ndirectory = \"{}\"\nca = \"ca.pem\"\n", pebble.directory);
+    let project = shop(&mut machine, &tls);
+    fs::copy(pebble.ca(), project.join("ca.pem")).unwrap();
+    up(&machine, &project);
+    let answers = machine.folder.path().join("home/proxy/challenges");
+    let waiting = || fs::read_dir(&answers).map_or(0, Iterator::count) > 0;
+    until("an order waits for its proof", waiting);
+    let daemon = nix::unistd::Pid::from_raw(machine.daemon().unwrap());
+    nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(waiting(), "killed in the middle");
+    let listed = list(&machine, &project);
+    let under_way = |c: &&serde_json::Value| c["failures"] == 1 && c["trouble"].is_null();
+    let begun = listed["certificates"].as_array().unwrap().iter().find(under_way).unwrap();
+    let host = begun["host"].as_str().unwrap();
+    let minutes = (begun["next_order"].as_i64().unwrap() / 1000 - now()) / 60;
+    assert!((3..=5).contains(&minutes), "it counts as failed: {begun}");
+
+    up(&machine, &project);
+    machine.ok(&project, &["certificate", "remove", host]);
+    let root = machine.folder.path().join("root.pem");
+    fs::write(&root, pebble.root()).unwrap();
+    until("it is ordered again", || https(&machine, &root, host).is_ok());
+    let others = || ["shop.test", "dev.shop.test"].iter().all(|host| https(&machine, &root, host).is_ok());
+    until("and so are the others", others);
+    until("no answer stays behind", || !waiting());
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}

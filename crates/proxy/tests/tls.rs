@@ -541,6 +541,10 @@ async fn challenges_are_answered_on_plain_connections_for_hosts_of_the_table() {
     challenges::forget(proxy.path(), "to-ken_1").unwrap();
     challenges::forget(proxy.path(), "to-ken_1").unwrap();
     assert_eq!(proxy.get("a.test", path).await.body, "one");
+    challenges::answer(proxy.path(), "to-ken_1", "again").unwrap();
+    assert_eq!(proxy.get("a.test", path).await.body, "again");
+    challenges::forget_all(proxy.path()).unwrap();
+    assert_eq!(proxy.get("a.test", path).await.body, "one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

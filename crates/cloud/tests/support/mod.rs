@@ -31,6 +31,15 @@ pub struct Pebble {
 impl Pebble {
     /// `None`, said aloud, where it is not installed. Certificates hold for `seconds`.
     pub fn start(http_port: u16, seconds: u64) -> Option<Self> {
+        Self::with(http_port, seconds, ("PEBBLE_VA_NOSLEEP", "1"))
+    }
+
+    /// The same, but it takes its time before it looks for the answer to a challenge.
+    pub fn slow(http_port: u16) -> Option<Self> {
+        Self::with(http_port, 3600, ("PEBBLE_VA_SLEEPTIME", "3"))
+    }
+
+    fn with(http_port: u16, seconds: u64, patience: (&str, &str)) -> Option<Self> {
         if which("pebble").is_none() || which("pebble-challtestsrv").is_none() {
             let note = b"\nSKIPPED: pebble is not installed; script/install-needs --tests installs it\n";
             // Not by a macro: what those print is shown for failed tests only.
@@ -42,13 +51,18 @@ impl Pebble {
         fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
         fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
         // Somebody may take a port between its choice and its use.
-        let started = (0..5).find_map(|_| Self::try_start(folder.path(), http_port, seconds));
+        let started = (0..5).find_map(|_| Self::try_start(folder.path(), http_port, seconds, patience));
         let (processes, port, management) = started.expect("pebble starts");
         let directory = format!("https://localhost:{port}/dir");
         Some(Self { folder, directory, management, _processes: processes })
     }
 
-    fn try_start(folder: &Path, http_port: u16, seconds: u64) -> Option<([Process; 2], u16, u16)> {
+    fn try_start(
+        folder: &Path,
+        http_port: u16,
+        seconds: u64,
+        patience: (&str, &str),
+    ) -> Option<([Process; 2], u16, u16)> {
         let [port, management, dns, dns_management] = free_ports();
         let config = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
@@ -74,7 +88,7 @@ impl Pebble {
             .args(["-strict", "-dnsserver", &format!("127.0.0.1:{dns}"), "-config"])
             .arg(folder.join("config.json"))
             // One in twenty good nonces is refused, so that clients show that they try again.
-            .envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "5"), ("PEBBLE_AUTHZREUSE", "0")])
+            .envs([patience, ("PEBBLE_WFE_NONCEREJECT", "5"), ("PEBBLE_AUTHZREUSE", "0")])
             .stdout(log("pebble.log"))
             .stderr(log("pebble.err"))
             .spawn();
