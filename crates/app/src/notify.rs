@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use ambit_domain::{
-    Announcement, Channel, Delivery, EnvironmentId, Failure, FailureKind, Outgoing,
+    Announcement, Channel, Delivery, Deployment, EnvironmentId, Failure, FailureKind, Outgoing,
     notification::trial_text,
     spec::{EnvironmentName, ProjectName},
 };
@@ -50,6 +50,21 @@ impl Ambit {
                 let failure = store_failure(&error);
                 tracing::error!(causes = ?failure.causes, "{environment}: nobody is told of what happened: {failure}");
             }
+        }
+    }
+
+    /// Announces how a deployment stands, where that is told.
+    pub(crate) fn announce_state(&self, deployment: &Deployment) {
+        let recorded = self.store.environment(&deployment.environment).ok().flatten().map(|record| record.kind);
+        let declared = || {
+            let (declaration, _) = self.declaration_of(deployment).ok()?;
+            declaration.project.environments.get(&deployment.environment.environment).map(|e| e.kind)
+        };
+        // Without either there is nobody to tell.
+        if let Some(kind) = recorded.or_else(declared)
+            && let Some(announcement) = Announcement::of(deployment, kind)
+        {
+            self.announce(&deployment.environment, announcement);
         }
     }
 

@@ -142,7 +142,9 @@ impl Ambit {
     }
 
     pub(crate) fn save(&self, deployment: &Deployment) -> Result<(), Failure> {
-        self.store.set_deployment(deployment).map_err(|e| store_failure(&e))
+        self.store.set_deployment(deployment).map_err(|e| store_failure(&e))?;
+        self.announce_state(deployment);
+        Ok(())
     }
 
     /// Wakes the worker of an environment.

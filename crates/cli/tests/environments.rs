@@ -219,7 +219,7 @@ fn the_log_tells_who_did_what_and_shows_when_it_was_tampered_with() {
     assert!(screen.contains("environment.down") && !screen.contains("environment.up"), "{screen}");
 
     let verified = machine.ok(&project, &["log", "--verify"]);
-    assert!(verified.contains("3 entries"), "{verified}");
+    assert!(verified.contains("4 entries"), "{verified}");
     let broken_at = || {
         let output = machine.ambit(&project, &["log", "--verify", "--json"]);
         assert_eq!(output.status.code(), Some(1));
@@ -232,17 +232,19 @@ fn the_log_tells_who_did_what_and_shows_when_it_was_tampered_with() {
     assert_eq!(broken_at(), Some(2));
     database.execute("UPDATE audit SET who = 'ana@example.org' WHERE sequence = 2", []).unwrap();
     machine.ok(&project, &["log", "--verify"]);
-    database.execute("DELETE FROM audit WHERE sequence = 3", []).unwrap();
-    assert_eq!(broken_at(), Some(3), "the hash kept outside of the table shows that the end was cut off");
+    database.execute("DELETE FROM audit WHERE sequence = 4", []).unwrap();
+    assert_eq!(broken_at(), Some(4), "the hash kept outside of the table shows that the end was cut off");
 }
 
 #[test]
-fn a_trial_of_the_notifications_says_where_it_arrived() {
+fn notifications_can_be_tried_out_and_tell_of_a_deployment() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let slack = runtime.block_on(ambit_simulators::Slack::start(None, None));
     let mut machine = Machine::new();
     let project = machine.project("told", &["prod"]);
-    let toml = "project = \"told\"\n[environments.prod]\n[notifications]\nslack = \"SLACK\"\nwebhook = \"http://127.0.0.1:1/x\"\n\
+    std::fs::create_dir(project.join("web")).unwrap();
+    std::fs::write(project.join("web/index.html"), "<p>hello</p>").unwrap();
+    let toml = "project = \"told\"\n[environments.prod]\n[services.web]\nstatic = \"web\"\nurl = \"@\"\n[notifications]\nslack = \"SLACK\"\nwebhook = \"http://127.0.0.1:1/x\"\n\
                 webhook-secret = \"SIGNING\"\n[secrets]\nSLACK = {}\nSIGNING = {}\n";
     std::fs::write(project.join("ambit.toml"), toml).unwrap();
     machine.ok(&project, &["secret", "key", "--add"]);
@@ -256,4 +258,13 @@ fn a_trial_of_the_notifications_says_where_it_arrived() {
     assert!(tried[1]["error"].as_str().unwrap().contains("Connection refused"), "{tried}");
     assert_eq!(slack.texts(), ["told/prod: notifications of Ambit arrive here"]);
     assert!(machine.ok(&project, &["notifications"]).contains("nothing was announced yet"));
+
+    machine.up(&project);
+    let texts = || slack.texts().iter().skip(1).cloned().collect::<Vec<_>>();
+    until("Slack is told", || !texts().is_empty());
+    assert!(texts()[0].starts_with("told prod: ") && texts()[0].contains(" is live"), "{:?}", texts());
+    assert!(machine.up(&project).contains("nothing was changed"));
+    let listed = || machine.ok(&project, &["notifications", "-e", "prod"]);
+    until("the result is listed", || listed().contains("sent") && listed().contains("Connection refused"));
+    assert_eq!(texts().len(), 1, "{:?}", texts());
 }

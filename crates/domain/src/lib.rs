@@ -4,6 +4,7 @@
 //! them turn a [`Failure`] into words on a screen.
 
 mod actor;
+mod announcing;
 pub mod audit;
 pub mod delivery;
 pub mod deployment;

@@ -138,14 +138,14 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
             "{project} {environment}: {version} is live\n{commit} {subject}\nby {author}\n{url}"
         }
         (Language::English, Occasion::Failed) => {
-            "{project} {environment}: {version} was not deployed\n{reason}\n{commit} {subject}\nby {author}\nnext: {next}"
+            "{project} {environment}: the deployment of {version} failed\n{reason}\n{commit} {subject}\nby {author}\nnext: {next}"
         }
         (Language::English, Occasion::Waiting) => {
             "{project} {environment}: {version} waits for approval\n{commit} {subject}\nby {author}\n{reason}\n\
              may approve: {approvers}\nnext: {next}"
         }
         (Language::English, Occasion::RolledBack) => {
-            "{project} {environment}: {version} was rolled back\n{reason}\n{commit} {subject}\nby {author}\nnext: {next}"
+            "{project} {environment}: went back to {version}\n{reason}\n{commit} {subject}\n{url}\nnext: {next}"
         }
         (Language::English, Occasion::TestBuild) => {
             "{project} {environment}: {version} is ready to be tested\n{commit} {subject}\nby {author}\n{url}\nnext: {next}"
@@ -154,7 +154,7 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
             "{project} {environment}: {version} ya está en funcionamiento\n{commit} {subject}\npor {author}\n{url}"
         }
         (Language::Spanish, Occasion::Failed) => {
-            "{project} {environment}: no se desplegó {version}\n{reason}\n{commit} {subject}\npor {author}\n\
+            "{project} {environment}: falló el despliegue de {version}\n{reason}\n{commit} {subject}\npor {author}\n\
              siguiente paso: {next}"
         }
         (Language::Spanish, Occasion::Waiting) => {
@@ -162,8 +162,7 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
              pueden aprobar: {approvers}\nsiguiente paso: {next}"
         }
         (Language::Spanish, Occasion::RolledBack) => {
-            "{project} {environment}: se revirtió {version}\n{reason}\n{commit} {subject}\npor {author}\n\
-             siguiente paso: {next}"
+            "{project} {environment}: se volvió a {version}\n{reason}\n{commit} {subject}\n{url}\nsiguiente paso: {next}"
         }
         (Language::Spanish, Occasion::TestBuild) => {
             "{project} {environment}: {version} está lista para probar\n{commit} {subject}\npor {author}\n{url}\n\
