@@ -11,6 +11,7 @@
 mod cgroup;
 pub mod client;
 mod log;
+mod memory;
 mod process;
 mod record;
 mod run;

@@ -20,6 +20,7 @@ use rustix::{
 use crate::{
     cgroup::Cgroup,
     log::Log,
+    memory,
     process::{self, Running},
     record::{self, Exit, FORMAT, LimitsState, Phase, RecordError, Spec, State, StopSignal, Wanted},
 };
@@ -28,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A process that ran this long is taken to be well: the next pause is the first again.
 const WELL: Duration = Duration::from_secs(10);
+/// When nothing changed for this long, memory is given back.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Why a keeper does not run.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +96,7 @@ pub fn run(folder: &Path) -> Result<(), KeeperError> {
         pause: FIRST_PAUSE,
         resume_at: None,
         deadline: None,
+        quiet_at: None,
         over: false,
         running: None,
         state: State {
@@ -161,6 +165,7 @@ struct Keeper<'a> {
     resume_at: Option<Instant>,
     /// When a process that runs once has had its time.
     deadline: Option<Instant>,
+    quiet_at: Option<Instant>,
     /// It ran once and ended, or should not run: nothing is left to do.
     over: bool,
 }
@@ -273,6 +278,7 @@ impl Keeper<'_> {
     }
 
     fn save(&mut self) -> Result<(), KeeperError> {
+        self.quiet_at = Some(Instant::now() + QUIET);
         self.state.lines_lost = self.log.lines_lost;
         match record::write(self.folder, "state.json", &self.state) {
             // A full disk must not cost the process: the state is written again at the next change.
@@ -283,7 +289,7 @@ impl Keeper<'_> {
 
     fn live(&mut self) -> Result<(), KeeperError> {
         while !self.over {
-            let next = [self.resume_at, self.deadline].into_iter().flatten().min();
+            let next = [self.resume_at, self.deadline, self.quiet_at].into_iter().flatten().min();
             self.wait(next.map(|at| at.saturating_duration_since(Instant::now())))?;
             self.log.take(&mut self.reader);
             let mut stop = false;
@@ -302,6 +308,10 @@ impl Keeper<'_> {
             }
             if self.deadline.is_some_and(|at| at <= now) {
                 self.end_late()?;
+            }
+            if self.quiet_at.is_some_and(|at| at <= now) {
+                self.quiet_at = None;
+                memory::give_back();
             }
         }
         Ok(())
