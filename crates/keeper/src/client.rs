@@ -177,6 +177,39 @@ pub fn stop(program: &Path, folder: &Path) -> Result<(), RecordError> {
     Ok(())
 }
 
+/// Whether the record's keeper is this very program, and not an older file of the same name.
+#[must_use]
+pub fn is_of(folder: &Path, program: &Path) -> bool {
+    let of = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    let running = keeper(folder).and_then(|pid| of(Path::new(&format!("/proc/{pid}/exe"))));
+    running.is_some() && running == of(program)
+}
+
+/// Makes the record's keeper execute a program in its own place; the process that it holds notices nothing. Returns when
+/// that is done: `false` where no keeper lives, an error where the keeper could not and stays as it was.
+pub fn renew(program: &Path, folder: &Path) -> Result<bool, RecordError> {
+    let at = |source| RecordError::Io { path: folder.to_path_buf(), source };
+    let renewals = |state: Option<State>| state.map_or(0, |s| s.renewals);
+    let Some(pid) = keeper(folder) else { return Ok(false) };
+    let before = renewals(state(folder)?);
+    record::write(folder, "program.json", &program)?;
+    kill(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)), Signal::SIGHUP).map_err(|e| at(e.into()))?;
+    let until = Instant::now() + Duration::from_secs(10);
+    while keeper(folder) == Some(pid) {
+        let now = state(folder)?;
+        match now.as_ref().and_then(|s| s.renewal_failed.clone()) {
+            _ if renewals(now) == before => {}
+            Some(why) => return Err(at(io::Error::other(why))),
+            None => return Ok(true),
+        }
+        if Instant::now() > until {
+            return Err(at(io::Error::new(io::ErrorKind::TimedOut, "the keeper does not take on the program")));
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(false)
+}
+
 /// Resident memory of the instance's processes, in bytes.
 #[must_use]
 pub fn memory(state: &State) -> u64 {

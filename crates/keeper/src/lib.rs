@@ -14,6 +14,7 @@ mod log;
 mod memory;
 mod process;
 mod record;
+mod renew;
 mod run;
 mod tree;
 

@@ -21,7 +21,8 @@ pub(crate) struct Log {
     folder: PathBuf,
     file: Option<File>,
     size: u64,
-    pending: Vec<u8>,
+    /// The beginning of a line whose end has not come yet.
+    pub(crate) pending: Vec<u8>,
     pub(crate) lines_lost: u64,
 }
 

@@ -82,6 +82,11 @@ fn enter(command: &mut Command, mut doors: Vec<File>) {
     unsafe { command.pre_exec(first) };
 }
 
+/// A child of this very process that has not been collected, whether it has ended or not.
+pub(crate) fn child(held: Held) -> io::Result<Running> {
+    Ok(Running { held, end: open(held.pid)? })
+}
+
 fn open(pid: u32) -> io::Result<OwnedFd> {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)

@@ -85,6 +85,12 @@ pub struct State {
     pub limits: LimitsState,
     /// Lines of output that could not be written, because the disk was full.
     pub lines_lost: u64,
+    /// How often the keeper was asked to take on a newer program, and was done with that.
+    #[serde(default)]
+    pub renewals: u32,
+    /// Why the last of them failed.
+    #[serde(default)]
+    pub renewal_failed: Option<String>,
 }
 
 /// What the keeper does.

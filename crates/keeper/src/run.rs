@@ -23,6 +23,7 @@ use crate::{
     memory,
     process::{self, Running},
     record::{self, Exit, FORMAT, LimitsState, Phase, RecordError, Spec, State, StopSignal, Wanted},
+    renew::{self, Memory, Renewed},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -65,29 +66,30 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> KeeperError {
 }
 
 /// Holds the process of a record until a signal (SIGTERM or SIGINT) says to stop it, or until it has ended, where it runs
-/// once.
+/// once. SIGHUP makes the keeper execute its program anew.
 pub fn run(folder: &Path) -> Result<(), KeeperError> {
-    let _lock = lock(folder)?;
+    let renewed = renew::take(folder);
+    // Before the lock shows where to send them.
+    let signals = signals()?;
+    let (lock, pipe, memory) = match renewed {
+        Some(Renewed { lock, pipe, memory }) => (lock, Some(pipe), Some(memory)),
+        None => (lock(folder)?, None, None),
+    };
     let spec: Spec =
         record::read(folder, "spec.json")?.ok_or_else(|| KeeperError::NoSpec { folder: folder.to_path_buf() })?;
-    let state: Option<State> = record::read(folder, "state.json")?;
-
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD, Signal::SIGHUP] {
-        signals.add(signal);
-    }
-    signals.thread_block().map_err(|e| system("block signals")(e.into()))?;
-    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-        .map_err(|e| system("receive signals")(e.into()))?;
+    let before: Option<State> = record::read(folder, "state.json")?;
     // What the process starts and leaves behind comes to this keeper instead of to init.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|e| system("adopt orphans")(e.into()))?;
-
-    let pipe = process::output(folder).map_err(system("make the output pipe"))?;
+    let pipe = match pipe {
+        Some(pipe) => pipe,
+        None => process::output(folder).map_err(system("make the output pipe"))?,
+    };
     let reader = process::reader(folder).map_err(system("read the output pipe"))?;
     let (cgroup, limits) = limits(&spec);
     let mut keeper = Keeper {
         folder,
+        lock,
         log: Log::open(folder),
         pipe,
         reader,
@@ -103,15 +105,30 @@ pub fn run(folder: &Path) -> Result<(), KeeperError> {
             format: FORMAT,
             phase: Phase::Pausing,
             held: None,
-            restarts: state.as_ref().map_or(0, |s| s.restarts),
-            last_exit: state.as_ref().and_then(|s| s.last_exit.clone()),
+            restarts: before.as_ref().map_or(0, |s| s.restarts),
+            last_exit: before.as_ref().and_then(|s| s.last_exit.clone()),
             limits,
             lines_lost: 0,
+            renewals: before.as_ref().map_or(0, |s| s.renewals),
+            renewal_failed: None,
         },
         spec,
     };
-    keeper.take_over(state.as_ref())?;
+    match memory {
+        Some(memory) => keeper.go_on(memory)?,
+        None => keeper.take_over(before.as_ref())?,
+    }
     keeper.live()
+}
+
+fn signals() -> Result<SignalFd, KeeperError> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(|e| system("block signals")(e.into()))?;
+    SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(|e| system("receive signals")(e.into()))
 }
 
 fn lock(folder: &Path) -> Result<File, KeeperError> {
@@ -153,6 +170,7 @@ fn limits(spec: &Spec) -> (Option<Cgroup>, LimitsState) {
 
 struct Keeper<'a> {
     folder: &'a Path,
+    lock: File,
     spec: Spec,
     state: State,
     log: Log,
@@ -201,6 +219,42 @@ impl Keeper<'_> {
             return self.finish(Exit::Unknown);
         }
         self.start()
+    }
+
+    /// Goes on where this keeper, as the program before, has stopped.
+    fn go_on(&mut self, memory: Memory) -> Result<(), KeeperError> {
+        let Memory { state, pending, pause, resume_in } = memory;
+        self.log.pending = pending;
+        self.log.lines_lost = state.lines_lost;
+        self.pause = pause;
+        let renewals = state.renewals + 1;
+        self.state = State { format: FORMAT, limits: self.state.limits.clone(), renewals, ..state };
+        self.state.renewal_failed = None;
+        match self.state.held.map(process::child).transpose().map_err(system("watch the process"))? {
+            Some(running) => self.run_it(running),
+            None => {
+                self.resume_at = Some(Instant::now() + resume_in.unwrap_or_default());
+                self.save()
+            }
+        }
+    }
+
+    /// Executes the program anew. Goes on as it was where that fails.
+    fn renew(&mut self) -> Result<(), KeeperError> {
+        let memory = Memory {
+            state: State { lines_lost: self.log.lines_lost, ..self.state.clone() },
+            pending: self.log.pending.clone(),
+            pause: self.pause,
+            resume_in: self.resume_at.map(|at| at.saturating_duration_since(Instant::now())),
+        };
+        let program: Option<PathBuf> = record::read(self.folder, "program.json").ok().flatten();
+        let program = program.or_else(|| std::env::args_os().next().map(PathBuf::from)).unwrap_or_default();
+        let error = renew::execute(&program, &self.lock, &self.pipe, memory);
+        let why = format!("{}: {error}", program.display());
+        self.log.note(&format!("the keeper stays the program that it is, since it cannot execute {why}"));
+        self.state.renewals += 1;
+        self.state.renewal_failed = Some(why);
+        self.save()
     }
 
     fn run_it(&mut self, running: Running) -> Result<(), KeeperError> {
@@ -292,15 +346,19 @@ impl Keeper<'_> {
             let next = [self.resume_at, self.deadline, self.quiet_at].into_iter().flatten().min();
             self.wait(next.map(|at| at.saturating_duration_since(Instant::now())))?;
             self.log.take(&mut self.reader);
-            let mut stop = false;
+            let (mut stop, mut renew) = (false, false);
             while let Ok(Some(signal)) = self.signals.read_signal() {
                 let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
                 stop |= number == Signal::SIGTERM as i32 || number == Signal::SIGINT as i32;
+                renew |= number == Signal::SIGHUP as i32;
             }
             // First its own end: what ended by itself was not stopped.
             self.notice_end()?;
             if stop && !self.over {
                 return self.stop();
+            }
+            if renew && !self.over {
+                self.renew()?;
             }
             let now = Instant::now();
             if self.resume_at.is_some_and(|at| at <= now) {
