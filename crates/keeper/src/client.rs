@@ -55,15 +55,24 @@ pub fn state(folder: &Path) -> Result<Option<State>, RecordError> {
 /// process is never taken for a keeper.
 #[must_use]
 pub fn keeper(folder: &Path) -> Option<u32> {
-    let mut file = File::open(folder.join("lock")).ok()?;
-    match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            file.read_to_string(&mut text).ok()?;
-            text.trim().parse().ok()
+    // One that has just taken the lock has not written its number yet: there may be none, or that of one that was killed.
+    for _ in 0..100 {
+        let mut file = File::open(folder.join("lock")).ok()?;
+        if flock(&file, FlockOperation::NonBlockingLockShared) != Err(rustix::io::Errno::WOULDBLOCK) {
+            return None;
         }
-        _ => None,
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        if let Some(pid) = text.trim().parse().ok().filter(|pid| is_keeper(*pid)) {
+            return Some(pid);
+        }
+        thread::sleep(Duration::from_millis(1));
     }
+    None
+}
+
+fn is_keeper(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|b| *b == 0).nth(1) == Some(b"keeper"))
 }
 
 /// Starts a keeper (`PROGRAM keeper FOLDER`) that outlives its starter. Where one lives already, the new one ends by
@@ -113,6 +122,17 @@ pub fn ensure(program: &Path, folder: &Path) -> io::Result<()> {
         thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+/// Lets the process go on until it ends by itself; it is not started again then, and its keeper ends too.
+pub fn let_end(folder: &Path) -> Result<(), RecordError> {
+    record::write(folder, "wanted.json", &Wanted::Finishing)
+}
+
+/// Takes [`let_end`] back, also where the process has ended since.
+pub fn keep(program: &Path, folder: &Path) -> Result<(), RecordError> {
+    record::write(folder, "wanted.json", &Wanted::Running)?;
+    ensure(program, folder).map_err(|source| RecordError::Io { path: folder.to_path_buf(), source })
 }
 
 /// How a process that runs once ended; `None` while it has not, or while its keeper is not done with it.
@@ -180,9 +200,20 @@ pub fn stop(program: &Path, folder: &Path) -> Result<(), RecordError> {
 /// Whether the record's keeper is this very program, and not an older file of the same name.
 #[must_use]
 pub fn is_of(folder: &Path, program: &Path) -> bool {
-    let of = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
-    let running = keeper(folder).and_then(|pid| of(Path::new(&format!("/proc/{pid}/exe"))));
-    running.is_some() && running == of(program)
+    keeper(folder).is_some_and(|pid| executes(pid, program))
+}
+
+/// Whether the process that the record holds is this very program.
+#[must_use]
+pub fn holds(folder: &Path, program: &Path) -> bool {
+    let state = state(folder).ok().flatten();
+    state.and_then(|s| s.held).is_some_and(|held| executes(held.pid, program))
+}
+
+fn executes(pid: u32, program: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    let running = file(Path::new(&format!("/proc/{pid}/exe")));
+    running.is_some() && running == file(program)
 }
 
 /// Makes the record's keeper execute a program in its own place; the process that it holds notices nothing. Returns when

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -176,6 +177,8 @@ pub enum LimitsState {
 pub enum Wanted {
     /// A keeper that dies is started again.
     Running,
+    /// As long as it runs it is held, but when it ends it is not started again: another does its work.
+    Finishing,
     /// Stopped by a person.
     Stopped,
 }
@@ -210,14 +213,20 @@ pub enum RecordError {
 }
 
 pub(crate) fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<(), RecordError> {
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
     let path = folder.join(name);
-    let new = folder.join(format!("{name}.new"));
+    // Of each writer its own: a keeper and who asks it to stop may both write the same file.
+    let new = folder.join(format!("{name}.{}.{}", std::process::id(), WRITTEN.fetch_add(1, Relaxed)));
     let at = |source| RecordError::Io { path: new.clone(), source };
     let text = serde_json::to_vec(value).map_err(|source| RecordError::Damaged { path: path.clone(), source })?;
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new).map_err(at)?;
-    file.write_all(&text).map_err(at)?;
-    file.sync_data().map_err(at)?;
-    fs::rename(&new, &path).map_err(at)
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&text)?;
+        file.sync_data()?;
+        fs::rename(&new, &path)
+    };
+    // What cannot be written in full must not take the last room of a full disk.
+    write().inspect_err(|_| drop(fs::remove_file(&new))).map_err(at)
 }
 
 /// `None` where the file is not there.

@@ -154,7 +154,8 @@ fn lock(folder: &Path) -> Result<File, KeeperError> {
             Err(error) => return Err(system("lock the record")(error.into())),
         }
     }
-    file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(system("write the lock"))?;
+    // At once and over what a killed keeper has left, so that nobody reads half of a number.
+    file.write_all(format!("{:<10}", std::process::id()).as_bytes()).map_err(system("write the lock"))?;
     Ok(file)
 }
 
@@ -215,7 +216,7 @@ impl Keeper<'_> {
         if wanted == Wanted::Stopped {
             return self.stop();
         }
-        if once && may_have_run {
+        if (once && may_have_run) || wanted == Wanted::Finishing {
             return self.finish(Exit::Unknown);
         }
         self.start()
@@ -288,12 +289,17 @@ impl Keeper<'_> {
         }
     }
 
-    /// Notes the end of a process that runs once.
+    fn is_finishing(&self) -> bool {
+        crate::client::wanted(self.folder) == Wanted::Finishing
+    }
+
+    /// Notes the end of a process that is not started again.
     ///
     /// First how it ended, then that nobody wants it any more: a keeper that follows one killed in between finds the former
     /// and does the latter.
     fn finish(&mut self, exit: Exit) -> Result<(), KeeperError> {
         self.over = true;
+        self.resume_at = None;
         self.deadline = None;
         self.state.phase = Phase::Ended;
         self.state.held = None;
@@ -316,7 +322,7 @@ impl Keeper<'_> {
     }
 
     fn ended(&mut self, exit: Exit, ran: Duration) -> Result<(), KeeperError> {
-        if self.spec.once.is_some() {
+        if self.spec.once.is_some() || self.is_finishing() {
             return self.finish(exit);
         }
         if ran >= WELL {
@@ -362,7 +368,11 @@ impl Keeper<'_> {
             }
             let now = Instant::now();
             if self.resume_at.is_some_and(|at| at <= now) {
-                self.start()?;
+                if self.is_finishing() {
+                    self.finish(self.state.last_exit.clone().unwrap_or(Exit::Unknown))?;
+                } else {
+                    self.start()?;
+                }
             }
             if self.deadline.is_some_and(|at| at <= now) {
                 self.end_late()?;
