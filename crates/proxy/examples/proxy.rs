@@ -1,4 +1,4 @@
-//! The proxy alone: `proxy FOLDER THREADS [UID:GID] [tls:]ADDRESS...`, logging to stderr.
+//! The proxy alone: `proxy FOLDER THREADS [UID:GID] [--take-over] [tls:]ADDRESS...`, logging to stderr.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -7,7 +7,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
     let (Some(folder), Some(Ok(threads))) = (arguments.next().map(PathBuf::from), arguments.next().map(|t| t.parse()))
     else {
-        tracing::error!("usage: proxy FOLDER THREADS [UID:GID] [tls:]ADDRESS...");
+        tracing::error!("usage: proxy FOLDER THREADS [UID:GID] [--take-over] [tls:]ADDRESS...");
         return ExitCode::from(2);
     };
     let user = arguments
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     if user.is_some() {
         arguments.next();
     }
+    let take_over = arguments.next_if(|a| a == "--take-over").is_some();
     let (listen_tls, listen): (Vec<_>, Vec<_>) = arguments.partition(|a| a.starts_with("tls:"));
     let addresses = |texts: Vec<String>| {
         texts.iter().map(|a| a.trim_start_matches("tls:").parse()).collect::<Result<Vec<SocketAddr>, _>>()
@@ -28,7 +29,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let config = ambit_proxy::Config { threads, user, listen_tls, ..ambit_proxy::Config::new(folder, listen) };
+    let config =
+        ambit_proxy::Config { threads, user, listen_tls, take_over, ..ambit_proxy::Config::new(folder, listen) };
     match ambit_proxy::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -35,37 +35,67 @@ pub enum ClientError {
     Refused(String),
 }
 
-/// Makes the proxy serve by `routes.json` as it is now. Returns once every worker does.
+/// Makes the proxy serve by `routes.json` as it is now. Returns once every worker does, also of a proxy that was replaced and
+/// still finishes what it has begun.
 pub async fn reload(folder: &Path) -> Result<(), ClientError> {
-    ask::<serde_json::Value>(folder, Method::POST, "/reload").await.map(drop)
+    ask_all::<serde_json::Value>(folder, Method::POST, "/reload").await.map(drop)
 }
 
-/// What the proxy has counted.
+/// What the proxy has counted, together with a proxy that was replaced and still finishes what it has begun.
 pub async fn figures(folder: &Path) -> Result<Figures, ClientError> {
-    ask(folder, Method::GET, "/figures").await
+    let all: Vec<Figures> = ask_all(folder, Method::GET, "/figures").await?;
+    Ok(all.into_iter().reduce(Figures::and).unwrap_or_default())
 }
 
 /// Whether the proxy answers, and what it is.
 pub async fn health(folder: &Path) -> Result<Health, ClientError> {
-    ask(folder, Method::GET, "/health").await
+    let folder = Folder::open(folder).map_err(ClientError::NotRunning)?;
+    ask(&folder, SOCKET, Method::GET, "/health").await
 }
 
-async fn ask<T: DeserializeOwned>(folder: &Path, method: Method, path: &'static str) -> Result<T, ClientError> {
-    tokio::time::timeout(TIMEOUT, ask_patiently(folder, method, path))
+/// Asks every proxy that lives on the folder: the one that serves, and those that it has replaced.
+async fn ask_all<T: DeserializeOwned>(
+    folder: &Path,
+    method: Method,
+    path: &'static str,
+) -> Result<Vec<T>, ClientError> {
+    let folder = Folder::open(folder).map_err(ClientError::NotRunning)?;
+    let mut answers = Vec::new();
+    let mut nobody = io::ErrorKind::NotFound.into();
+    for name in folder.sockets().map_err(ClientError::NotRunning)? {
+        let mut answer = ask(&folder, &name, method.clone(), path).await;
+        if matches!(answer, Err(ClientError::NoAnswer(_))) {
+            // It may have ended in the middle, and then it serves nothing any more.
+            answer = ask(&folder, &name, method.clone(), path).await;
+        }
+        match answer {
+            Ok(answer) => answers.push(answer),
+            Err(ClientError::NotRunning(error)) => nobody = error,
+            Err(error) => return Err(error),
+        }
+    }
+    if answers.is_empty() { Err(ClientError::NotRunning(nobody)) } else { Ok(answers) }
+}
+
+async fn ask<T: DeserializeOwned>(
+    folder: &Folder,
+    name: &str,
+    method: Method,
+    path: &'static str,
+) -> Result<T, ClientError> {
+    tokio::time::timeout(TIMEOUT, ask_patiently(folder, name, method, path))
         .await
         .unwrap_or_else(|_| Err(ClientError::NoAnswer(format!("nothing came within {} s", TIMEOUT.as_secs()))))
 }
 
 async fn ask_patiently<T: DeserializeOwned>(
-    folder: &Path,
+    folder: &Folder,
+    name: &str,
     method: Method,
     path: &'static str,
 ) -> Result<T, ClientError> {
     let broken = |error: hyper::Error| ClientError::NoAnswer(error.to_string());
-    let socket = {
-        let folder = Folder::open(folder).map_err(ClientError::NotRunning)?;
-        UnixStream::connect(folder.short(SOCKET)).await.map_err(ClientError::NotRunning)?
-    };
+    let socket = UnixStream::connect(folder.short(name)).await.map_err(ClientError::NotRunning)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(TokioIo::new(socket)).await.map_err(broken)?;
     let mut request = Request::new(Empty::new());

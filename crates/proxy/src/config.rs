@@ -13,6 +13,8 @@ pub struct Config {
     pub threads: usize,
     /// The user and group to become once everything is bound, when started as root. The folder is handed to that user.
     pub user: Option<(u32, u32)>,
+    /// Whether to take over from a proxy that serves on the folder, instead of refusing to start beside it.
+    pub take_over: bool,
     /// How long and how much.
     pub limits: Limits,
 }
@@ -22,7 +24,15 @@ impl Config {
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, listen: Vec<SocketAddr>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { listen, listen_tls: Vec::new(), folder: folder.into(), threads, user: None, limits: Limits::default() }
+        Self {
+            listen,
+            listen_tls: Vec::new(),
+            folder: folder.into(),
+            threads,
+            user: None,
+            take_over: false,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -49,6 +59,8 @@ pub struct Limits {
     pub connect: Duration,
     /// What is in flight when the proxy is told to stop.
     pub drain: Duration,
+    /// What is open when another proxy has taken over: slow requests and websockets.
+    pub retire: Duration,
 }
 
 impl Default for Limits {
@@ -64,6 +76,7 @@ impl Default for Limits {
             holding: 1024,
             connect: Duration::from_secs(3),
             drain: Duration::from_secs(30),
+            retire: Duration::from_secs(3600),
         }
     }
 }

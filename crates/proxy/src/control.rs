@@ -1,13 +1,21 @@
 //! The control socket: HTTP on a unix socket that only the proxy's own user can open.
 
-use std::{convert::Infallible, io, os::fd::OwnedFd, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    io,
+    net::{SocketAddr, TcpListener},
+    os::fd::{AsFd, OwnedFd},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::UnixListener,
@@ -15,8 +23,10 @@ use tokio::{
 };
 
 use crate::{
-    folder::{Folder, ROUTES, SOCKET},
-    lock::Holder,
+    folder::{Folder, ROUTES},
+    handover::{self, Offer},
+    lock::{Holder, Lock},
+    names::Names,
     registry::Registry,
     table::{FORMAT, ReadError, RoutingTable, TableError},
     tls::{Served, Tls},
@@ -58,17 +68,17 @@ pub(crate) struct Control {
     pub(crate) workers: Vec<mpsc::UnboundedSender<Command>>,
     /// How many routes are in force; held while a table is being put in force, so that two reloads cannot cross.
     pub(crate) routes: Mutex<usize>,
+    pub(crate) names: Names,
+    /// What it serves with; none once another proxy has taken over.
+    pub(crate) serving: RefCell<Option<Serving>>,
+    pub(crate) handing_over: Cell<bool>,
 }
 
-/// Binds the socket so that it is never open to others, not even for a moment.
-pub(crate) fn bind(folder: &Folder) -> io::Result<OwnedFd> {
-    folder.remove(SOCKET)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::bind(&socket, &SocketAddrUnix::new(folder.short(SOCKET))?)?;
-    folder.make_private(SOCKET)?;
-    rustix::net::listen(&socket, 64)?;
-    Ok(socket)
+/// What makes a proxy the one that serves, and goes to the next.
+pub(crate) struct Serving {
+    pub(crate) lock: Lock,
+    /// Copies of the workers' listeners; empty once it was told to stop.
+    pub(crate) listeners: Vec<(SocketAddr, TcpListener)>,
 }
 
 /// The table on disk. No file means that nothing is served yet.
@@ -95,7 +105,7 @@ pub(crate) async fn listen(control: Rc<Control>, listener: UnixListener) {
                     let service = service_fn(move |request| answer(Rc::clone(&control), request));
                     let mut http = http1::Builder::new();
                     http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(16 << 10);
-                    if let Err(error) = http.serve_connection(TokioIo::new(socket), service).await {
+                    if let Err(error) = http.serve_connection(TokioIo::new(socket), service).with_upgrades().await {
                         tracing::debug!(error = ?error, "control connection ended");
                     }
                 });
@@ -108,7 +118,7 @@ pub(crate) async fn listen(control: Rc<Control>, listener: UnixListener) {
     }
 }
 
-async fn answer(control: Rc<Control>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(control: Rc<Control>, mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(match (request.method(), request.uri().path()) {
         (&Method::POST, "/reload") => match control.reload().await {
             Ok(()) => json(StatusCode::OK, &serde_json::json!({})),
@@ -118,9 +128,25 @@ async fn answer(control: Rc<Control>, request: Request<Incoming>) -> Result<Resp
                 json(StatusCode::UNPROCESSABLE_ENTITY, &Refused { error })
             }
         },
+        (&Method::POST, "/hand-over") if control.can_hand_over() => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::task::spawn_local(handover::give(control, upgrade));
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static(handover::PROTOCOL));
+            response
+        }
+        (&Method::POST, "/hand-over") => {
+            json(StatusCode::CONFLICT, &Refused { error: "it ends, or hands over already".into() })
+        }
         (&Method::GET, "/figures") => json(StatusCode::OK, &control.registry.figures()),
         (&Method::GET, "/health") => json(StatusCode::OK, &control.health().await),
-        _ => json(StatusCode::NOT_FOUND, &Refused { error: "POST /reload, GET /figures, GET /health".into() }),
+        _ => json(
+            StatusCode::NOT_FOUND,
+            &Refused { error: "POST /reload, POST /hand-over, GET /figures, GET /health".into() },
+        ),
     })
 }
 
@@ -131,7 +157,7 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
     };
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -170,6 +196,63 @@ impl Control {
         *routes = table.routes.len();
         tracing::info!(routes = table.routes.len(), "a new routing table is in force");
         Ok(())
+    }
+
+    fn can_hand_over(&self) -> bool {
+        let serves = self.serving.borrow().as_ref().is_some_and(|serving| !serving.listeners.is_empty());
+        serves && !self.handing_over.replace(true)
+    }
+
+    /// Copies of what another proxy needs to serve in this one's place.
+    pub(crate) fn offer(&self) -> io::Result<(Offer, Vec<OwnedFd>)> {
+        let serving = self.serving.borrow();
+        let Serving { lock, listeners } = serving.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let mut descriptors = vec![lock.as_fd().try_clone_to_owned()?];
+        for (_, listener) in listeners {
+            descriptors.push(listener.as_fd().try_clone_to_owned()?);
+        }
+        let listeners = listeners.iter().map(|(address, _)| *address).collect();
+        Ok((Offer { control: self.names.own().to_owned(), listeners }, descriptors))
+    }
+
+    /// Another proxy serves: no worker accepts any more, and nothing keeps the addresses or the lock.
+    pub(crate) async fn retire(&self) {
+        let mut waiting = Vec::new();
+        for worker in &self.workers {
+            let (done, is_done) = oneshot::channel();
+            if worker.send(Command::Retire(done)).is_ok() {
+                waiting.push(is_done);
+            }
+        }
+        // From here on a worker may end.
+        let serving = self.serving.take();
+        for is_done in waiting {
+            let _ = is_done.await;
+        }
+        drop(serving);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.serving.borrow().is_none()
+    }
+
+    /// The proxy that was to take over is gone.
+    pub(crate) fn go_on(&self) {
+        self.handing_over.set(false);
+        if let Err(error) = self.serve_by_name() {
+            tracing::error!(%error, "this proxy serves, but cannot be found by its name");
+        }
+    }
+
+    /// Makes this proxy the one that the name and the lock tell of.
+    pub(crate) fn serve_by_name(&self) -> io::Result<()> {
+        match &mut *self.serving.borrow_mut() {
+            Some(serving) => {
+                self.names.publish()?;
+                serving.lock.write(&self.holder)
+            }
+            None => Ok(()),
+        }
     }
 
     async fn health(&self) -> Health {

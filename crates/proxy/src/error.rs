@@ -20,6 +20,14 @@ pub enum Error {
         /// The address wanted.
         address: SocketAddr,
     },
+    /// The proxy that serves the folder does not hand it over.
+    #[error("cannot take over from the proxy that serves {}", .folder.display())]
+    TakeOver {
+        /// The folder.
+        folder: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
     /// The system refuses the address: not one of this machine's, or a port that needs root.
     #[error("cannot listen on {address}")]
     Listen {

@@ -1,10 +1,11 @@
 //! What the proxy counts, as it tells it.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// Everything counted since the proxy started.
+/// Everything counted since the proxy started. A proxy that takes over begins anew, and while the one before finishes, the
+/// figures of both are added: who takes differences has to expect that a number falls.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// One entry for each route id, in alphabetical order.
@@ -32,6 +33,29 @@ impl Figures {
     #[must_use]
     pub fn tunnels_of(&self, port: u16) -> u64 {
         self.upstreams.iter().filter(|u| u.address.port() == port).map(|u| u.tunnels).sum()
+    }
+
+    /// What two proxies have counted together.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        let mut routes: BTreeMap<String, RouteFigures> = BTreeMap::new();
+        for one in self.routes.into_iter().chain(other.routes) {
+            let sum = routes.remove(&one.id).map_or_else(|| one.clone(), |before| before.and(&one));
+            routes.insert(one.id, sum);
+        }
+        let mut upstreams: BTreeMap<SocketAddr, UpstreamFigures> = BTreeMap::new();
+        for one in self.upstreams.into_iter().chain(other.upstreams) {
+            let none = UpstreamFigures { in_flight: 0, tunnels: 0, ..one.clone() };
+            let sum = upstreams.entry(one.address).or_insert(none);
+            sum.in_flight += one.in_flight;
+            sum.tunnels += one.tunnels;
+            sum.serving |= one.serving;
+        }
+        Self {
+            routes: routes.into_values().collect(),
+            upstreams: upstreams.into_values().collect(),
+            connections: self.connections + other.connections,
+        }
     }
 }
 
@@ -73,6 +97,34 @@ impl RouteFigures {
         let since: Vec<u64> =
             self.latency.iter().enumerate().map(|(n, count)| count.saturating_sub(before(n))).collect();
         crate::registry::percentile(&since, share)
+    }
+
+    fn and(self, other: &Self) -> Self {
+        let (a, b) = (self.answers, other.answers);
+        let classes = self.latency.len().max(other.latency.len());
+        let of = |latency: &[u64], n: usize| latency.get(n).copied().unwrap_or(0);
+        let latency: Vec<u64> = (0..classes).map(|n| of(&self.latency, n) + of(&other.latency, n)).collect();
+        let percentile = |share| crate::registry::percentile(&latency, share);
+        Self {
+            requests: self.requests + other.requests,
+            in_flight: self.in_flight + other.in_flight,
+            held: self.held + other.held,
+            websockets: self.websockets + other.websockets,
+            answers: Answers {
+                informational: a.informational + b.informational,
+                success: a.success + b.success,
+                redirection: a.redirection + b.redirection,
+                client_error: a.client_error + b.client_error,
+                server_error: a.server_error + b.server_error,
+            },
+            bytes_in: self.bytes_in + other.bytes_in,
+            bytes_out: self.bytes_out + other.bytes_out,
+            p50_ms: percentile(0.50),
+            p95_ms: percentile(0.95),
+            p99_ms: percentile(0.99),
+            latency,
+            id: self.id,
+        }
     }
 }
 

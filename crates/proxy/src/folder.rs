@@ -14,6 +14,16 @@ pub(crate) const ROUTES: &str = "routes.json";
 pub(crate) const SOCKET: &str = "proxy.sock";
 pub(crate) const LOCK: &str = "proxy.lock";
 
+/// The name of a proxy's own control socket.
+pub(crate) fn own_socket(pid: u32) -> String {
+    format!("proxy.{pid}.sock")
+}
+
+fn is_own_socket(name: &str) -> bool {
+    let pid = name.strip_prefix("proxy.").and_then(|rest| rest.strip_suffix(".sock"));
+    pid.is_some_and(|pid| pid.parse::<u32>().is_ok())
+}
+
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
@@ -100,6 +110,45 @@ impl Folder {
         Ok(names)
     }
 
+    /// The control sockets of all proxies on the folder, each once, and under its own name, which no other proxy takes.
+    pub(crate) fn sockets(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd)? {
+            if let Ok(name) = entry?.file_name().to_str()
+                && is_own_socket(name)
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        let mut seen = Vec::new();
+        // Last: it has an own name too, unless that was made since.
+        names.push(SOCKET.to_owned());
+        Ok(names
+            .into_iter()
+            .filter(|name| match self.inode(name) {
+                Ok(inode) if !seen.contains(&inode) => {
+                    seen.push(inode);
+                    true
+                }
+                // It ended meanwhile, or is listed already.
+                _ => false,
+            })
+            .collect())
+    }
+
+    pub(crate) fn inode(&self, name: &str) -> io::Result<u64> {
+        Ok(rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino)
+    }
+
+    pub(crate) fn link(&self, name: &str, new: &str) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&self.fd, name, &self.fd, new, AtFlags::empty())?)
+    }
+
+    pub(crate) fn rename(&self, name: &str, new: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.fd, name, &self.fd, new)?)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -131,10 +180,10 @@ impl Folder {
     }
 
     /// Hands the folder and the proxy's own files to the user that the proxy becomes.
-    pub(crate) fn give(&self, uid: u32, gid: u32) -> io::Result<()> {
+    pub(crate) fn give(&self, uid: u32, gid: u32, socket: &str) -> io::Result<()> {
         let (uid, gid) = (Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)));
         rustix::fs::fchown(&self.fd, uid, gid)?;
-        for name in [LOCK, SOCKET] {
+        for name in [LOCK, socket] {
             rustix::fs::chownat(&self.fd, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
         }
         Ok(())

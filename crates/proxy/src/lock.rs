@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Read, Seek, Write},
     net::SocketAddr,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
 };
 
@@ -52,6 +53,19 @@ pub(crate) struct Lock(fs::File);
 /// Another process has it.
 #[derive(Debug)]
 pub(crate) struct Taken(pub(crate) Option<Holder>);
+
+impl From<OwnedFd> for Lock {
+    /// A copy of a lock that another process has taken: it is held until both are gone (flock(2)).
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor.into())
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 impl Lock {
     /// Tries a few times: someone who only looks holds it for an instant.

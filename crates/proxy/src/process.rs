@@ -1,6 +1,16 @@
 //! A proxy from its start to its end.
 
-use std::{future::Future, io, rc::Rc, sync::Arc, thread, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io,
+    os::fd::OwnedFd,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     net::UnixListener,
@@ -10,10 +20,12 @@ use tokio::{
 
 use crate::{
     Config, Error,
-    control::{self, Control},
+    control::{self, Control, Serving},
     folder::{Folder, LOCK, SOCKET},
+    handover::{self, Conversation, Handed},
     listen::Listeners,
     lock::{Holder, Lock, Taken},
+    names::Names,
     registry::Registry,
     table::RoutingTable,
     tls::Tls,
@@ -45,11 +57,15 @@ pub struct Prepared {
     table: Arc<RoutingTable>,
     listeners: Listeners,
     tls: Option<Arc<Tls>>,
-    control: std::os::fd::OwnedFd,
+    names: Names,
+    control: OwnedFd,
+    /// With the proxy to take over from, where there is one.
+    conversation: Option<Conversation>,
 }
 
 impl Prepared {
-    /// Takes the folder's lock, reads the table, binds every address and gives up root's rights where told to.
+    /// Takes the folder's lock and binds every address, or takes both over; gives up root's rights where told to, and reads
+    /// the table.
     pub fn new(mut config: Config) -> Result<Self, Error> {
         if config.listen.is_empty() && config.listen_tls.is_empty() {
             return Err(Error::Nothing("no address to listen on"));
@@ -59,34 +75,47 @@ impl Prepared {
             let path = config.folder.join(name);
             move |source| Error::Folder { what, path, source }
         };
-        let folder = Folder::open(&config.folder).map_err(at("cannot open", ""))?;
-        let mut lock = match Lock::take(&folder).map_err(at("cannot lock", LOCK))? {
-            Ok(lock) => lock,
-            Err(Taken(holder)) => {
-                return Err(Error::AlreadyRuns { folder: config.folder, pid: holder.map(|h| h.pid) });
-            }
+        let folder = Arc::new(Folder::open(&config.folder).map_err(at("cannot open", ""))?);
+        let handed = if config.take_over {
+            let failed = |source| Error::TakeOver { folder: config.folder.clone(), source };
+            handover::ask(&folder).map_err(failed)?
+        } else {
+            None
         };
-        let table = control::load(&folder)?;
-        let listeners = Listeners::bind(&config.listen, &config.listen_tls, config.threads)?;
-        let control = control::bind(&folder).map_err(at("cannot listen on", SOCKET))?;
+        let (mut lock, handed, conversation) = match handed {
+            Some(Handed { lock, listeners, conversation }) => (lock, listeners, Some(conversation)),
+            None => match Lock::take(&folder).map_err(at("cannot lock", LOCK))? {
+                Ok(lock) => (lock, Vec::new(), None),
+                Err(Taken(holder)) => {
+                    return Err(Error::AlreadyRuns { folder: config.folder, pid: holder.map(|h| h.pid) });
+                }
+            },
+        };
+        let listeners = Listeners::new(&config.listen, &config.listen_tls, config.threads, handed)?;
         let holder = Holder {
             pid: std::process::id(),
             listen: listeners.addresses.clone(),
             listen_tls: listeners.tls_addresses.clone(),
         };
-        lock.write(&holder).map_err(at("cannot write", LOCK))?;
+        let (names, control) = Names::bind(Arc::clone(&folder)).map_err(at("cannot listen on", SOCKET))?;
+        if conversation.is_none() {
+            names.publish().map_err(at("cannot listen on", SOCKET))?;
+            lock.write(&holder).map_err(at("cannot write", LOCK))?;
+        }
         if let Some((uid, gid)) = config.user
             && rustix::process::geteuid().is_root()
         {
-            folder.give(uid, gid).map_err(at("cannot hand over", ""))?;
+            folder.give(uid, gid, names.own()).map_err(at("cannot hand over", ""))?;
             become_user(uid, gid).map_err(|source| Error::System { what: "cannot give up root's rights", source })?;
         }
+        // Only now that it has a name under which it is told of changes.
+        let table = Arc::new(control::load(&folder)?);
         let tls = if listeners.tls_addresses.is_empty() { None } else { Some(Arc::new(Tls::new()?)) };
         if let Some(tls) = &tls {
             // As the user that it has become, so that what it reads now it can also read when told to reload.
             tls.reload(&folder);
         }
-        Ok(Self { config, folder: Arc::new(folder), lock, holder, table: Arc::new(table), listeners, tls, control })
+        Ok(Self { config, folder, lock, holder, table, listeners, tls, names, control, conversation })
     }
 
     /// Where it will answer.
@@ -103,8 +132,9 @@ impl Prepared {
 
     /// Serves until `stop` resolves and what is in flight then has finished.
     pub fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { config, folder, lock, holder, table, listeners, tls, control } = self;
+        let Self { config, folder, lock, holder, table, listeners, tls, names, control, conversation } = self;
         let system = |what| move |source| Error::System { what, source };
+        let copies = listeners.copies().map_err(system("cannot copy the listening sockets"))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)
@@ -155,24 +185,57 @@ impl Prepared {
             listen = ?holder.listen, listen_tls = ?holder.listen_tls, routes = table.routes.len(),
             workers = workers.len(), pid = holder.pid, "the proxy serves"
         );
-        let routes = Mutex::new(table.routes.len());
+        let state = Rc::new(Control {
+            folder: Arc::clone(&folder),
+            holder,
+            registry,
+            tls,
+            workers: workers.clone(),
+            routes: Mutex::new(table.routes.len()),
+            names,
+            serving: RefCell::new(Some(Serving { lock, listeners: copies })),
+            handing_over: Cell::new(false),
+        });
         drop(table);
-        let control_state =
-            Rc::new(Control { folder: Arc::clone(&folder), holder, registry, tls, workers: workers.clone(), routes });
         let result = runtime.block_on(async {
             let listener = UnixListener::from_std(control.into()).map_err(system("cannot serve the control socket"))?;
-            let control = tokio::task::spawn_local(control::listen(control_state, listener));
-            tokio::select! {
-                () = stop => {}
-                _ = endings.recv() => return Err(Error::WorkerEnded),
+            let control = tokio::task::spawn_local(control::listen(Rc::clone(&state), listener));
+            let mut take_over = pin!(async {
+                if let Some(conversation) = conversation {
+                    state.serve_by_name()?;
+                    handover::retire_other(conversation, &folder).await?;
+                }
+                Ok(())
+            });
+            let mut stop = pin!(stop);
+            let (mut taken_over, mut well, mut left) = (false, true, threads.len());
+            while left > 0 {
+                tokio::select! {
+                    result = &mut take_over, if !taken_over => {
+                        result.map_err(|source| Error::TakeOver { folder: config.folder.clone(), source })?;
+                        taken_over = true;
+                    }
+                    () = &mut stop => break,
+                    ended = endings.recv() => {
+                        if !state.is_retired() {
+                            return Err(Error::WorkerEnded);
+                        }
+                        well &= ended.unwrap_or(false);
+                        left -= 1;
+                    }
+                }
             }
-            tracing::info!("told to stop: finishing what is in flight");
-            for worker in &workers {
-                let _ = worker.send(Command::Stop);
-            }
-            let mut well = true;
-            for _ in &threads {
-                well &= endings.recv().await.unwrap_or(false);
+            if left > 0 {
+                tracing::info!("told to stop: finishing what is in flight");
+                if let Some(serving) = &mut *state.serving.borrow_mut() {
+                    serving.listeners.clear();
+                }
+                for worker in &workers {
+                    let _ = worker.send(Command::Stop);
+                }
+                for _ in 0..left {
+                    well &= endings.recv().await.unwrap_or(false);
+                }
             }
             // Until here, so that a drain can be watched.
             control.abort();
@@ -183,12 +246,12 @@ impl Prepared {
                 // It caught its own panics.
                 let _ = thread.join();
             }
-            if let Err(error) = folder.remove(SOCKET) {
-                tracing::warn!(%error, "the control socket stays behind");
-            }
         }
         runtime.shutdown_timeout(Duration::ZERO);
-        drop(lock);
+        // The lock goes last: the next proxy finds no names that are about to go.
+        let serving = state.serving.take();
+        drop(state);
+        drop(serving);
         tracing::info!("the proxy has ended");
         result
     }

@@ -66,6 +66,11 @@ pub(crate) async fn serve(caller: Rc<Caller>, mut request: Request<Incoming>) ->
             Find::Unclear => page::refuse(StatusCode::BAD_REQUEST),
         },
     };
+    if caller.worker.is_retired() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // The client comes back on a new connection, to the proxy that has taken over. Closing the connection without a
+        // word might cross with its next request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response.body_mut().ends(in_flight);
     Ok(response)
 }

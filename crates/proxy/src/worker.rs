@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::HeaderValue;
@@ -43,6 +43,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub(crate) enum Command {
     /// Serve by this table, and say when it is so.
     Serve(Arc<RoutingTable>, oneshot::Sender<()>),
+    /// Another proxy accepts from now on: take no more connections, and end with the last of those that are open. Says
+    /// when none is taken any more.
+    Retire(oneshot::Sender<()>),
     /// Take no more connections, let what is in flight finish, and end.
     Stop,
 }
@@ -64,13 +67,14 @@ pub(crate) struct Worker {
     /// Whose turn it is among apps that are equally busy.
     pub(crate) turn: Cell<usize>,
     random: Cell<u64>,
-    stopping: Cell<bool>,
+    /// Whether each answer is the last on its connection.
+    retired: Cell<bool>,
     active: Cell<usize>,
     inactive: Notify,
     max_connections: usize,
 }
 
-/// Something that a stopping worker waits for.
+/// Something that a worker waits for before it ends.
 pub(crate) struct Active(Rc<Worker>);
 
 impl Drop for Active {
@@ -124,7 +128,7 @@ impl Worker {
             connections: RefCell::default(),
             turn: Cell::new(plan.number),
             random: Cell::new(seed),
-            stopping: Cell::new(false),
+            retired: Cell::new(false),
             active: Cell::new(0),
             inactive: Notify::new(),
             max_connections: plan.max_connections,
@@ -142,6 +146,7 @@ impl Worker {
         }
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut retired = None;
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -150,19 +155,34 @@ impl Worker {
                         // Who asked may have gone away.
                         let _ = done.send(());
                     }
+                    Some(Command::Retire(done)) => {
+                        end(&mut accepting).await;
+                        self.retired.set(true);
+                        retired = Some(Instant::now());
+                        let _ = done.send(());
+                    }
                     Some(Command::Stop) | None => break,
                 },
+                () = self.inactive.notified() => {}
                 _ = sweep.tick() => self.sweep(),
             }
-            if accepting.iter().any(tokio::task::JoinHandle::is_finished) {
+            if let Some(retired) = retired {
+                let late = retired.elapsed() > self.limits.retire;
+                if late {
+                    tracing::warn!(
+                        worker = self.number,
+                        cut = self.active.get(),
+                        "some connections stayed for too long"
+                    );
+                }
+                if late || self.active.get() == 0 {
+                    return Ok(());
+                }
+            } else if accepting.iter().any(tokio::task::JoinHandle::is_finished) {
                 return Err(io::Error::other("no longer accepts connections"));
             }
         }
-        self.stopping.set(true);
-        for task in accepting {
-            task.abort();
-            let _ = task.await;
-        }
+        end(&mut accepting).await;
         self.drain().await;
         Ok(())
     }
@@ -193,7 +213,9 @@ impl Worker {
             }
             match listener.accept().await {
                 Ok((socket, peer)) => {
-                    tokio::task::spawn_local(Rc::clone(&self).attend(socket, peer, secure));
+                    // Counted before the task begins, so that nobody ends meanwhile.
+                    let active = self.active();
+                    tokio::task::spawn_local(Rc::clone(&self).attend(socket, peer, secure, active));
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -205,7 +227,7 @@ impl Worker {
         }
     }
 
-    async fn attend(self: Rc<Self>, socket: TcpStream, peer: SocketAddr, secure: bool) {
+    async fn attend(self: Rc<Self>, socket: TcpStream, peer: SocketAddr, secure: bool, active: Active) {
         struct Registered {
             worker: Rc<Worker>,
             key: usize,
@@ -222,7 +244,7 @@ impl Worker {
         let connection = Connection::new();
         self.registry.connections.fetch_add(1, Relaxed);
         let key = self.connections.borrow_mut().insert(Arc::clone(&connection));
-        let _registered = Registered { worker: Rc::clone(&self), key, _active: self.active() };
+        let _registered = Registered { worker: Rc::clone(&self), key, _active: active };
         let address = HeaderValue::from_str(&peer.ip().to_canonical().to_string());
         let caller = Rc::new(Caller {
             worker: Rc::clone(&self),
@@ -289,6 +311,10 @@ impl Worker {
         Rc::clone(&self.routing.borrow())
     }
 
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
     pub(crate) fn active(self: &Rc<Self>) -> Active {
         self.active.set(self.active.get() + 1);
         Active(Rc::clone(self))
@@ -309,6 +335,15 @@ impl Worker {
         let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+}
+
+/// Stops accepting; what was accepted is attended to.
+async fn end(accepting: &mut Vec<tokio::task::JoinHandle<()>>) {
+    for task in accepting.drain(..) {
+        task.abort();
+        // It was told to end: that it did is no news.
+        let _ = task.await;
     }
 }
 
