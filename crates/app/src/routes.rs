@@ -27,7 +27,7 @@ impl Ambit {
         let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);
         RoutingTable::new(routes).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
         ambit_proxy::client::reload(&folder).await.map_err(|e| {
-            failed(&e).hint(format!("what the proxy says: {}", self.home.run().join("proxy/log").display()))
+            failed(&e).hint(format!("what the proxy says: {}", self.host.proxy_log().display()))
         })?;
         self.keeping.changed.notify_one();
         Ok(())

@@ -349,6 +349,8 @@ pub(crate) enum Command {
         listen_tls: Vec<SocketAddr>,
         #[arg(long)]
         user: Option<String>,
+        #[arg(long)]
+        take_over: bool,
     },
     #[command(hide = true)]
     Keeper { record: PathBuf },

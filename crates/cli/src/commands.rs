@@ -114,7 +114,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Completions { shell } => Ok(completions::run(shell)),
         Command::Daemon => daemon::run(),
-        Command::Proxy { folder, listen, listen_tls, user } => proxy::run(folder, listen, listen_tls, user.as_deref()),
+        Command::Proxy { folder, listen, listen_tls, user, take_over } => {
+            proxy::run(folder, listen, listen_tls, user.as_deref(), take_over)
+        }
         Command::Keeper { .. } => Ok(ExitCode::SUCCESS),
     }
 }

@@ -59,17 +59,26 @@ impl Host {
             .collect()
     }
 
-    /// Starts the keeper of every record that should have one and has none.
-    pub(crate) fn revive_all(&self) -> Vec<String> {
+    /// Records of all environments of all projects, those of their tasks included.
+    pub(crate) fn all_records(&self) -> Vec<PathBuf> {
         let below = |folder: PathBuf| {
             let entries = fs::read_dir(folder).into_iter().flatten();
             entries.filter_map(|e| e.ok().map(|e| e.path())).collect::<Vec<_>>()
         };
         let roots = ["keepers", "tasks"].map(|name| self.home.root().join(name));
-        let environments = roots.into_iter().flat_map(below).flat_map(below);
-        let records = environments.flat_map(below).chain([self.proxy_record()]);
+        roots.into_iter().flat_map(below).flat_map(below).flat_map(below).collect()
+    }
+
+    /// Starts the keeper of every record that should have one and has none.
+    pub(crate) fn revive_all(&self) -> Vec<String> {
+        let mut records = self.all_records();
+        // While the proxy changes, its records are about to say something else.
+        if let Ok(_unchanged) = self.proxy.try_lock() {
+            records.extend(self.proxy_records().into_iter().map(|record| record.folder));
+        }
         records
-            .filter(|folder| client::wanted(folder) == Wanted::Running && client::keeper(folder).is_none())
+            .into_iter()
+            .filter(|folder| client::wanted(folder) != Wanted::Stopped && client::keeper(folder).is_none())
             .map(|folder| match client::spawn(&self.program, &folder) {
                 Ok(()) => format!("the keeper of {} was gone and is started again", folder.display()),
                 Err(error) => format!("the keeper of {} is gone and cannot be started: {error}", folder.display()),

@@ -14,9 +14,11 @@ mod postgres;
 mod postgres_settings;
 mod provider;
 mod proxy;
+mod proxy_records;
 mod ready;
 mod redis;
 mod redis_wire;
+mod renew;
 mod restore_points;
 mod tasks;
 mod users;
@@ -26,19 +28,22 @@ use std::path::PathBuf;
 use ambit_domain::Home;
 
 pub use postgres::{Installation, installed};
+pub use renew::Renewed;
 
 /// This machine as a provider.
 pub struct Host {
     home: Home,
     program: PathBuf,
     root: bool,
+    /// One change of the proxy at a time.
+    proxy: tokio::sync::Mutex<()>,
 }
 
 impl Host {
     /// This machine with a state folder; `program` is the `ambit` that keepers and the proxy are started from.
     #[must_use]
     pub fn new(home: Home, program: PathBuf) -> Self {
-        Self { home, program, root: nix::unistd::geteuid().is_root() }
+        Self { home, program, root: nix::unistd::geteuid().is_root(), proxy: tokio::sync::Mutex::default() }
     }
 
     /// Whether each environment gets an OS user of its own: where Ambit runs as root.

@@ -20,6 +20,10 @@ pub(crate) fn cannot(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Failu
     move |error| failed(format!("cannot {what} {}", path.display()), &error)
 }
 
+pub(crate) fn record_failure(error: ambit_keeper::RecordError) -> Failure {
+    Failure::from_error(FailureKind::Machine, &error)
+}
+
 pub(crate) fn internal(error: impl Display) -> Failure {
     Failure::new(FailureKind::Internal, error.to_string())
 }
