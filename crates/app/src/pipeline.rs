@@ -9,12 +9,11 @@ use std::{
 };
 
 use ambit_domain::{
-    Actor, Announcement, Commit, Deployment, DeploymentState, EnvironmentId, EnvironmentRecord, Failure, FailureKind,
-    Wanted,
+    Actor, Commit, Deployment, DeploymentState, EnvironmentId, EnvironmentRecord, Failure, FailureKind, Wanted,
     audit::Note,
     deployment::{StepName, StepState, Trigger},
     ids::DeploymentId,
-    spec::{Freeze, Kind, Occasion, Policy, ProjectName},
+    spec::{Freeze, Policy, ProjectName},
 };
 use ambit_source::git::Repository;
 use ambit_store::Sources;
@@ -303,8 +302,6 @@ impl Ambit {
                 self.save(&deployment)?;
                 if deployment.state == DeploymentState::Waiting {
                     self.note_quietly(about(&deployment, "deployment.waiting"));
-                    let next = format!("ambit approve {} --reason \"…\"", deployment.number);
-                    self.tell_people(Occasion::Waiting, &deployment, Some(next));
                 }
                 Ok(())
             }
@@ -451,18 +448,6 @@ impl Ambit {
         if let Trigger::Recovery { from, .. } = &deployment.trigger {
             self.rolled_back(*from)?;
         }
-        let (event, next) = if deployment.trigger.goes_back() {
-            (Occasion::RolledBack, None)
-        } else {
-            (Occasion::Deployed, Some(format!("ambit rollback {}", deployment.environment.environment)))
-        };
-        if deployment.trigger != Trigger::Up {
-            self.tell_people(event, &deployment, next);
-            if scope.environment.kind == Kind::Staging && !deployment.trigger.goes_back() {
-                let next = format!("ambit qa approve -e {} \"…\"", deployment.environment.environment);
-                self.tell_people(Occasion::TestBuild, &deployment, Some(next));
-            }
-        }
         self.prune(&scope.id, &self.policy_in_force(&scope.id, &scope.environment.policy));
         self.wake(&scope.id);
         Ok(())
@@ -488,7 +473,6 @@ impl Ambit {
         deployment.failure = Some(failure.clone());
         self.save(&deployment)?;
         self.note_quietly(about(&deployment, "deployment.failed").about("why", failure.message.as_str()));
-        self.tell_people(Occasion::Failed, &deployment, Some(format!("ambit deployment show {}", deployment.number)));
         if switched && recoverable.is_some() && !deployment.trigger.goes_back() {
             self.recover(&deployment)?;
         }
@@ -528,13 +512,6 @@ impl Ambit {
         self.note_quietly(note.about("why", failure.message.as_str()).about("what", what));
         deployment.failure = Some(failure);
         self.save(&deployment)?;
-        if !cancelled {
-            self.tell_people(
-                Occasion::Failed,
-                &deployment,
-                Some(format!("ambit deployment show {}", deployment.number)),
-            );
-        }
         self.wake(&deployment.environment);
         Ok(())
     }
@@ -606,22 +583,6 @@ fn blank(
         restore_point: None,
         steps: Vec::new(),
         work: None,
-    }
-}
-
-impl Ambit {
-    /// Tells people what happened to a deployment.
-    pub(crate) fn tell_people(&self, event: Occasion, deployment: &Deployment, next: Option<String>) {
-        let commit = deployment.commit.as_ref();
-        let announcement = Announcement {
-            commit: commit.map(|c| c.id.clone()),
-            subject: commit.map(|c| c.subject.clone()),
-            author: commit.map(|c| c.author.clone()),
-            reason: deployment.failure.as_ref().map(|f| f.message.clone()).or_else(|| deployment.reason.clone()),
-            next,
-            ..Announcement::new(event, deployment.number, deployment.version.clone())
-        };
-        self.announce(&deployment.environment, announcement);
     }
 }
 

@@ -26,9 +26,9 @@ impl Ambit {
         let folder = self.home.proxy();
         let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);
         RoutingTable::new(routes).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
-        ambit_proxy::client::reload(&folder).await.map_err(|e| {
-            failed(&e).hint(format!("what the proxy says: {}", self.host.proxy_log().display()))
-        })?;
+        ambit_proxy::client::reload(&folder)
+            .await
+            .map_err(|e| failed(&e).hint(format!("what the proxy says: {}", self.host.proxy_log().display())))?;
         self.keeping.changed.notify_one();
         Ok(())
     }

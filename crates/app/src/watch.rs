@@ -174,8 +174,6 @@ impl Ambit {
         deployment.failure = Some(failure.clone());
         self.save(&deployment)?;
         self.note_quietly(about(&deployment, "deployment.failed").about("why", failure.message.as_str()));
-        let next = format!("ambit deployment show {}", deployment.number);
-        self.tell_people(ambit_domain::spec::Occasion::Failed, &deployment, Some(next));
         match self.recover(&deployment) {
             Ok(back) => {
                 progress.notice("watch", format!("going back to {} by deployment {}", back.version, back.number))
