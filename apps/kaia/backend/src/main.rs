@@ -7,6 +7,8 @@ mod error;
 mod events;
 mod health;
 mod seed;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::{process::ExitCode, sync::Arc};
@@ -52,14 +54,21 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(config: Config, database: PgPool) -> Result<(), Box<dyn std::error::Error>> {
     let cache = redis::Client::open(config.redis_url.as_str())?.get_connection_manager().await?;
-    let origins: Vec<HeaderValue> = config.cors_origins.iter().filter_map(|o| o.parse().ok()).collect();
+    let address = (config.host.clone(), config.port);
+    let routes = routes(Kaia { config, database, cache, hashing: tokio::sync::Semaphore::new(2) });
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    axum::serve(listener, routes).with_graceful_shutdown(stop()).await?;
+    Ok(())
+}
+
+fn routes(kaia: Kaia) -> Router {
+    let origins: Vec<HeaderValue> = kaia.config.cors_origins.iter().filter_map(|o| o.parse().ok()).collect();
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
-    let address = (config.host.clone(), config.port);
-    let kaia = Arc::new(Kaia { config, database, cache, hashing: tokio::sync::Semaphore::new(2) });
-    let routes = Router::new()
+    Router::new()
         .route("/", get(health::about))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
@@ -70,11 +79,7 @@ async fn serve(config: Config, database: PgPool) -> Result<(), Box<dyn std::erro
         .route("/events/{id}", get(events::show).patch(events::change).delete(events::delete))
         .layer(axum::extract::DefaultBodyLimit::max(64 * 1024))
         .layer(cors)
-        .with_state(kaia);
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    println!("listening on {}", listener.local_addr()?);
-    axum::serve(listener, routes).with_graceful_shutdown(stop()).await?;
-    Ok(())
+        .with_state(Arc::new(kaia))
 }
 
 async fn stop() {
