@@ -46,6 +46,7 @@ mod supervise;
 mod telling;
 mod test_bed;
 mod up;
+mod upgrade;
 mod variables;
 mod watch;
 
@@ -71,4 +72,5 @@ pub use restore_points::{LoadRestorePoint, MakeRestorePoint};
 pub use rollback::{Rollback, RollbackPreview};
 pub use status::{EnvironmentStatus, ServiceStatus, Status};
 pub use up::{EnvironmentReport, Up, UpReport};
+pub use upgrade::{ProxyUpgrade, Upgrade, UpgradeReport};
 pub use variables::{Shown, View};

@@ -328,6 +328,16 @@ pub(crate) enum Command {
     /// Look after the certificates that the proxy serves.
     #[command(subcommand)]
     Certificate(CertificateCommand),
+    /// Make everything that runs this program: the daemon, the proxy, the keepers. Nothing that they look after is
+    /// interrupted.
+    #[command(
+        after_help = "Examples:\n  ambit upgrade           # after a newer ambit was installed\n  ambit upgrade --force   # also what is of this program already"
+    )]
+    Upgrade {
+        /// Also what is of this program already.
+        #[arg(long)]
+        force: bool,
+    },
     /// Print the version.
     #[command(after_help = "Examples:\n  ambit version\n  ambit version --json")]
     Version,

@@ -29,6 +29,7 @@ mod run;
 mod secret;
 mod status;
 mod up;
+mod upgrade;
 mod url;
 
 use std::process::ExitCode;
@@ -103,6 +104,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Secret(command) => secret::run(&folder()?, command, json),
         Command::Certificate(command) => certificate::run(command, json),
+        Command::Upgrade { force } => wait(upgrade::run(force, json)),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             if json {

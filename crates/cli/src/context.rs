@@ -169,17 +169,36 @@ pub(crate) fn program_mark() -> String {
     metadata.map_or_else(|_| "unknown".to_owned(), |m| format!("{}-{}-{}", m.dev(), m.ino(), m.mtime()))
 }
 
+/// What there was when a daemon was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DaemonWas {
+    /// One of this build, which stays.
+    Current,
+    /// One that was replaced.
+    Replaced,
+    /// None.
+    Missing,
+}
+
 /// The daemon, started where it is not there, replaced where it is of another build.
 pub(crate) async fn daemon() -> Result<Client, Failure> {
+    Ok(current_daemon(false).await?.0)
+}
+
+/// The daemon, replaced also where it is of this build if that is forced.
+pub(crate) async fn current_daemon(force: bool) -> Result<(Client, DaemonWas), Failure> {
     let home = home()?;
     // Refuses a state folder that cannot be used, in words, before a daemon would in its log.
     drop(ambit()?);
     let client = Client::new(&home);
-    match client.health().await {
-        Ok(health) if health.program == program_mark() => return Ok(client),
-        Ok(_) => stop(&client).await?,
-        Err(_) => {}
-    }
+    let was = match client.health().await {
+        Ok(health) if health.program == program_mark() && !force => return Ok((client, DaemonWas::Current)),
+        Ok(_) => {
+            stop(&client).await?;
+            DaemonWas::Replaced
+        }
+        Err(_) => DaemonWas::Missing,
+    };
     let log = home.logs().join("daemon.log");
     let record = home.run();
     for folder in [home.logs(), record] {
@@ -191,7 +210,7 @@ pub(crate) async fn daemon() -> Result<Client, Failure> {
     ambit_keeper::client::spawn_apart(&program, &["daemon"], &log)
         .map_err(|e| Failure::new(FailureKind::Machine, "the daemon cannot be started").because(e.to_string()))?;
     if wait(|| async { client.health().await.is_ok() }).await {
-        return Ok(client);
+        return Ok((client, was));
     }
     let said = fs::read_to_string(&log).unwrap_or_default();
     let last: Vec<&str> = said.lines().rev().take(5).collect();

@@ -11,7 +11,7 @@ use std::{
 
 use ambit_app::{
     AddCertificate, Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress,
-    Promote, QaSay, RemoveCertificate, Rollback, TryNotifications, Up, Waive,
+    Promote, QaSay, RemoveCertificate, Rollback, TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -139,6 +139,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/listen-tls", post(listen_tls))
         .route("/v1/certificates/add", post(add_certificate))
         .route("/v1/certificates/remove", post(remove_certificate))
+        .route("/v1/upgrade", post(upgrade))
         .route("/v1/stop", post(stop))
         .with_state(daemon);
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
@@ -284,6 +285,12 @@ async fn add_certificate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Resp
 async fn remove_certificate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: RemoveCertificate, _| {
         Box::pin(async move { daemon.ambit.remove_certificate(&request).await })
+    })
+}
+
+async fn upgrade(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Upgrade, progress| {
+        Box::pin(async move { daemon.ambit.upgrade(&request, &progress).await })
     })
 }
 
