@@ -13,7 +13,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,6 +30,10 @@ use tokio::{
     net::TcpStream,
     task::JoinSet,
     time::{Instant, sleep},
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
 /// A proxy's process; killed with the test, however the test ends.
@@ -260,6 +264,75 @@ async fn nothing_fails_while_one_proxy_after_the_other_takes_over() {
     assert_eq!(last.has_ended(), None);
     assert_eq!(machine.sockets(), [format!("proxy.{}.sock", last.id()), "proxy.sock".to_owned()]);
     assert_eq!(lock::holder(machine.path()).unwrap().unwrap().pid, last.id());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_fails_over_tls_either() {
+    let one = App::named("done").await;
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
+    let pem = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
+    ambit_proxy::certificates::store(folder.path(), "a.test", pem.as_bytes()).unwrap();
+    RoutingTable::new(vec![app("a.test", &[one.address])]).store(&folder.path().join("routes.json")).unwrap();
+    let mut first = Process::start(folder.path(), &["2", "127.0.0.1:0", "tls:127.0.0.1:0"]);
+    let health = serving(folder.path(), first.id()).await;
+    let (plain, tls) = (health.listen[0], health.listen_tls[0]);
+
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let (stop, so_far) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut clients = JoinSet::new();
+    for n in 0..6 {
+        let (stop, so_far, connector) = (Arc::clone(&stop), Arc::clone(&so_far), connector.clone());
+        clients.spawn(async move {
+            let connect = || async {
+                let socket = TcpStream::connect(tls).await.unwrap();
+                connector.connect(ServerName::try_from("a.test").unwrap(), socket).await.unwrap()
+            };
+            let mut stream = connect().await;
+            let mut answered = 0;
+            while !stop.load(Ordering::Relaxed) {
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"done") {
+                    let read = stream.read_buf(&mut answer).await.unwrap();
+                    let told = String::from_utf8_lossy(&answer);
+                    assert!(read > 0 && told.starts_with("HTTP/1.1 200"), "{told:?} after {answered}");
+                }
+                answered += 1;
+                so_far.fetch_add(1, Ordering::Relaxed);
+                let head = String::from_utf8_lossy(&answer).to_lowercase();
+                if n % 2 == 0 || is_last(&head) {
+                    stream = connect().await;
+                }
+            }
+            answered
+        });
+    }
+    let (plain, tls) = (plain.to_string(), format!("tls:{tls}"));
+    let mut others = Vec::new();
+    for threads in ["2", "1", "3", "2"] {
+        let next = Process::start(folder.path(), &[threads, "--take-over", &plain, &tls]);
+        serving(folder.path(), next.id()).await;
+        others.push(next);
+        let before = so_far.load(Ordering::Relaxed);
+        while so_far.load(Ordering::Relaxed) < before + 60 {
+            assert!(clients.try_join_next().is_none(), "a client failed");
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let _last = others.pop();
+    first.ends().await;
+    for other in &mut others {
+        other.ends().await;
+    }
+    assert!(answered(clients, &stop).await >= 240);
 }
 
 #[tokio::test(flavor = "multi_thread")]
