@@ -102,6 +102,25 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Another repository did not give its commits.
+    #[error("`{reference}` cannot be fetched from {from}")]
+    Fetch {
+        /// The reference.
+        reference: String,
+        /// The repository.
+        from: String,
+        /// Why.
+        #[source]
+        said: Output,
+    },
+    /// A place that commits are not fetched from.
+    #[error("commits cannot be fetched from `{place}`: {why}")]
+    Place {
+        /// The place.
+        place: String,
+        /// Why.
+        why: String,
+    },
     /// The file system refused.
     #[error("cannot use {path}")]
     Io {
@@ -148,6 +167,10 @@ impl Error {
                 Some(format!("say which one it is: `run = \"exec bin/{first}\"` in [services.{service}]"))
             }
             Self::Build { log, .. } | Self::Tests { log, .. } => Some(format!("its whole output: {}", log.display())),
+            Self::Fetch { .. } => {
+                Some("git ls-remote, as the user that the daemon runs as, shows whether it is let in".into())
+            }
+            Self::Place { .. } => Some("write https://HOST/PATH, ssh://USER@HOST/PATH or an absolute path".into()),
             Self::Io { source, .. } if crate::files::is_disk_full(source) => {
                 Some("the disk is full: free some space (df -h) and repeat the command".into())
             }

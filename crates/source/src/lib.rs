@@ -15,12 +15,14 @@ pub mod init;
 pub mod migrations;
 mod node;
 mod python;
+pub mod remote;
 mod rust;
 pub mod sites;
 mod test_output;
 mod toolchain;
 mod version;
-pub use version::matches;
+pub use ambit_domain::glob::matches;
+pub use version::compare as compare_versions;
 pub mod working_tree;
 
 pub use error::Error;

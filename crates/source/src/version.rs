@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 /// Compares two tags as versions: `v1.9.0` < `v1.10.0-rc.1` < `v1.10.0`.
-pub(crate) fn compare(a: &str, b: &str) -> Ordering {
+#[must_use]
+pub fn compare(a: &str, b: &str) -> Ordering {
     let (a_main, a_pre) = split(a);
     let (b_main, b_pre) = split(b);
     natural(a_main, b_main).then_with(|| match (a_pre, b_pre) {
@@ -47,64 +48,6 @@ fn natural(mut a: &str, mut b: &str) -> Ordering {
     }
 }
 
-/// Whether a name matches a glob of `*`, `?` and `[…]`, as git matches tags: `*` also matches slashes.
-pub fn matches(pattern: &str, name: &str) -> bool {
-    globset_like(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
-}
-
-fn globset_like(pattern: &[char], name: &[char]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    // Where to go on when the text after the last `*` did not match: one character further.
-    let mut retry: Option<(usize, usize)> = None;
-    while n < name.len() {
-        let step = match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p + 1, n + 1));
-                p += 1;
-                continue;
-            }
-            Some('?') => Some(1),
-            Some('[') => class(&pattern[p..], name[n]),
-            Some(c) if *c == name[n] => Some(1),
-            _ => None,
-        };
-        match (step, retry) {
-            (Some(length), _) => {
-                p += length;
-                n += 1;
-            }
-            (None, Some((after_star, next))) => {
-                retry = Some((after_star, next + 1));
-                p = after_star;
-                n = next;
-            }
-            (None, None) => return false,
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// The length of the class at the start of `pattern` when it takes `c`; `None` when it does not or is not a class.
-fn class(pattern: &[char], c: char) -> Option<usize> {
-    let end = 2 + pattern.get(2..)?.iter().position(|c| *c == ']')?;
-    let (negated, set) = match pattern[1] {
-        '!' | '^' => (true, &pattern[2..end]),
-        _ => (false, &pattern[1..end]),
-    };
-    let mut found = false;
-    let mut at = 0;
-    while at < set.len() {
-        if at + 2 < set.len() && set[at + 1] == '-' {
-            found |= (set[at]..=set[at + 2]).contains(&c);
-            at += 3;
-        } else {
-            found |= set[at] == c;
-            at += 1;
-        }
-    }
-    (found != negated).then_some(end + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,25 +59,11 @@ mod tests {
         assert_eq!(tags, ["v0.1", "v1.9.0", "v1.10.0-beta", "v1.10.0-rc.2", "v1.10.0-rc.10", "v1.10.0"]);
     }
 
-    #[test]
-    fn globs_match_as_git_matches_tags() {
-        assert!(matches("v*", "v1.2.0"));
-        assert!(matches("*", "release/1"));
-        assert!(matches("v[0-9].?", "v1.2"));
-        assert!(matches("v[!a-z]*", "v1"));
-        assert!(!matches("v[0-9]*", "vx"));
-        assert!(!matches("v?", "v"));
-        assert!(!matches("v", "v1"));
-        assert!(matches("*a*b*", "xxaxxbxx"));
-    }
-
     proptest::proptest! {
         #[test]
         fn the_order_is_total_and_nothing_panics(a in "\\PC{0,12}", b in "\\PC{0,12}", c in "[v0-9.-]{0,8}") {
             proptest::prop_assert_eq!(compare(&a, &b), compare(&b, &a).reverse());
             proptest::prop_assert_eq!(compare(&a, &c), compare(&c, &a).reverse());
-            let _ = matches(&a, &b);
-            let _ = matches(&c, &a);
         }
     }
 }
