@@ -20,6 +20,8 @@ pub struct Project {
     pub name: ProjectName,
     /// The public domain that `@` stands for, where there is one.
     pub domain: Option<String>,
+    /// OWNER/NAME of its repository at GitHub, where one is declared.
+    pub repository: Option<String>,
     /// The environments, in the order of the file, each complete.
     pub environments: IndexMap<EnvironmentName, Environment>,
     /// Where the certificates of its public hosts come from, where it says so.

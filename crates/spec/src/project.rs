@@ -91,8 +91,10 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
         }
     }
     only_tables(reader, root);
+    let repository = root.get("providers").and_then(|p| p.get("github")).and_then(|g| g.get("repository"));
+    let repository = repository.filter(|node| node.table().is_none()).and_then(|n| reader.words(n, "repository"));
     let acme = tls::read(reader, root);
-    Some(Project { name: name.unwrap_or(read_as), domain, environments, acme })
+    Some(Project { name: name.unwrap_or(read_as), domain, repository, environments, acme })
 }
 
 fn only_tables(reader: &mut Reader, root: &Node) {

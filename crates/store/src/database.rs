@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     crate::deployments::MIGRATION,
     audit::TABLE,
     outbox::TABLES,
+    crate::intake::MIGRATION,
 ];
 
 /// Why something could not be remembered or recalled.

@@ -8,6 +8,7 @@ mod audit_heads;
 mod database;
 mod deployments;
 mod format;
+mod intake;
 mod outbox;
 
 pub use audit::AuditFilter;
@@ -15,3 +16,4 @@ pub use audit_heads::AuditHeads;
 pub use database::{Store, StoreError};
 pub use deployments::Sources;
 pub use format::{FORMAT, FormatError, claim};
+pub use intake::{PendingDelivery, Webhook};
