@@ -45,6 +45,8 @@ pub struct Ambit {
     pub(crate) announced: tokio::sync::Notify,
     pub(crate) routing: tokio::sync::Mutex<()>,
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
+    pub(crate) receiving: tokio::sync::Mutex<()>,
+    pub(crate) delivered: tokio::sync::Notify,
     pub(crate) building: tokio::sync::Semaphore,
     pub(crate) keeping: crate::certificates::Keeping,
 }
@@ -69,6 +71,8 @@ impl Ambit {
             announced: tokio::sync::Notify::new(),
             routing: tokio::sync::Mutex::default(),
             keeping_commits: tokio::sync::Mutex::default(),
+            receiving: tokio::sync::Mutex::default(),
+            delivered: tokio::sync::Notify::new(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
             keeping: crate::certificates::Keeping::default(),

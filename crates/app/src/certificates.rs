@@ -256,11 +256,14 @@ impl Ambit {
     /// Hosts of what runs that others than this machine can reach, with their projects.
     pub(crate) fn public_hosts(&self) -> Result<BTreeMap<String, ProjectName>, Failure> {
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
+        let webhooks = self.store.webhooks().map_err(|e| store_failure(&e))?;
+        let told = webhooks.iter().flat_map(|w| w.hosts.iter().map(move |host| (host, &w.project)));
         Ok(environments
             .iter()
             .filter(|(_, record)| record.wanted == Wanted::Running)
             .flat_map(|(id, record)| record.services.iter().map(move |service| (id, service)))
             .flat_map(|(id, service)| service.urls.iter().map(move |url| (&url.host, &id.project)))
+            .chain(told)
             .filter(|(host, _)| is_public(host))
             .map(|(host, project)| (host.clone(), project.clone()))
             .collect())

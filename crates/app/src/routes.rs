@@ -22,6 +22,7 @@ impl Ambit {
             .iter()
             .filter(|(_, record)| record.wanted == Wanted::Running)
             .flat_map(|(id, record)| routes(id, record, &secured))
+            .chain(self.webhook_routes(&secured)?)
             .collect();
         let folder = self.home.proxy();
         let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);

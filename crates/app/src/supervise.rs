@@ -26,7 +26,8 @@ impl Ambit {
     /// At the start of the daemon: environments that should run are served by the proxy as they are recorded.
     pub async fn resume(&self) -> Result<(), Failure> {
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
-        if environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {
+        let told = !self.store.webhooks().map_err(|e| store_failure(&e))?.is_empty();
+        if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {
             self.provider.revive();
             self.start_proxy().await?;
             self.publish_routes().await?;

@@ -122,7 +122,7 @@ impl Ambit {
     }
 
     /// What the machine's other projects forbid.
-    fn check_machine(&self, declaration: &Declaration) -> Result<(), Failure> {
+    pub(crate) fn check_machine(&self, declaration: &Declaration) -> Result<(), Failure> {
         let project = &declaration.project.name;
         let before = self.store.project_folder(project).map_err(|e| store_failure(&e))?;
         if let Some(before) = before.filter(|b| !same_folder(b, &declaration.folder) && b.join("ambit.toml").exists()) {

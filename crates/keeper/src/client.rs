@@ -1,6 +1,7 @@
 //! What others do with a record: write what to hold, start a keeper, ask how it stands, stop it, read its log.
 
 use std::{
+    env,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     os::unix::{
@@ -83,10 +84,16 @@ pub fn spawn(program: &Path, folder: &Path) -> io::Result<()> {
     detach(command, &folder.join("keeper.log"))
 }
 
-/// Starts the program in the background with this process's environment: a session of its own, its messages in a log.
-pub fn spawn_apart(program: &Path, arguments: &[&str], log: &Path) -> io::Result<()> {
+/// Starts the program in the background with this process's environment, but for the variables that begin with one of
+/// `without`: a session of its own, its messages in a log.
+pub fn spawn_apart(program: &Path, arguments: &[&str], without: &[&str], log: &Path) -> io::Result<()> {
     let mut command = Command::new(program);
     command.args(arguments);
+    for (name, _) in env::vars_os() {
+        if without.iter().any(|begin| name.as_encoded_bytes().starts_with(begin.as_bytes())) {
+            command.env_remove(name);
+        }
+    }
     detach(command, log)
 }
 
