@@ -338,6 +338,15 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Deploy by `git push`.
+    #[command(subcommand, after_help = "Example:\n  ambit remote add && git push ambit develop")]
+    Remote(RemoteCommand),
+    /// Let others push and approve over SSH.
+    #[command(subcommand, after_help = "Example:\n  ambit ssh key add --name ana@kaia.ai --write < ana.pub")]
+    Ssh(SshCommand),
+    /// Deploy what GitHub tells of.
+    #[command(subcommand, after_help = "Example:\n  ambit webhook add github")]
+    Webhook(WebhookCommand),
     /// Print the version.
     #[command(after_help = "Examples:\n  ambit version\n  ambit version --json")]
     Version,
@@ -361,6 +370,12 @@ pub(crate) enum Command {
         user: Option<String>,
         #[arg(long)]
         take_over: bool,
+    },
+    #[command(hide = true)]
+    Hook {
+        #[arg(value_enum)]
+        name: HookName,
+        project: String,
     },
     #[command(hide = true)]
     Keeper { record: PathBuf },
@@ -561,4 +576,85 @@ pub(crate) enum RestorePointCommand {
         #[arg(long, value_name = "NAME")]
         confirm: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RemoteCommand {
+    /// Make the repository that deploys what is pushed to it, and a remote that leads there.
+    #[command(after_help = "Examples:\n  ambit remote add\n  ambit remote add --name server")]
+    Add {
+        /// What the remote is called here.
+        #[arg(long, default_value = "ambit")]
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SshCommand {
+    /// The keys that come in.
+    #[command(subcommand, after_help = "Example:\n  ambit ssh key add --name ana@kaia.ai --write < ana.pub")]
+    Key(SshKeyCommand),
+    /// What sshd runs for a key.
+    #[command(hide = true)]
+    Serve {
+        #[arg(long = "as")]
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SshKeyCommand {
+    /// Print the line of authorized_keys that lets a public key, read from standard input, push and approve.
+    #[command(
+        after_help = "Examples:\n  ambit ssh key add --name ana@kaia.ai < ana.pub\n  ambit ssh key add --name ana@kaia.ai --write < ana.pub"
+    )]
+    Add {
+        /// Who comes in by it: the actor of what is pushed and approved.
+        #[arg(long)]
+        name: String,
+        /// Add it to ~/.ssh/authorized_keys.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Listen to a repository, and show what to enter there.
+    #[command(
+        after_help = "Examples:\n  ambit webhook add github\n  ambit webhook add github --fetch git@github.com:kaia/kaia.git"
+    )]
+    Add {
+        /// Who tells.
+        #[arg(value_enum)]
+        from: Teller,
+        /// Where commits are fetched from: https, ssh or an absolute path.
+        #[arg(long, value_name = "URL")]
+        fetch: Option<String>,
+    },
+    /// Show whom this machine listens to.
+    #[command(after_help = "Example:\n  ambit webhook list")]
+    List,
+    /// Make another secret; the one before is refused from then on.
+    #[command(after_help = "Example:\n  ambit webhook rotate")]
+    Rotate,
+    /// Listen no more.
+    #[command(after_help = "Example:\n  ambit webhook remove")]
+    Remove,
+}
+
+/// Who tells of changes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Teller {
+    /// GitHub.
+    Github,
+}
+
+/// The hooks of the repository that is pushed to.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HookName {
+    /// Before anything is taken in.
+    PreReceive,
+    /// Afterwards.
+    PostReceive,
 }

@@ -13,6 +13,7 @@ mod diff;
 mod down;
 mod env;
 mod gates;
+mod hook;
 mod init;
 mod jobs;
 mod log;
@@ -23,20 +24,25 @@ mod plan;
 mod proxy;
 mod qa;
 mod releases;
+mod remote;
 mod restore_point;
 mod rollback;
 mod run;
 mod secret;
+mod ssh;
 mod status;
 mod up;
 mod upgrade;
 mod url;
+mod webhook;
 
 use std::process::ExitCode;
 
 use ambit_domain::{Failure, FailureKind};
 
-use crate::arguments::{Arguments, Command, DeploymentCommand, NotificationsCommand};
+use crate::arguments::{
+    Arguments, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand, SshKeyCommand,
+};
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { json, directory, command } = arguments;
@@ -105,6 +111,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Secret(command) => secret::run(&folder()?, command, json),
         Command::Certificate(command) => certificate::run(command, json),
         Command::Upgrade { force } => wait(upgrade::run(force, json)),
+        Command::Remote(RemoteCommand::Add { name }) => wait(remote::add(&folder()?, name, json)),
+        Command::Ssh(SshCommand::Key(SshKeyCommand::Add { name, write })) => {
+            ssh::add_key(folder().ok().as_deref(), &name, write, json)
+        }
+        Command::Ssh(SshCommand::Serve { name }) => ssh::serve(&name),
+        Command::Webhook(command) => wait(webhook::run(&folder()?, command, json)),
+        Command::Hook { name, project } => wait(hook::run(name, &project)),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             if json {

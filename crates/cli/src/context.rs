@@ -112,13 +112,30 @@ pub(crate) fn project(folder: &Path) -> Result<ProjectName, Failure> {
     })
 }
 
+/// The OS user that commands run as.
+pub(crate) fn os_user() -> String {
+    let uid = nix::unistd::geteuid();
+    nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |u| u.name)
+}
+
+/// What this machine calls itself.
+pub(crate) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}
+
 /// Who types: AMBIT_USER, else the address that git has for commits in the project, else the OS user.
 pub(crate) fn actor(folder: &Path) -> Actor {
     let uid = nix::unistd::geteuid();
     let chosen = std::env::var("AMBIT_USER").ok().filter(|v| !v.trim().is_empty());
     let user = || nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
     let who = chosen.or_else(|| ambit_source::git::user_email(folder)).or_else(user);
-    Actor::cli(&who.unwrap_or_else(|| uid.to_string()), uid.as_raw())
+    let who = who.unwrap_or_else(|| uid.to_string());
+    match std::env::var("AMBIT_FROM") {
+        // Said by `ssh serve`, whose caller has no say in its environment.
+        Ok(from) if from == "ssh" => Actor::new(&who, "ssh"),
+        _ => Actor::cli(&who, uid.as_raw()),
+    }
 }
 
 pub(crate) fn declaration(folder: &Path) -> Result<Declaration, Failure> {
@@ -207,7 +224,9 @@ pub(crate) async fn current_daemon(force: bool) -> Result<(Client, DaemonWas), F
             .map_err(|e| unreadable(&folder, &e))?;
     }
     let program = surroundings()?.program;
-    ambit_keeper::client::spawn_apart(&program, &["daemon"], &log)
+    // A daemon that a push starts is not a part of it: it must not take the hook's repository (githooks(5)) for its own,
+    // nor whoever pushed for whom it works.
+    ambit_keeper::client::spawn_apart(&program, &["daemon"], &["GIT_", "SSH_", "AMBIT_USER", "AMBIT_FROM"], &log)
         .map_err(|e| Failure::new(FailureKind::Machine, "the daemon cannot be started").because(e.to_string()))?;
     if wait(|| async { client.health().await.is_ok() }).await {
         return Ok((client, was));

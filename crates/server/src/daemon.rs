@@ -10,8 +10,9 @@ use std::{
 };
 
 use ambit_app::{
-    AddCertificate, Ambit, Decide, Deploy, Destroy, Down, LoadRestorePoint, MakeRestorePoint, Migrate, Progress,
-    Promote, QaSay, RemoveCertificate, Rollback, TryNotifications, Up, Upgrade, Waive,
+    AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, Decide, Deploy, Destroy, Down, LoadRestorePoint,
+    MakeRestorePoint, Migrate, Progress, Promote, QaSay, Received, RemoveCertificate, Rollback, TryNotifications, Up, Upgrade,
+    Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -65,6 +66,7 @@ struct Daemon {
     ambit: Arc<Ambit>,
     health: Health,
     stop: Notify,
+    webhooks: crate::github::Listener,
 }
 
 /// Runs until it is told to stop. What it looks after goes on without it.
@@ -94,10 +96,17 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
                 .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
         },
         stop: Notify::new(),
+        webhooks: crate::github::Listener::default(),
     });
     tracing::info!(pid = daemon.health.pid, "ready");
     if let Err(failure) = daemon.ambit.resume().await {
         tracing::error!(causes = ?failure.causes, "what ran before could not be resumed: {failure}");
+    }
+    if let Err(failure) = daemon.ambit.refresh_hooks() {
+        tracing::error!(causes = ?failure.causes, "the hooks of remotes are not up to date: {failure}");
+    }
+    if let Err(failure) = daemon.webhooks.adjust(&daemon.ambit).await {
+        tracing::error!(causes = ?failure.causes, "webhooks are not listened to: {failure}");
     }
     let stopping = {
         let daemon = Arc::clone(&daemon);
@@ -115,6 +124,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     };
     let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
     let jobs = tokio::spawn(Arc::clone(&daemon.ambit).run_jobs());
+    let told = tokio::spawn(Arc::clone(&daemon.ambit).run_deliveries());
     let delivering = {
         let daemon = Arc::clone(&daemon);
         tokio::spawn(async move { daemon.ambit.deliver().await })
@@ -139,14 +149,25 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/listen-tls", post(listen_tls))
         .route("/v1/certificates/add", post(add_certificate))
         .route("/v1/certificates/remove", post(remove_certificate))
+<<<<<<< HEAD
         .route("/v1/upgrade", post(upgrade))
+=======
+        .route("/v1/received", post(received))
+        .route("/v1/remote/add", post(add_remote))
+        .route("/v1/webhook/add", post(add_webhook))
+        .route("/v1/webhook/rotate", post(rotate_webhook))
+        .route("/v1/webhook/remove", post(remove_webhook))
+>>>>>>> 5d8f57d (remote, ssh, webhook: push to the daemon, approve under the name of a key, listen to GitHub)
         .route("/v1/stop", post(stop))
-        .with_state(daemon);
+        .with_state(Arc::clone(&daemon));
+    let listening = daemon;
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
     looking_after.abort();
     pipelines.abort();
     jobs.abort();
     delivering.abort();
+    told.abort();
+    listening.webhooks.end().await;
     tracing::info!("stopped");
     served.map_err(at(path))
 }
@@ -288,9 +309,44 @@ async fn remove_certificate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> R
     })
 }
 
+<<<<<<< HEAD
 async fn upgrade(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Upgrade, progress| {
         Box::pin(async move { daemon.ambit.upgrade(&request, &progress).await })
+=======
+async fn received(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Received, _| Box::pin(async move { daemon.ambit.received(&request).await }))
+}
+
+async fn add_remote(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: AddRemote, _| {
+        Box::pin(async move { daemon.ambit.add_remote(&request).await })
+    })
+}
+
+async fn add_webhook(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: AddWebhook, progress| {
+        Box::pin(async move {
+            let added = daemon.ambit.add_webhook(&request, &progress).await?;
+            daemon.webhooks.adjust(&daemon.ambit).await?;
+            Ok(added)
+        })
+    })
+}
+
+async fn rotate_webhook(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: ChangeWebhook, _| {
+        Box::pin(async move { daemon.ambit.rotate_webhook(&request) })
+    })
+}
+
+async fn remove_webhook(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: ChangeWebhook, _| {
+        Box::pin(async move {
+            daemon.ambit.remove_webhook(&request).await?;
+            daemon.webhooks.adjust(&daemon.ambit).await
+        })
+>>>>>>> 5d8f57d (remote, ssh, webhook: push to the daemon, approve under the name of a key, listen to GitHub)
     })
 }
 
