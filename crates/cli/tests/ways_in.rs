@@ -1,7 +1,7 @@
 //! The ways in: a push to the remote, a key over SSH, what GitHub tells. With real git, a real sshd and the published
 //! payloads.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may panic, and says where it is skipped.
 
 mod support;
 

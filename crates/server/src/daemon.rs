@@ -11,8 +11,8 @@ use std::{
 
 use ambit_app::{
     AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, Decide, Deploy, Destroy, Down, LoadRestorePoint,
-    MakeRestorePoint, Migrate, Progress, Promote, QaSay, Received, RemoveCertificate, Rollback, TryNotifications, Up, Upgrade,
-    Waive,
+    MakeRestorePoint, Migrate, Progress, Promote, QaSay, Received, RemoveCertificate, Rollback, TryNotifications, Up,
+    Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -149,15 +149,12 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/listen-tls", post(listen_tls))
         .route("/v1/certificates/add", post(add_certificate))
         .route("/v1/certificates/remove", post(remove_certificate))
-<<<<<<< HEAD
         .route("/v1/upgrade", post(upgrade))
-=======
         .route("/v1/received", post(received))
         .route("/v1/remote/add", post(add_remote))
         .route("/v1/webhook/add", post(add_webhook))
         .route("/v1/webhook/rotate", post(rotate_webhook))
         .route("/v1/webhook/remove", post(remove_webhook))
->>>>>>> 5d8f57d (remote, ssh, webhook: push to the daemon, approve under the name of a key, listen to GitHub)
         .route("/v1/stop", post(stop))
         .with_state(Arc::clone(&daemon));
     let listening = daemon;
@@ -309,11 +306,12 @@ async fn remove_certificate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> R
     })
 }
 
-<<<<<<< HEAD
 async fn upgrade(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Upgrade, progress| {
         Box::pin(async move { daemon.ambit.upgrade(&request, &progress).await })
-=======
+    })
+}
+
 async fn received(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Received, _| Box::pin(async move { daemon.ambit.received(&request).await }))
 }
@@ -346,7 +344,6 @@ async fn remove_webhook(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Respo
             daemon.ambit.remove_webhook(&request).await?;
             daemon.webhooks.adjust(&daemon.ambit).await
         })
->>>>>>> 5d8f57d (remote, ssh, webhook: push to the daemon, approve under the name of a key, listen to GitHub)
     })
 }
 

@@ -44,16 +44,17 @@ fn version_of(version: &str) -> Option<&str> {
 
 /// Whether a heading names the version and something stands below it.
 fn has_entry(text: &str, version: &str) -> bool {
+    let version = version.to_lowercase();
     let names = |line: &str| {
         let line = line.to_lowercase();
-        let version = version.to_lowercase();
         line.match_indices(&version).any(|(at, _)| {
-            let inside = |c: char| c.is_ascii_alphanumeric() || c == '.';
-            !line[..at].ends_with(|c: char| inside(c) && c != 'v') && {
-                let rest = &line[at + version.len()..];
-                !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    && !(rest.starts_with('.') && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
-            }
+            let before = &line[..at];
+            let after = &line[at + version.len()..];
+            let stuck = before.ends_with(|c: char| c.is_ascii_alphanumeric() && c != 'v') || before.ends_with('.');
+            let digit = |c: char| c.is_ascii_digit();
+            let longer = after.starts_with(|c: char| c.is_ascii_alphanumeric())
+                || after.strip_prefix('.').is_some_and(|rest| rest.starts_with(digit));
+            !stuck && !longer
         })
     };
     let mut lines = text.lines();
