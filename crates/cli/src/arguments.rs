@@ -116,6 +116,7 @@ pub(crate) enum Command {
         following: Following,
     },
     /// Say no to a waiting deployment.
+    #[command(after_help = "Example:\n  ambit reject 41 --reason \"login fails on iOS\"")]
     Reject {
         /// The deployment's number.
         deployment: u64,
@@ -152,6 +153,7 @@ pub(crate) enum Command {
         environment: String,
     },
     /// List deployments.
+    #[command(after_help = "Example:\n  ambit deployments -e prod -n 5")]
     Deployments {
         /// The environment; all where none is named.
         #[arg(short, long = "env")]
@@ -164,8 +166,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Deployment(DeploymentCommand),
     /// List scheduled jobs, when they run next and how they ended.
+    #[command(after_help = "Example:\n  ambit jobs")]
     Jobs,
     /// List releases and where they run.
+    #[command(after_help = "Example:\n  ambit releases")]
     Releases,
     /// Show what one environment runs that another does not.
     #[command(after_help = "Example:\n  ambit diff test prod")]
@@ -189,6 +193,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     RestorePoint(RestorePointCommand),
     /// Show how often, how fast and how well is delivered.
+    #[command(after_help = "Example:\n  ambit delivery --days 90")]
     Delivery {
         /// The environment; production where nothing is said.
         #[arg(short, long = "env")]
@@ -392,6 +397,7 @@ fn address_or_off(text: &str) -> Result<ListenTls, std::net::AddrParseError> {
 #[derive(Subcommand)]
 pub(crate) enum CertificateCommand {
     /// Show the certificates of this machine: from where, until when, and what is wrong.
+    #[command(after_help = "Example:\n  ambit certificate list")]
     List,
     /// Serve a certificate of your own, after a look at it. It is yours to replace before it expires.
     #[command(
@@ -408,6 +414,7 @@ pub(crate) enum CertificateCommand {
         key: PathBuf,
     },
     /// Serve a certificate no longer, and forget failed orders. Where ambit.toml says `acme`, one is ordered at once.
+    #[command(after_help = "Example:\n  ambit certificate remove kaia.ai")]
     Remove {
         /// The host or wildcard that it was added for.
         host: String,
@@ -417,6 +424,7 @@ pub(crate) enum CertificateCommand {
 #[derive(Subcommand)]
 pub(crate) enum NotificationsCommand {
     /// Send a trial message everywhere that an environment's notifications go.
+    #[command(after_help = "Example:\n  ambit notifications test -e prod")]
     Test {
         /// The environment.
         #[arg(short, long = "env")]
@@ -540,6 +548,7 @@ pub(crate) enum DeploymentCommand {
         follow: bool,
     },
     /// Take it back, as long as it does not serve.
+    #[command(after_help = "Example:\n  ambit deployment cancel 41")]
     Cancel {
         /// Its number.
         number: u64,
@@ -559,6 +568,7 @@ pub(crate) enum RestorePointCommand {
         environment: String,
     },
     /// List the copies.
+    #[command(after_help = "Example:\n  ambit restore-point list -e prod")]
     List {
         /// The environment.
         #[arg(short, long = "env")]
