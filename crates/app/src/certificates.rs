@@ -114,8 +114,7 @@ impl Ambit {
             self.host.check_address(address)?;
         }
         let text = listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
-        self.store.set_setting("listen-tls", &text).map_err(|e| store_failure(&e))?;
-        self.stop_proxy_to_move().await
+        self.move_proxy("listen-tls", &text).await
     }
 
     /// How the certificates stand.

@@ -1,6 +1,6 @@
 //! What the daemon does by itself: puts back what died, and keeps the proxy running.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use ambit_domain::{Failure, FailureKind, Wanted};
 
@@ -75,22 +75,38 @@ impl Ambit {
     }
 
     /// Moves the proxy to another address.
-    pub async fn set_listen(&self, listen: std::net::SocketAddr) -> Result<(), Failure> {
+    pub async fn set_listen(&self, listen: SocketAddr) -> Result<(), Failure> {
         if self.listen()? == listen {
             return Ok(());
         }
-        self.store.set_setting("listen", &listen.to_string()).map_err(|e| store_failure(&e))?;
-        self.stop_proxy_to_move().await
+        self.move_proxy("listen", &listen.to_string()).await
     }
 
-    /// It is started again, where it is to listen now, by the `up` that follows.
-    pub(crate) async fn stop_proxy_to_move(&self) -> Result<(), Failure> {
-        if ambit_proxy::client::health(&self.home.proxy()).await.is_ok() {
-            self.host
+    /// Records an address and makes the proxy listen there. Where a proxy runs, one that listens there takes over from it and
+    /// no connection is refused; where that cannot be, it goes on as it is and nothing is recorded.
+    pub(crate) async fn move_proxy(&self, setting: &str, address: &str) -> Result<(), Failure> {
+        let before = self.store.setting(setting).map_err(|e| store_failure(&e))?;
+        let old = [Some(self.listen()?), self.listen_tls()?];
+        self.store.set_setting(setting, address).map_err(|e| store_failure(&e))?;
+        if ambit_proxy::client::health(&self.home.proxy()).await.is_err() {
+            // The `up` that follows starts it.
+            return Ok(());
+        }
+        let new = [Some(self.listen()?), self.listen_tls()?];
+        let same_port = |a: &SocketAddr, b: &SocketAddr| a.port() == b.port() && a != b;
+        if new.iter().flatten().any(|a| old.iter().flatten().any(|b| same_port(a, b))) {
+            // Two addresses that share a port cannot always be had at the same time: 127.0.0.1 and 0.0.0.0.
+            return self
+                .host
                 .stop_proxy()
                 .await
-                .map_err(|e| Failure::new(FailureKind::Machine, "the proxy could not be moved").because(e.message))?;
+                .map_err(|e| Failure::new(FailureKind::Machine, "the proxy could not be moved").because(e.message));
         }
-        Ok(())
+        if let Err(failure) = self.host.upgrade_proxy(self.listen()?, self.listen_tls()?).await {
+            let before = before.unwrap_or_default();
+            self.store.set_setting(setting, &before).map_err(|e| store_failure(&e))?;
+            return Err(failure);
+        }
+        self.publish_routes().await
     }
 }

@@ -8,6 +8,7 @@ mod support;
 
 use std::{
     fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -119,6 +120,16 @@ fn certificates_of_ones_own_are_looked_at_served_and_taken_back() {
     assert_eq!(made.add(&machine, &project, "early.test", "early.pem", "early.key").0, Some(0), "before anything runs");
     up(&machine, &project);
     assert!(https(&machine, &root, "early.test").unwrap().starts_with("http/1.1 404"));
+
+    // The proxy takes TLS elsewhere, and nobody is refused meanwhile.
+    machine.tls = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| up(&machine, &project));
+        while !moving.is_finished() {
+            assert!(machine.get("shop.test", "/").starts_with("HTTP/1.1 200"));
+        }
+    });
+    assert!(https(&machine, &root, "early.test").unwrap().starts_with("http/1.1 404"));
     assert!(https(&machine, &root, "shop.test").is_err(), "there is no certificate yet");
     let missing = list(&machine, &project);
     assert_eq!(
@@ -175,7 +186,7 @@ fn certificates_of_ones_own_are_looked_at_served_and_taken_back() {
     assert!(https(&machine, &root, "shop.test").is_err());
     let gone = machine.ambit(&project, &["certificate", "remove", "shop.test"]);
     assert_eq!(gone.status.code(), Some(6));
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let moved = machine.ambit(&project, &["up", "--listen-tls", &address]);
     assert_eq!(moved.status.code(), Some(3), "{}", String::from_utf8_lossy(&moved.stderr));
