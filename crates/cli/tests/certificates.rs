@@ -16,7 +16,7 @@ use std::{
 
 use authority::Pebble;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use support::{Machine, until};
+use support::{Machine, free_port, until};
 
 /// A project of files with a public domain.
 fn shop(machine: &mut Machine, tls: &str) -> PathBuf {
@@ -122,7 +122,7 @@ fn certificates_of_ones_own_are_looked_at_served_and_taken_back() {
     assert!(https(&machine, &root, "early.test").unwrap().starts_with("http/1.1 404"));
 
     // The proxy takes TLS elsewhere, and nobody is refused meanwhile.
-    machine.tls = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    machine.tls = free_port();
     std::thread::scope(|scope| {
         let moving = scope.spawn(|| up(&machine, &project));
         while !moving.is_finished() {

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -23,9 +24,7 @@ impl Machine {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        let listeners = ["127.0.0.1:0"; 2].map(|address| TcpListener::bind(address).unwrap());
-        let [port, tls] = listeners.each_ref().map(|l| l.local_addr().unwrap().port());
-        Self { folder, port, tls, projects: Vec::new() }
+        Self { folder, port: free_port(), tls: free_port(), projects: Vec::new() }
     }
 
     pub fn command(&self, project: &Path, arguments: &[&str]) -> Command {
@@ -84,6 +83,18 @@ impl Machine {
             .filter_map(|e| std::fs::read(e.ok()?.path().join("cmdline")).ok())
             .filter(|c| String::from_utf8_lossy(c).contains(&home))
             .count()
+    }
+}
+
+/// A port that nobody is given by chance: below those that the kernel hands out, and below those that ambit chooses from.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(number % 5_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
