@@ -15,7 +15,7 @@ use axum::{
     routing::post,
 };
 use hmac::{Hmac, Mac};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tokio::{
     net::TcpListener,
@@ -96,16 +96,13 @@ async fn delivered(State(hooks): State<Arc<Hooks>>, headers: HeaderMap, body: Bo
     if !json {
         return said(StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/json is expected");
     }
-    let length = text(&headers, header::CONTENT_LENGTH.as_str()).and_then(|l| l.parse::<u64>().ok());
-    if length.is_some_and(|length| length > MOST as u64) {
-        return said(StatusCode::PAYLOAD_TOO_LARGE, "it is too large");
-    }
     let Ok(_place) = hooks.places.try_acquire() else {
         return said(StatusCode::SERVICE_UNAVAILABLE, "too many at once");
     };
-    let body = match tokio::time::timeout(PATIENCE, Limited::new(body, MOST).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(_)) => return said(StatusCode::PAYLOAD_TOO_LARGE, "it is too large, or broke off"),
+    let body = match tokio::time::timeout(PATIENCE, whole(body)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => return said(StatusCode::PAYLOAD_TOO_LARGE, "it is too large"),
+        Ok(Err(_)) => return said(StatusCode::BAD_REQUEST, "it broke off"),
         Err(_) => return said(StatusCode::REQUEST_TIMEOUT, "it took too long"),
     };
     match checked(&hooks.ambit, &headers, &body) {
@@ -115,6 +112,26 @@ async fn delivered(State(hooks): State<Arc<Hooks>>, headers: HeaderMap, body: Bo
             said(StatusCode::INTERNAL_SERVER_ERROR, "it could not be written down")
         }
     }
+}
+
+/// The whole body; `None` where it is too large. Somewhat more than the limit is read and forgotten, so that the sender comes
+/// to read the answer.
+async fn whole(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
+    let mut held = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        if length > 2 * MOST {
+            break;
+        }
+        if length > MOST {
+            held = Vec::new();
+        } else {
+            held.extend_from_slice(&data);
+        }
+    }
+    Ok((length <= MOST).then(|| Bytes::from(held)))
 }
 
 fn checked(ambit: &Ambit, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
