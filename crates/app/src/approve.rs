@@ -124,6 +124,14 @@ impl Ambit {
                 if state != DeploymentState::Waiting {
                     return wrong("approved");
                 }
+                if self.has_expired(&deployment) {
+                    self.expire(&mut deployment)?;
+                    return Err(Failure::new(
+                        FailureKind::User,
+                        format!("deployment {number} cannot be approved: it is expired"),
+                    )
+                    .hint(format!("deploy it again: ambit deploy -e {}", deployment.environment.environment)));
+                }
                 self.check_approver(&deployment, &request.actor)?;
                 require_reason(&request.reason)?;
                 self.refuse_closed_gates(&deployment).await?;

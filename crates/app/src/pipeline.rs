@@ -205,15 +205,8 @@ impl Ambit {
                 self.note_quietly(about(older, "deployment.superseded").about("deployment by", newest.0));
             }
         }
-        for waiting in mine.iter_mut().filter(|d| d.state == DeploymentState::Waiting) {
-            let Some(policy) = self.policy_of(waiting) else { continue };
-            let expires = i64::try_from(policy.approval_expires.as_millis()).unwrap_or(i64::MAX);
-            if now().saturating_sub(waiting.created) > expires {
-                waiting.state = DeploymentState::Expired;
-                waiting.finished = Some(now());
-                self.save(waiting)?;
-                self.note_quietly(about(waiting, "deployment.expired"));
-            }
+        for expired in mine.iter_mut().filter(|d| self.has_expired(d)) {
+            self.expire(expired)?;
         }
         let ready = |d: &&Deployment| match d.state {
             DeploymentState::Approved => self.freeze_of(d).is_none(),
@@ -225,6 +218,29 @@ impl Ambit {
         let queued = mine.iter().rev().find(ready);
         let watching = mine.iter().rev().find(|d| d.state == DeploymentState::Watching);
         Ok(back.or(approved).or(queued).or(watching).cloned())
+    }
+
+    /// Whether nobody said yes in time, or the yes no longer holds.
+    pub(crate) fn has_expired(&self, deployment: &Deployment) -> bool {
+        let Some(policy) = self.policy_of(deployment) else { return false };
+        match deployment.state {
+            DeploymentState::Waiting => {
+                let expires = i64::try_from(policy.approval_expires.as_millis()).unwrap_or(i64::MAX);
+                now().saturating_sub(deployment.created) > expires
+            }
+            DeploymentState::Approved => {
+                !deployment.approvals.is_empty() && deployment.approved(now(), policy.approval_expires).is_none()
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn expire(&self, deployment: &mut Deployment) -> Result<(), Failure> {
+        deployment.state = DeploymentState::Expired;
+        deployment.finished = Some(now());
+        self.save(deployment)?;
+        self.note_quietly(about(deployment, "deployment.expired"));
+        Ok(())
     }
 
     fn policy_of(&self, deployment: &Deployment) -> Option<Policy> {
@@ -394,6 +410,9 @@ impl Ambit {
                 Ok(())
             }
             Ok(None) => {
+                if let Trigger::Recovery { from, .. } = &deployment.trigger {
+                    self.rolled_back(*from)?;
+                }
                 deployment.state = DeploymentState::Succeeded;
                 deployment.finished = Some(now());
                 self.save(&deployment)?;
@@ -443,11 +462,12 @@ impl Ambit {
         if !watched {
             deployment.finished = Some(now());
         }
-        self.save(&deployment)?;
-        self.note_quietly(about(&deployment, "deployment.live").about("release", release_text(&deployment).as_str()));
+        // Before it counts as finished: after a crash between the two this is done again.
         if let Trigger::Recovery { from, .. } = &deployment.trigger {
             self.rolled_back(*from)?;
         }
+        self.save(&deployment)?;
+        self.note_quietly(about(&deployment, "deployment.live").about("release", release_text(&deployment).as_str()));
         self.prune(&scope.id, &self.policy_in_force(&scope.id, &scope.environment.policy));
         self.wake(&scope.id);
         Ok(())
@@ -473,6 +493,7 @@ impl Ambit {
         deployment.failure = Some(failure.clone());
         self.save(&deployment)?;
         self.note_quietly(about(&deployment, "deployment.failed").about("why", failure.message.as_str()));
+        crate::fault::point("between failure and recovery");
         if switched && recoverable.is_some() && !deployment.trigger.goes_back() {
             self.recover(&deployment)?;
         }
@@ -490,6 +511,26 @@ impl Ambit {
         let trigger = Trigger::Recovery { from: deployment.number, to: before };
         let reason = deployment.failure.as_ref().map(|f| f.message.clone());
         self.go_back(&deployment.environment, before, trigger, Actor::daemon(), reason)
+    }
+
+    /// Queues the way back that an interrupted daemon did not come to queue.
+    pub(crate) fn recover_what_failed(&self) -> Result<(), Failure> {
+        for (id, _) in self.store.environments().map_err(|e| store_failure(&e))? {
+            let newest = self.store.deployments(&id.project, Some(&id), 20).map_err(|e| store_failure(&e))?;
+            // The last that began and came to serve: others changed nothing.
+            let Some(last) = newest.iter().filter(|d| d.has_switched()).max_by_key(|d| d.started) else { continue };
+            let tried = |d: &&Deployment| matches!(d.trigger, Trigger::Recovery { from, .. } if from == last.number);
+            let recoverable = last.work.as_ref().is_some_and(|w| w.before.live.is_some());
+            if last.state == DeploymentState::Failed
+                && recoverable
+                && !last.trigger.goes_back()
+                && !newest.iter().any(|d| tried(&d))
+                && let Err(failure) = self.recover(last)
+            {
+                tracing::error!(causes = ?failure.causes, "there is no way back from deployment {}: {failure}", last.number);
+            }
+        }
+        Ok(())
     }
 
     fn rolled_back(&self, number: DeploymentId) -> Result<(), Failure> {

@@ -71,7 +71,7 @@ impl Scope<'_> {
                 || record.service(&service).is_some_and(|s| s.real == Real::Server)
                 || matches!(service.as_str(), "postgres" | "redis");
             if !known {
-                self.ambit.provider.stop_instance(&self.instance(&service, status.number)).await?;
+                self.stop(&service, Instance { number: status.number, port: None }).await?;
                 swept = true;
             }
         }

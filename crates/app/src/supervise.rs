@@ -1,8 +1,8 @@
 //! What the daemon does by itself: puts back what died, and keeps the proxy running.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-use ambit_domain::{Failure, FailureKind, Wanted};
+use ambit_domain::{EnvironmentId, Failure, FailureKind, Wanted};
 
 use crate::{
     ambit::{Ambit, store_failure},
@@ -23,14 +23,20 @@ impl Ambit {
         }
     }
 
-    /// At the start of the daemon: environments that should run are served by the proxy as they are recorded.
+    /// At the start of the daemon: what an interrupted one left unfinished is ended, environments that should run are served
+    /// by the proxy as they are recorded.
     pub async fn resume(&self) -> Result<(), Failure> {
+        ambit_source::build::end_abandoned(&self.home.builds());
+        self.recover_what_failed()?;
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let told = !self.store.webhooks().map_err(|e| store_failure(&e))?.is_empty();
         if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {
             self.provider.revive();
             self.start_proxy().await?;
             self.publish_routes().await?;
+        }
+        for project in environments.iter().map(|(id, _)| &id.project).collect::<BTreeSet<_>>() {
+            self.provider.stop_environment(&EnvironmentId::of_tests(project)).await?;
         }
         Ok(())
     }

@@ -29,7 +29,9 @@ impl Ambit {
     pub(crate) async fn watch_stage(&self, mut deployment: Deployment) -> Result<(), Failure> {
         let id = deployment.environment.clone();
         let progress = self.progress_of(&deployment).environment(&id.environment);
-        let policy = self.recorded_policy(&id);
+        // By the rules that were in force before it: a change does not choose how it is judged.
+        let before = deployment.work.as_ref().and_then(|w| w.before.policy.clone());
+        let policy = before.or_else(|| self.recorded_policy(&id));
         let Some(policy) = policy else { return self.watched(deployment, &progress, "not watched".to_owned()) };
         let changed = self.pipelines.changed(&id);
         let since = deployment.switched.unwrap_or_else(now);
@@ -174,6 +176,7 @@ impl Ambit {
         deployment.failure = Some(failure.clone());
         self.save(&deployment)?;
         self.note_quietly(about(&deployment, "deployment.failed").about("why", failure.message.as_str()));
+        crate::fault::point("between failure and recovery");
         match self.recover(&deployment) {
             Ok(back) => {
                 progress.notice("watch", format!("going back to {} by deployment {}", back.version, back.number))

@@ -35,6 +35,12 @@ use crate::{
 
 /// A build that takes longer is stopped.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// The beginning of the names of folders that a tree is exported to.
+const EXPORTED: &str = ".export-";
+/// The beginning of the names of folders that tests run in.
+const TESTED: &str = ".test-";
+/// Bytes of a line of output that are read.
+const LONGEST_LINE: usize = 16 << 10;
 /// Lines of its output that a failure shows.
 const SHOWN: usize = 30;
 /// A log is not written beyond this.
@@ -99,7 +105,7 @@ pub type TestVariables = Vec<(String, String)>;
 pub async fn prepare(request: BuildRequest) -> Result<Prepared, Error> {
     files::make_folders(&request.builds, 0o711).map_err(Error::io(&request.builds))?;
     let exported =
-        tempfile::Builder::new().prefix(".export-").tempdir_in(&request.builds).map_err(Error::io(&request.builds))?;
+        tempfile::Builder::new().prefix(EXPORTED).tempdir_in(&request.builds).map_err(Error::io(&request.builds))?;
     export(&request.tree, exported.path())?;
     let tree = tree_hash(&request.tree)?;
     let (recipe, shared) = recipe(&request.service, exported.path())?;
@@ -141,7 +147,7 @@ impl Prepared {
         let place = request.builds.join(&id.0);
         if place.exists() {
             // The commands of a daemon that was killed go on by themselves.
-            end_marked(|variable| variable.starts_with(format!("AMBIT_BUILD={id}-").as_bytes()));
+            end_marked(&format!("{}/{id}-", request.builds.display()));
             fs::remove_dir_all(&place).map_err(Error::io(&place))?;
         }
         files::make_folders(&place, 0o755).map_err(Error::io(&place))?;
@@ -238,7 +244,7 @@ async fn lock(request: &BuildRequest, id: &BuildId) -> Result<File, Error> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(file),
             Err(rustix::io::Errno::WOULDBLOCK) if request.cancel.is_cancelled() => {
-                return Err(Error::Stopped { why: "it was taken back".into() });
+                return Err(Error::Cancelled);
             }
             Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) => return Err(Error::io(&path)(error.into())),
@@ -310,7 +316,7 @@ impl<'a> Job<'a> {
     /// Runs the tests in a copy, so that what they leave behind is no part of the build.
     async fn test(&self, folder: &Path, command: &str, variables: &TestVariables) -> Result<TestResult, Error> {
         let copy = tempfile::Builder::new()
-            .prefix(".test-")
+            .prefix(TESTED)
             .tempdir_in(&self.request.builds)
             .map_err(Error::io(&self.request.builds))?;
         let tree = copy.path().join("tree");
@@ -376,7 +382,7 @@ impl Log {
 impl Job<'_> {
     async fn run(&self, command: &str, folder: &Path, variables: &[(String, String)]) -> Result<(), Error> {
         let Self { request, id, cache, log_path, log: lines } = self;
-        let marker = format!("{id}-{}", std::process::id());
+        let marker = format!("{}/{id}-{}", request.builds.display(), std::process::id());
         let mut path = toolchain::reachable(&request.path, request.user.is_some());
         // What the build itself put there, a package manager for instance.
         path.push(folder.join(".ambit/bin"));
@@ -428,9 +434,9 @@ impl Job<'_> {
         };
         let status = tokio::select! {
             status = work => status.map_err(Error::io(folder))?,
-            () = request.cancel.cancelled() => return Err(Error::Stopped { why: "it was taken back".into() }),
+            () = request.cancel.cancelled() => return Err(Error::Cancelled),
             () = tokio::time::sleep(LONGEST) => {
-                return Err(Error::Stopped { why: format!("it took longer than {} minutes", LONGEST.as_secs() / 60) });
+                return Err(Error::TooLong { command: command.to_owned(), minutes: LONGEST.as_secs() / 60 });
             }
         };
         drop(ender);
@@ -485,21 +491,65 @@ fn command_line(
     Ok(shell)
 }
 
+/// Passes on lines; of a longer one, its beginning.
 async fn read<R: AsyncRead + Unpin>(from: Option<R>, say: &(dyn Fn(&str) + Sync)) {
     let Some(from) = from else { return };
-    let mut from = BufReader::new(from);
+    let mut from = BufReader::with_capacity(64 << 10, from);
     let mut line = Vec::new();
     loop {
-        line.clear();
-        match from.read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                let text = String::from_utf8_lossy(&line);
-                let text: String = text.trim_end().chars().take(16_384).collect();
-                say(&text);
+        let Ok(chunk) = from.fill_buf().await else { return };
+        if chunk.is_empty() {
+            if !line.is_empty() {
+                say(&shown(&line));
             }
+            return;
+        }
+        let end = chunk.iter().position(|b| *b == b'\n');
+        let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
+        line.extend_from_slice(part.get(..LONGEST_LINE.saturating_sub(line.len())).unwrap_or(part));
+        let taken = part.len() + usize::from(end.is_some());
+        from.consume(taken);
+        if end.is_some() {
+            say(&shown(&line));
+            line.clear();
         }
     }
+}
+
+fn shown(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).trim_end().to_owned()
+}
+
+/// Ends the builds of a daemon that was killed, and deletes what they worked on. `builds` holds the builds of every project;
+/// nobody else builds there now.
+pub fn end_abandoned(builds: &Path) {
+    end_marked(&format!("{}/", builds.display()));
+    let projects = fs::read_dir(builds).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
+    for entry in projects.flat_map(|p| fs::read_dir(p).into_iter().flatten()).filter_map(Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(EXPORTED) || name.starts_with(TESTED) {
+            // What cannot be deleted now is tried again the next time.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Ends every process of a build whose mark begins so.
+fn end_marked(mark: &str) {
+    let wanted = format!("AMBIT_BUILD={mark}");
+    let Ok(processes) = fs::read_dir("/proc") else { return };
+    for pid in processes.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
+        let marked = fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environ| environ.split(|b| *b == 0).any(|v| v.starts_with(wanted.as_bytes())));
+        if marked && let Some(pid) = as_pid(pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
+    i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
 }
 
 /// Ends a build's processes, those that left its group included, when it goes out of scope.
@@ -514,24 +564,6 @@ impl Drop for Ender {
             // It has ended, as a rule.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
-        let wanted = format!("AMBIT_BUILD={}", self.marker);
-        end_marked(|variable| variable == wanted.as_bytes());
+        end_marked(&self.marker);
     }
-}
-
-/// Ends every process that has a certain variable in its environment.
-fn end_marked(is_mark: impl Fn(&[u8]) -> bool) {
-    let Ok(processes) = fs::read_dir("/proc") else { return };
-    for pid in processes.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
-        let marked =
-            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|b| *b == 0).any(&is_mark));
-        if marked && let Some(pid) = as_pid(pid) {
-            // It may have ended by itself meanwhile.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
-    i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
 }

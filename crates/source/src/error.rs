@@ -96,11 +96,16 @@ pub enum Error {
         /// Its whole output.
         log: PathBuf,
     },
-    /// The build was taken back or took too long.
-    #[error("the build was stopped: {why}")]
-    Stopped {
-        /// Why.
-        why: String,
+    /// Somebody took the build back.
+    #[error("the build was taken back")]
+    Cancelled,
+    /// A command of the build took too long.
+    #[error("`{command}` took longer than {minutes} minutes and was stopped")]
+    TooLong {
+        /// The command.
+        command: String,
+        /// The most that it may take.
+        minutes: u64,
     },
     /// Another repository did not give its commits.
     #[error("`{reference}` cannot be fetched from {from}")]

@@ -1,11 +1,11 @@
 //! What a deployment will do, decided once from what is declared, what is recorded and what stands.
 
 use ambit_domain::{
-    Deployment, EnvironmentRecord, Real, Release,
-    deployment::{Shape, Work, journal},
+    Deployment, EnvironmentRecord, Instance, Real, Release,
+    deployment::{Shape, Trigger, Work, journal},
     plan::{Action, Component, plan},
     rollout::{FormWork, Instances, ServiceWork, rounds},
-    spec::{Form, Kind, Role, Service},
+    spec::{Form, Kind, Role, Service, ServiceName},
 };
 
 use crate::{
@@ -43,6 +43,7 @@ impl Scope<'_> {
     ) -> Planned {
         let recorded: Vec<Component> = record.services.iter().map(|s| s.made_from.clone()).collect();
         let steps = plan(declared, &recorded);
+        let condemned = self.condemned(deployment);
         let services: Vec<ServiceWork> = self
             .environment
             .services
@@ -51,7 +52,7 @@ impl Scope<'_> {
                 let action = &steps.iter().find(|s| s.service == service.name)?.action;
                 let made_from = declared.iter().find(|c| c.service == service.name)?;
                 let built = built.iter().find(|b| b.service == service.name)?;
-                self.work_on(service, action, made_from, built, record)
+                self.work_on(service, action, made_from, built, record, &condemned)
             })
             .collect();
         let removed: Vec<_> = steps.into_iter().filter(|s| s.action == Action::Remove).map(|s| s.service).collect();
@@ -89,6 +90,22 @@ impl Scope<'_> {
         Planned::Work
     }
 
+    /// Instances that have to go although the record counts them to the release before: those of a deployment that failed
+    /// half way.
+    fn condemned(&self, deployment: &Deployment) -> Vec<(ServiceName, u32)> {
+        let Trigger::Recovery { from, .. } = &deployment.trigger else { return Vec::new() };
+        let failed = self.ambit.store.deployment(*from).ok().flatten().and_then(|d| d.work);
+        let services = failed.map(|w| w.services).unwrap_or_default();
+        services
+            .into_iter()
+            .filter_map(|one| match one.form {
+                FormWork::App(instances) => Some((one.service, instances.new)),
+                FormWork::Site { .. } | FormWork::Job { .. } => None,
+            })
+            .flat_map(|(service, new)| new.into_iter().map(move |i| (service.clone(), i.number)))
+            .collect()
+    }
+
     fn work_on(
         &self,
         service: &Service,
@@ -96,6 +113,7 @@ impl Scope<'_> {
         made_from: &Component,
         built: &Built,
         record: &EnvironmentRecord,
+        condemned: &[(ServiceName, u32)],
     ) -> Option<ServiceWork> {
         let old = record.service(&service.name);
         let replaced = matches!(action, Action::Create | Action::Replace { .. });
@@ -107,7 +125,11 @@ impl Scope<'_> {
                         Some(Real::App { serving, .. }) => serving.clone(),
                         _ => Vec::new(),
                     };
-                    let standing: Vec<_> = present.iter().copied().filter(|i| self.stands(&service.name, *i)).collect();
+                    let stays = |i: &Instance| {
+                        !condemned.iter().any(|(name, number)| *name == service.name && *number == i.number)
+                            && self.stands(&service.name, *i)
+                    };
+                    let standing: Vec<_> = present.iter().copied().filter(stays).collect();
                     let wanted = usize::try_from(app.instances).unwrap_or(usize::MAX);
                     FormWork::App(Instances::plan(&present, &standing, wanted, replaced))
                 }
