@@ -128,6 +128,11 @@ pub(crate) fn show(number: u64, json: bool) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) async fn log(number: u64, following: bool, json: bool) -> Result<ExitCode, Failure> {
+    let ambit = context::ambit()?;
     let until = if following { Until::Finished } else { Until::Now };
-    follow(&context::ambit()?, DeploymentId(number), until, json).await
+    // It would be waited for in vain where nobody carries it out.
+    if following && !ambit.deployment(DeploymentId(number))?.deployment.state.is_final() {
+        context::daemon().await?;
+    }
+    follow(&ambit, DeploymentId(number), until, json).await
 }

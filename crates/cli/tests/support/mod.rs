@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::{
+    collections::BTreeSet,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -75,6 +76,40 @@ impl Machine {
         text.trim().parse().ok()
     }
 
+    /// Ends the daemon as the kernel does when memory is short.
+    pub fn kill_daemon(&self) {
+        let Some(daemon) = self.daemon() else { return };
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::Signal::SIGKILL);
+        until("the daemon ends", || !self.daemon_lives());
+    }
+
+    /// Starts the daemon as a service unit does.
+    pub fn start_daemon(&self, project: &Path) {
+        let null = std::process::Stdio::null;
+        let mut daemon = self.command(project, &["daemon"]).stdin(null()).stderr(null()).spawn().unwrap();
+        std::thread::spawn(move || daemon.wait());
+        until("the daemon runs", || self.daemon_lives());
+    }
+
+    /// Whether somebody holds the daemon's lock.
+    pub fn daemon_lives(&self) -> bool {
+        let Ok(lock) = std::fs::File::open(self.folder.path().join("home/run/daemon.lock")) else { return false };
+        nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockSharedNonblock).is_err()
+    }
+
+    /// Which instances have a process, as their keepers mark them: `shop/prod/app.1`.
+    pub fn instances(&self) -> BTreeSet<String> {
+        let mark = format!("AMBIT_INSTANCE={}:", self.folder.path().join("home").display());
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|e| std::fs::read(e.ok()?.path().join("environ")).ok())
+            .filter_map(|environ| {
+                let marked = environ.split(|b| *b == 0).find_map(|v| v.strip_prefix(mark.as_bytes()))?;
+                Some(String::from_utf8_lossy(marked).into_owned())
+            })
+            .collect()
+    }
+
     /// Processes that were started for this machine.
     pub fn processes(&self) -> usize {
         let home = self.folder.path().join("home").to_string_lossy().into_owned();
@@ -101,7 +136,8 @@ pub fn free_port() -> u16 {
 impl Drop for Machine {
     fn drop(&mut self) {
         let home = self.folder.path().join("home");
-        let owners: Vec<u32> = [home.join("proxy"), home.join("cache")]
+        // Production that holds data is not destroyed: its user is found by its folder.
+        let owners: Vec<u32> = [home.join("proxy"), home.join("cache"), home.join("environments")]
             .into_iter()
             .flat_map(|f| {
                 let below = std::fs::read_dir(&f).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path()));
