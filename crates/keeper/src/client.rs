@@ -15,6 +15,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -231,7 +232,11 @@ pub fn renew(program: &Path, folder: &Path) -> Result<bool, RecordError> {
     let Some(pid) = keeper(folder) else { return Ok(false) };
     let before = renewals(state(folder)?);
     record::write(folder, "program.json", &program)?;
-    kill(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)), Signal::SIGHUP).map_err(|e| at(e.into()))?;
+    match kill(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)), Signal::SIGHUP) {
+        // It has ended since.
+        Err(Errno::ESRCH) => return Ok(false),
+        sent => sent.map_err(|e| at(e.into()))?,
+    }
     let until = Instant::now() + Duration::from_secs(10);
     while keeper(folder) == Some(pid) {
         let now = state(folder)?;

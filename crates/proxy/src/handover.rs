@@ -45,6 +45,10 @@ const RETIRED: &[u8] = b"retired\n";
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long a new proxy may take until it serves.
 const START: Duration = Duration::from_secs(30);
+/// A process that is killed loses its sockets one after the other: it is looked at this often, so far apart, before it is
+/// taken to live.
+const DYING: u32 = 100;
+const LOOK: Duration = Duration::from_millis(20);
 /// The kernel takes up to 253 descriptors in one message (unix(7)).
 const AT_ONCE: usize = 64;
 const MAX_OFFER: usize = 1 << 20;
@@ -73,15 +77,21 @@ pub(crate) struct Conversation {
 /// Asks the proxies of the folder for what they serve with. `None` where none serves, or none hands over now.
 pub(crate) fn ask(folder: &Folder) -> io::Result<Option<Handed>> {
     for name in folder.sockets()? {
-        match UnixStream::connect(folder.short(&name)) {
-            Ok(socket) => {
-                if let Some(handed) = receive(socket)? {
-                    return Ok(Some(handed));
+        match UnixStream::connect(folder.short(&name)).and_then(receive) {
+            Ok(Some(handed)) => return Ok(Some(handed)),
+            Ok(None) => {}
+            Err(error) => {
+                // Left behind by one that was killed, or of one that has just ended: nobody to take over from.
+                for _ in 0..DYING {
+                    if names::is_dead(folder, &name) {
+                        break;
+                    }
+                    std::thread::sleep(LOOK);
+                }
+                if !names::is_dead(folder, &name) {
+                    return Err(error);
                 }
             }
-            // Left behind by one that was killed, or gone since.
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {}
-            Err(error) => return Err(error),
         }
     }
     Ok(None)
@@ -149,14 +159,15 @@ pub(crate) async fn retire_other(conversation: Conversation, folder: &Folder) ->
         let mut said = vec![0; RETIRED.len()];
         socket.read_exact(&mut said).await
     };
-    match talk.await {
-        Ok(_) => Ok(()),
-        Err(error) if names::is_dead(folder, &with) => {
+    let Err(error) = talk.await else { return Ok(()) };
+    for _ in 0..DYING {
+        if names::is_dead(folder, &with) {
             tracing::info!(%error, "the proxy before has ended in the middle of handing over; this one serves");
-            Ok(())
+            return Ok(());
         }
-        Err(error) => Err(error),
+        tokio::time::sleep(LOOK).await;
     }
+    Err(error)
 }
 
 /// The old proxy's side.
