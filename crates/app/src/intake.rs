@@ -1,8 +1,9 @@
 //! The ways in: a change of branches and tags, by a push or told by GitHub, becomes the deployments that it asks for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ambit_domain::{
@@ -14,7 +15,7 @@ use ambit_domain::{
 };
 use ambit_source::{
     git::Repository,
-    remote::{self, Offered},
+    remote::{self, Hooks, Offered},
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,12 @@ use crate::{
     declaration::Declaration,
     deploy::sources_at,
 };
+
+/// Below this lie the references of the remote as they were last looked at: what differs was pushed, and nobody told.
+const RECEIVED: &str = "refs/ambit/received/";
+/// When the daemon looks for pushes of which nobody told, after its start; and how often from then on.
+const FIRST_LOOKS: [Duration; 2] = [Duration::from_secs(5); 2];
+const EVERY: Duration = Duration::from_secs(300);
 
 /// A reference that was changed, as git tells it: whole names and hashes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,8 +132,57 @@ impl Ambit {
                 taken.extend(queued.filter_map(|o| o.environment.clone()));
             }
             outcomes.extend(of_one);
+            looked_at(&kept, &reference, update.new.as_deref())?;
         }
         Ok(outcomes)
+    }
+
+    /// Looks for pushes of which nobody told, for as long as it is polled: a hook may be killed once the references are in.
+    /// What is found twice in a row is received.
+    pub async fn catch_up(&self) {
+        let mut found: BTreeMap<ProjectName, Vec<RefUpdate>> = BTreeMap::new();
+        let mut looks = FIRST_LOOKS.into_iter();
+        loop {
+            tokio::time::sleep(looks.next().unwrap_or(EVERY)).await;
+            let projects = self.projects().unwrap_or_default();
+            let missed: BTreeMap<ProjectName, _> = projects.into_iter().map(|p| (p.clone(), self.missed(&p))).collect();
+            for (project, updates) in &missed {
+                let again = |update: &&RefUpdate| found.get(project).is_some_and(|f| f.contains(update));
+                let updates: Vec<RefUpdate> = updates.iter().filter(again).cloned().collect();
+                if updates.is_empty() {
+                    continue;
+                }
+                let received =
+                    Received { project: project.clone(), updates, keys: String::new(), actor: Actor::daemon() };
+                match self.received(&received).await {
+                    Ok(outcomes) => outcomes.iter().for_each(|o| tracing::warn!("{}: {}", o.reference, o.text)),
+                    Err(failure) => tracing::error!(causes = ?failure.causes, "a push was not received: {failure}"),
+                }
+            }
+            found = missed;
+        }
+    }
+
+    /// The references of a project's remote that were changed since they were last looked at.
+    fn missed(&self, project: &ProjectName) -> Vec<RefUpdate> {
+        let kept = self.home.repository(project);
+        if !Hooks::are_in(&kept) {
+            return Vec::new();
+        }
+        let mut updates = Vec::new();
+        for below in ["heads/", "tags/"] {
+            let now = remote::references(&kept, &format!("refs/{below}")).unwrap_or_default();
+            let before = remote::references(&kept, &format!("{RECEIVED}{below}")).unwrap_or_default();
+            let names: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+            updates.extend(names.into_iter().filter(|name| now.get(*name) != before.get(*name)).map(|name| {
+                RefUpdate {
+                    reference: format!("refs/{below}{name}"),
+                    old: before.get(name).cloned(),
+                    new: now.get(name).cloned(),
+                }
+            }));
+        }
+        updates
     }
 
     /// Queues what a change asks for and notes what came of it. The caller holds the lock of the ways in.
@@ -327,6 +383,18 @@ impl Ambit {
         let other = commits.find(|c| c.from == tag && Some(c.id.as_str()) != commit);
         Ok(other.map(|c| c.short().to_owned()))
     }
+}
+
+/// Remembers that a reference was looked at.
+fn looked_at(kept: &Path, reference: &Reference, object: Option<&str>) -> Result<(), Failure> {
+    let whole = reference.whole();
+    let Some(within) = whole.strip_prefix("refs/") else { return Ok(()) };
+    let name = format!("{RECEIVED}{within}");
+    let done = match object {
+        Some(object) => remote::set_reference(kept, &name, object),
+        None => remote::forget_reference(kept, &name),
+    };
+    done.map_err(|e| source_failure(&e))
 }
 
 fn happened(kept: &Path, update: &RefUpdate) -> Result<Happened, Failure> {

@@ -180,6 +180,20 @@ fn a_push_goes_to_the_environments_that_follow_it_and_a_tag_waits_for_a_yes() {
     let noted = shop.noted("push.received");
     assert!(noted.iter().all(|e| e["who"] == "ana@example.org" && e["from"] == "git"), "{noted:?}");
     assert_eq!(noted[0]["about"]["reference"], "refs/heads/develop");
+
+    // The reference is in, and the hook was killed before it told: the daemon finds it by itself.
+    let daemon = nix::unistd::Pid::from_raw(shop.machine.daemon().unwrap());
+    nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let hook = shop.kept().join("hooks/post-receive");
+    let (text, mode) = (fs::read(&hook).unwrap(), fs::Permissions::from_mode(0o700));
+    fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
+    shop.commit_on("develop", "silent");
+    shop.push(&["develop"]);
+    fs::write(&hook, text).unwrap();
+    fs::set_permissions(&hook, mode).unwrap();
+    shop.machine.ok(&shop.project, &["remote", "add"]);
+    until("it is live", || shop.machine.get("dev.shop.localhost", "/").contains("<p>silent</p>"));
+    assert_eq!(shop.deployments("dev")[0]["actor"]["from"], "daemon");
 }
 
 #[test]

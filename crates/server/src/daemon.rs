@@ -125,6 +125,10 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
     let jobs = tokio::spawn(Arc::clone(&daemon.ambit).run_jobs());
     let told = tokio::spawn(Arc::clone(&daemon.ambit).run_deliveries());
+    let catching_up = {
+        let daemon = Arc::clone(&daemon);
+        tokio::spawn(async move { daemon.ambit.catch_up().await })
+    };
     let delivering = {
         let daemon = Arc::clone(&daemon);
         tokio::spawn(async move { daemon.ambit.deliver().await })
@@ -164,6 +168,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     jobs.abort();
     delivering.abort();
     told.abort();
+    catching_up.abort();
     listening.webhooks.end().await;
     tracing::info!("stopped");
     served.map_err(at(path))

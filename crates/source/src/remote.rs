@@ -3,6 +3,7 @@
 //! Its hooks run this very program. References below `refs/ambit` are Ambit's own: nobody sees them or pushes to them.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -143,6 +144,21 @@ pub fn reference(repository: &Path, name: &str) -> Option<String> {
 /// Points a reference of a kept repository at an object.
 pub fn set_reference(repository: &Path, name: &str, object: &str) -> Result<(), Error> {
     git(repository, &["update-ref", "--", name, object]).map(drop)
+}
+
+/// Forgets a reference of a kept repository.
+pub fn forget_reference(repository: &Path, name: &str) -> Result<(), Error> {
+    git(repository, &["update-ref", "-d", "--", name]).map(drop)
+}
+
+/// The references of a kept repository below some others, by their names without the beginning: `heads/develop`.
+pub fn references(repository: &Path, below: &str) -> Result<BTreeMap<String, String>, Error> {
+    let listed = text(repository, &["for-each-ref", "--format=%(objectname) %(refname)", "--", below])?;
+    let one = |line: &str| {
+        let (object, name) = line.split_once(' ')?;
+        Some((name.strip_prefix(below)?.to_owned(), object.to_owned()))
+    };
+    Ok(listed.lines().filter_map(one).collect())
 }
 
 /// Refuses a place that commits could not or should not be fetched from.

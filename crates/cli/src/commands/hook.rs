@@ -35,7 +35,7 @@ pub(crate) async fn run(name: HookName, project: &str) -> Result<ExitCode, Failu
             // The references are in: whatever fails from here on does not fail the push.
             if let Err(failure) = received(project, updates).await {
                 eprint!("{}", text(&failure));
-                eprintln!("the push is in; ambit deploy -e ENV deploys it");
+                eprintln!("the push is in; the daemon deploys what it asks for as soon as it runs");
             }
             Ok(ExitCode::SUCCESS)
         }
