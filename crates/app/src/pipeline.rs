@@ -420,6 +420,13 @@ impl Ambit {
                 self.note_quietly(about(&deployment, "deployment.succeeded").about("changed", "nothing"));
                 Ok(())
             }
+            Err(failure) if deployment.work.is_some() => {
+                // What it had begun before it was interrupted is taken back.
+                scope.progress.say("resume", ambit_domain::Outcome::Failed { failure: failure.clone() });
+                let record = scope.recorded()?;
+                let _ = self.give_up(Stand { scope: &scope, built: &[], deployment, record }, failure).await;
+                Ok(())
+            }
             Err(failure) => self.failed(deployment, failure, "it could not begin"),
         }
     }
@@ -483,16 +490,19 @@ impl Ambit {
             if let Err(undo) = stand.undo().await {
                 failure = failure.because(format!("what it had started could not all be stopped: {}", undo.message));
             }
-            if recoverable.is_some() && !failure.causes.iter().any(|c| c.contains("still")) {
+            let up = stand.record.wanted == Wanted::Running;
+            if up && recoverable.is_some() && !failure.causes.iter().any(|c| c.contains("still")) {
                 failure = failure.because("the old version still runs");
             }
         }
         let Stand { mut deployment, .. } = stand;
-        deployment.state = DeploymentState::Failed;
+        let cancelled = failure.kind == FailureKind::Interrupted;
+        deployment.state = if cancelled { DeploymentState::Cancelled } else { DeploymentState::Failed };
         deployment.finished = Some(now());
         deployment.failure = Some(failure.clone());
         self.save(&deployment)?;
-        self.note_quietly(about(&deployment, "deployment.failed").about("why", failure.message.as_str()));
+        let what = if cancelled { "deployment.cancelled" } else { "deployment.failed" };
+        self.note_quietly(about(&deployment, what).about("why", failure.message.as_str()));
         crate::fault::point("between failure and recovery");
         if switched && recoverable.is_some() && !deployment.trigger.goes_back() {
             self.recover(&deployment)?;

@@ -735,8 +735,21 @@ fn a_freeze_holds_back_what_is_no_hotfix_and_what_waits_or_is_built_can_be_taken
     until("its build has ended", || signals.shells() == 0);
     assert_eq!(shop.body("dev.shop.localhost"), "one");
 
-    // An environment that is down stays down.
+    // And what has begun and does not serve yet.
     shop.write("ambit.toml", &sound);
+    shop.write("app.py", &app("sick", "", "status = 503"));
+    shop.commit("sick");
+    let sick = shop.queue(&["deploy", "-e", "dev"]);
+    until("it is asked for its health", || {
+        let steps = shop.show(sick)["steps"].clone();
+        steps.as_array().unwrap().iter().any(|s| s["name"] == "health" && s["state"] == "running")
+    });
+    shop.ok(&["deployment", "cancel", &sick.to_string()]);
+    until("it is taken back", || shop.state(sick) == "cancelled");
+    assert_eq!(shop.body("dev.shop.localhost"), "one");
+    shop.nothing_is_left_over("dev");
+
+    // An environment that is down stays down.
     shop.version("three");
     shop.ok(&["down", "dev"]);
     let down = shop.ambit(&["deploy", "-e", "dev"]);
