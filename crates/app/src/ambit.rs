@@ -12,7 +12,7 @@ use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::Pr
 use ambit_host::Host;
 use ambit_store::{AuditHeads, FormatError, Store, StoreError};
 
-use crate::pipeline::Pipelines;
+use crate::{address::Address, pipeline::Pipelines};
 
 /// What the application takes from the process that runs it.
 #[derive(Clone)]
@@ -112,6 +112,13 @@ impl Ambit {
     pub fn listen(&self) -> Result<SocketAddr, Failure> {
         let recorded = self.store.setting("listen").map_err(|e| store_failure(&e))?;
         Ok(recorded.and_then(|text| text.parse().ok()).unwrap_or(self.surroundings.listen))
+    }
+
+    /// How services are reached: by their public addresses where the proxy serves the world by TLS, else on this machine.
+    pub(crate) fn address(&self) -> Result<Address, Failure> {
+        let listen = self.listen()?;
+        let world = self.listen_tls()?.is_some_and(|tls| !tls.ip().is_loopback());
+        Ok(if world { Address::Server(listen) } else { Address::Here(listen) })
     }
 
     /// Where builds and apps find programs, as one `PATH`.

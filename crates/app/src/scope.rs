@@ -9,7 +9,6 @@ use ambit_domain::{
 use ambit_spec::Resolved;
 
 use crate::{
-    address::Address,
     ambit::{Ambit, store_failure},
     declaration::Declaration,
     facts::{Known, Servers, kind},
@@ -45,7 +44,7 @@ impl Ambit {
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let servers = self.servers(&id, environment)?;
         let variables = {
-            let address = Address::Here(self.listen()?);
+            let address = self.address()?;
             let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
             known.check_secrets()?;
             ambit_spec::resolve(environment, &known).map_err(|found| unresolved(name, found))?

@@ -8,10 +8,7 @@ use ambit_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    address::Address,
-    ambit::{Ambit, store_failure},
-};
+use crate::ambit::{Ambit, store_failure};
 
 /// A project on this machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,7 +79,7 @@ impl Ambit {
     /// How the environments of a project stand.
     pub async fn status(&self, project: &ProjectName) -> Result<Status, Failure> {
         let figures = ambit_proxy::client::figures(&self.home.proxy()).await.ok();
-        let address = Address::Here(self.listen()?);
+        let address = self.address()?;
         let environments = self
             .store
             .environments()

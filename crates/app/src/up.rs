@@ -63,7 +63,7 @@ impl Ambit {
         self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
         self.record_authority(&declaration)?;
         self.ensure_proxy(progress).await?;
-        let address = Address::Here(self.listen()?);
+        let address = self.address()?;
         let ups = names.iter().map(|name| self.up_one(&declaration, name, request, address, progress));
         let environments = join_all(ups).await;
         for gone in

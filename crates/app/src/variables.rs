@@ -96,7 +96,7 @@ impl Ambit {
         let servers = self.servers(&id, environment)?;
         let address = match view {
             View::Public => Address::Public,
-            View::Here => Address::Here(self.listen()?),
+            View::Here => self.address()?,
         };
         let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
         known.check_secrets()?;
@@ -144,7 +144,7 @@ impl Ambit {
         declaration: &Declaration,
         names: &[EnvironmentName],
     ) -> Result<Vec<(EnvironmentName, String, String)>, Failure> {
-        let address = Address::Here(self.listen()?);
+        let address = self.address()?;
         let of = |name: &EnvironmentName| {
             let name = name.clone();
             declaration.project.environments[&name].services.values().flat_map(move |service| {
