@@ -8,7 +8,10 @@ use ambit_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ambit::{Ambit, store_failure};
+use crate::{
+    address::Address,
+    ambit::{Ambit, store_failure},
+};
 
 /// A project on this machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
