@@ -163,7 +163,7 @@ pub(crate) enum Command {
         lines: usize,
     },
     /// Show one deployment, its log, or take it back while it waits.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  ambit deployment show 41")]
     Deployment(DeploymentCommand),
     /// List scheduled jobs, when they run next and how they ended.
     #[command(after_help = "Example:\n  ambit jobs")]
@@ -190,7 +190,7 @@ pub(crate) enum Command {
         environment: String,
     },
     /// Copy an environment's database, list copies, or put one back.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  ambit restore-point make -e prod")]
     RestorePoint(RestorePointCommand),
     /// Show how often, how fast and how well is delivered.
     #[command(after_help = "Example:\n  ambit delivery --days 90")]
@@ -331,7 +331,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Secret(SecretCommand),
     /// Look after the certificates that the proxy serves.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  ambit certificate list")]
     Certificate(CertificateCommand),
     /// Make everything that runs this program: the daemon, the proxy, the keepers. Nothing that they look after is
     /// interrupted.

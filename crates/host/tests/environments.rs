@@ -208,8 +208,10 @@ async fn data_of_another_major_version_is_not_touched() {
 async fn a_taken_port_is_told_with_who_has_it() {
     let at = Fixture::new("dev");
     at.host.prepare(&at.id).await.unwrap();
-    let server = at.redis(Persistence::None);
-    let _somebody = std::net::TcpListener::bind(("127.0.0.1", server.port)).unwrap();
+    // Another test may take the port first; then the next one is chosen.
+    let (server, _somebody) = std::iter::repeat_with(|| at.redis(Persistence::None))
+        .find_map(|server| Some((server.clone(), std::net::TcpListener::bind(("127.0.0.1", server.port)).ok()?)))
+        .unwrap();
     let refused = at.host.start_redis(&at.id, &server).await.unwrap_err();
     assert!(refused.message.contains(&server.port.to_string()));
     assert!(refused.causes[0].contains(&std::process::id().to_string()), "{refused:?}");

@@ -55,8 +55,8 @@ async fn commands_of_an_attempt_that_was_killed_are_ended_before_the_next() {
     let home = tempfile::tempdir().unwrap();
     let first = build(home.path(), "app").await;
     fs::remove_file(first.folder().parent().unwrap().join("build.json")).unwrap();
-    let mut left =
-        Command::new("/bin/sh").args(["-c", "sleep 60"]).env("AMBIT_BUILD", format!("{}-1", first.id)).spawn().unwrap();
+    let mark = format!("{}/{}-1", home.path().join("builds").display(), first.id);
+    let mut left = Command::new("/bin/sh").args(["-c", "sleep 60"]).env("AMBIT_BUILD", mark).spawn().unwrap();
     let second = build(home.path(), "app").await;
     assert_eq!(second.id, first.id);
     assert!(!left.wait().unwrap().success());

@@ -177,9 +177,10 @@ pub fn git(project: &Path, arguments: &[&str]) {
 }
 
 pub fn until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    // Long, since a busy machine builds and starts servers slowly; it passes as soon as the condition holds.
+    let end = Instant::now() + Duration::from_secs(120);
     while !condition() {
-        assert!(Instant::now() < end, "{what}: waited for 30 s");
+        assert!(Instant::now() < end, "{what}: waited for 120 s");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
