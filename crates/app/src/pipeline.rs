@@ -457,8 +457,15 @@ impl Ambit {
             Ok(()) => stand,
             Err(failure) => return self.give_up(stand, failure).await,
         };
-        if !deployment.trigger.goes_back() {
-            record.policy = Some(scope.environment.policy.clone());
+        match &deployment.trigger {
+            // What is taken back by itself takes its rules with it.
+            Trigger::Recovery { from, .. } => {
+                let failed = self.store.deployment(*from).map_err(|e| store_failure(&e))?;
+                record.policy = failed.and_then(|d| d.work).and_then(|w| w.before.policy).or(record.policy);
+            }
+            // A person goes back to older code, not to older rules.
+            Trigger::Rollback { .. } => {}
+            _ => record.policy = Some(scope.environment.policy.clone()),
         }
         scope.save(&record)?;
         if let Some(work) = &mut deployment.work {

@@ -444,8 +444,8 @@ fn a_version_that_breaks_once_it_serves_is_taken_back_by_itself() {
         if let Some(point) = kill {
             shop.machine.kill_daemon();
             let mut deploy = shop.machine.command(&shop.project, &["deploy", "-e", "prod", "--detach"]);
-            deploy.env("AMBIT_KILL_AT", point).output().unwrap();
-            until("the daemon is killed", || {
+            let deployed = deploy.env("AMBIT_KILL_AT", point).output().unwrap();
+            until(&format!("the daemon is killed: {}", text(&deployed)), || {
                 (0..10).for_each(|_| drop(shop.body("shop.localhost")));
                 !shop.machine.daemon_lives()
             });
@@ -467,7 +467,7 @@ fn a_version_that_breaks_once_it_serves_is_taken_back_by_itself() {
         let shown = shop.machine.ambit(&shop.project, &["deployment", "show", &number.to_string()]);
         let shown = text(&shown);
         assert!(shown.contains("rolled back") && shown.contains(why), "{name}: {shown}");
-        until("its way back is over", || shop.state(shop.newest("prod")) == "succeeded");
+        until("its way back serves", || ["watching", "succeeded"].contains(&shop.state(shop.newest("prod")).as_str()));
         let back = shop.show(shop.newest("prod"));
         assert_eq!(back["trigger"]["kind"], "recovery");
         assert_eq!(back["actor"]["from"], "daemon");
