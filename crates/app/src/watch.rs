@@ -24,6 +24,14 @@ const ENOUGH: u64 = 20;
 /// An instance that ended this often since it was put there does not stay up.
 const RESTARTS: u32 = 3;
 
+/// Why a deployment is not watched on now.
+enum Other {
+    /// There is nothing left to watch.
+    Ends(String),
+    /// Another deployment of the environment has its turn.
+    ComesFirst,
+}
+
 impl Ambit {
     /// Watches a deployment until its time is over, something else is done to the environment, or a bound is broken.
     pub(crate) async fn watch_stage(&self, mut deployment: Deployment) -> Result<(), Failure> {
@@ -44,6 +52,12 @@ impl Ambit {
             let notified = changed.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
+            match self.other_work(&deployment)? {
+                Some(Other::Ends(why)) => return self.watched(deployment, &progress, why),
+                // It is watched on afterwards, unless the other one serves then.
+                Some(Other::ComesFirst) => return Ok(()),
+                None => {}
+            }
             let over = now().saturating_sub(since) >= soak;
             let seen = self.figures().await;
             let last = match self.judge(&deployment, &policy, begin.as_ref(), seen.as_ref()) {
@@ -52,9 +66,6 @@ impl Ambit {
             };
             if over {
                 return self.watched(deployment, &progress, last);
-            }
-            if let Some(why) = self.other_work(&deployment)? {
-                return self.watched(deployment, &progress, format!("{last}; {why}"));
             }
             tokio::select! {
                 () = &mut notified => {}
@@ -67,15 +78,16 @@ impl Ambit {
         ambit_proxy::client::figures(&self.home.proxy()).await.ok()
     }
 
-    /// Why the watch ends early.
-    fn other_work(&self, deployment: &Deployment) -> Result<Option<String>, Failure> {
+    /// What is to be done instead of watching.
+    fn other_work(&self, deployment: &Deployment) -> Result<Option<Other>, Failure> {
+        let ends = |why: &str| Ok(Some(Other::Ends(why.to_owned())));
         let id = &deployment.environment;
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
         let Some(record) = record.filter(|r| r.wanted == Wanted::Running) else {
-            return Ok(Some("the environment was stopped".to_owned()));
+            return ends("the environment was stopped");
         };
         if record.live != Some(deployment.number) {
-            return Ok(Some("another release serves".to_owned()));
+            return ends("another release serves");
         }
         let queued = self.store.unfinished_deployments().map_err(|e| store_failure(&e))?;
         let next = queued.iter().find(|d| {
@@ -84,7 +96,7 @@ impl Ambit {
                 && (matches!(d.state, DeploymentState::Queued | DeploymentState::Building | DeploymentState::Running)
                     || (d.state == DeploymentState::Approved && self.freeze_of(d).is_none()))
         });
-        Ok(next.map(|d| format!("deployment {} came", d.number)))
+        Ok(next.map(|_| Other::ComesFirst))
     }
 
     /// What the figures say; an error where a bound is broken.
