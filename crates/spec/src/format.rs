@@ -79,7 +79,7 @@ pub(crate) const ENVIRONMENT: &[Key] = &[
     one("data", Table(DATA), "Where its data is copied from."),
     one("backup", Table(BACKUP), "How it is backed up."),
     one("keep-releases", Number, "How many releases stay for a rollback; 5 where nothing is said."),
-    one("soak", Duration, "How long a new release is watched before it counts as good; in production 60s."),
+    one("soak", Duration, "How long a new release is watched before it counts as good; in production 5m."),
     one("max-error-rate", Number, "Share of failed requests, in percent, that takes a deployment back; 5."),
     one("max-latency", Duration, "95th percentile of the answer time that takes a deployment back."),
 ];

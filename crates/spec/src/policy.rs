@@ -184,7 +184,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node, kind: Kind) -> Policy {
             .and_then(|n| reader.whole(n, "keep-releases", 1..=1000))
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(5),
-        soak: duration(reader, "soak").unwrap_or(if production { Duration::from_secs(60) } else { Duration::ZERO }),
+        soak: duration(reader, "soak").unwrap_or(if production { Duration::from_secs(300) } else { Duration::ZERO }),
         max_error_rate: error_rate(reader, node),
         max_latency: duration(reader, "max-latency"),
     }
