@@ -12,10 +12,18 @@ use crate::{
 /// How often the daemon looks.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// How often the daemon gives back the memory of the code that it used last. Rare enough that reading it again costs nothing.
+const GIVES_BACK: Duration = Duration::from_secs(60);
+
 impl Ambit {
     /// Looks after everything that should run, for as long as it is polled.
     pub async fn supervise(&self) {
+        let mut gave_back = tokio::time::Instant::now();
         loop {
+            if gave_back.elapsed() >= GIVES_BACK {
+                ambit_keeper::give_back();
+                gave_back = tokio::time::Instant::now();
+            }
             for revived in self.provider.revive() {
                 tracing::warn!("{revived}");
             }

@@ -18,5 +18,6 @@ mod renew;
 mod run;
 mod tree;
 
+pub use memory::give_back;
 pub use record::{Exit, FORMAT, Held, Limits, LimitsState, Once, Phase, RecordError, Spec, State, StopSignal, Wanted};
 pub use run::{KeeperError, run};

@@ -1,12 +1,12 @@
 //! Giving back what starting up has brought into memory.
 //!
-//! A keeper is a large program of which it uses little, and there are many of them. Its code was read in while it started;
-//! what it touches again comes back from the page cache.
+//! A keeper is a large program of which it uses little, and there are many of them; the daemon waits most of the time. Their
+//! code was read in while they worked; what they touch again comes back from the page cache.
 
 use std::{ffi::c_void, fs, ptr};
 
 /// Drops the pages of the program's and the libraries' code. A kernel that refuses costs nothing but memory.
-pub(crate) fn give_back() {
+pub fn give_back() {
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
     maps.lines().filter_map(Mapping::parse).filter(Mapping::is_never_written).for_each(|m| drop_pages(&m));
 }
