@@ -93,9 +93,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// RFC 9110, 10.2.3: seconds or a date.
-fn retry_after(value: &str) -> Option<Duration> {
-    match value.trim().parse() {
+/// RFC 9110, section 10.2.3: a number of seconds or a date.
+pub(crate) fn retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
     }

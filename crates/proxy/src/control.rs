@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use crate::{
+    error::explain,
     folder::{Folder, ROUTES},
     handover::{self, Offer},
     lock::{Holder, Lock},
@@ -159,18 +160,6 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// An error with what caused it, in one line.
-pub(crate) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 impl Control {

@@ -38,6 +38,6 @@ mod upstream;
 mod worker;
 
 pub use config::{Config, Limits};
-pub use error::Error;
+pub use error::{Error, explain};
 pub use process::{Prepared, run};
 pub use tls::Served;

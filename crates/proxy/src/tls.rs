@@ -25,7 +25,7 @@ use crate::{
     Error,
     certificates::{self, Summary},
     connection::Connection,
-    control::explain,
+    error::explain,
     folder::Folder,
 };
 

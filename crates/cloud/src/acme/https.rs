@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -97,7 +97,7 @@ impl HttpClient for Https {
                 .unwrap_or_else(|_| Err(other(format!("no answer within {} s", TIMEOUT.as_secs()))))?;
             if matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
                 let told = parts.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
-                retry_after.set(told.and_then(|text| from_now(text.trim())));
+                retry_after.set(told.and_then(crate::http::retry_after));
             }
             let problem = parts
                 .headers
@@ -108,14 +108,6 @@ impl HttpClient for Https {
             }
             Ok(BytesResponse::from(Response::from_parts(parts, Full::new(body))))
         })
-    }
-}
-
-/// RFC 9110, section 10.2.3: a number of seconds or a date.
-fn from_now(text: &str) -> Option<Duration> {
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }
 
