@@ -11,6 +11,7 @@ use std::{
 use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::ProjectName};
 use ambit_host::Host;
 use ambit_store::{AuditHeads, FormatError, Store, StoreError};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{address::Address, pipeline::Pipelines};
 
@@ -125,6 +126,22 @@ impl Ambit {
     pub(crate) fn path(&self) -> String {
         let parts: Vec<_> = self.surroundings.path.iter().map(|p| p.to_string_lossy()).collect();
         parts.join(":")
+    }
+
+    /// What is kept under the name of a setting; the default where nothing is.
+    pub(crate) fn remembered<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, Failure> {
+        let text = self.store.setting(name).map_err(|e| store_failure(&e))?;
+        let Some(text) = text else { return Ok(T::default()) };
+        serde_json::from_str(&text).map_err(|e| {
+            Failure::new(FailureKind::Machine, format!("what is remembered as `{name}` cannot be read"))
+                .because(e.to_string())
+        })
+    }
+
+    /// Keeps something under the name of a setting.
+    pub(crate) fn remember<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(|e| Failure::from_error(FailureKind::Internal, &e))?;
+        self.store.set_setting(name, &text).map_err(|e| store_failure(&e))
     }
 
     pub(crate) fn ids(&self, project: &ProjectName) -> Result<Vec<EnvironmentId>, Failure> {

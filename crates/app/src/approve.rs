@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ambit::{Ambit, now, store_failure},
     code::source_failure,
+    gates::refuse_closed,
     pipeline::about,
     progress::Progress,
 };
@@ -82,9 +83,7 @@ impl Ambit {
     /// Decides on a deployment.
     pub async fn decide(&self, request: &Decide) -> Result<Deployment, Failure> {
         let number = request.number;
-        let found = self.store.deployment(number).map_err(|e| store_failure(&e))?;
-        let mut deployment =
-            found.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("there is no deployment {number}")))?;
+        let mut deployment = self.known_deployment(number)?;
         self.remember_keys(&deployment.environment.project, &request.keys);
         let state = deployment.state;
         let wrong = |what: &str| {
@@ -97,9 +96,7 @@ impl Ambit {
             Decision::Cancel => {
                 match state {
                     DeploymentState::Queued | DeploymentState::Waiting | DeploymentState::Approved => {
-                        deployment.state = DeploymentState::Cancelled;
-                        deployment.finished = Some(now());
-                        self.save(&deployment)?;
+                        self.finish(&mut deployment, DeploymentState::Cancelled)?;
                     }
                     // The one who carries it out takes it back between two steps, as long as it does not serve.
                     DeploymentState::Building => self.pipelines.cancel(number).cancel(),
@@ -115,9 +112,7 @@ impl Ambit {
                 self.check_approver(&deployment, &request.actor)?;
                 require_reason(&request.reason)?;
                 self.add_approval(&mut deployment, request, false)?;
-                deployment.state = DeploymentState::Rejected;
-                deployment.finished = Some(now());
-                self.save(&deployment)?;
+                self.finish(&mut deployment, DeploymentState::Rejected)?;
                 self.note_quietly(self.decided(&deployment, request, "deployment.rejected"));
             }
             Decision::Approve => {
@@ -174,28 +169,17 @@ impl Ambit {
     /// A yes is not asked for while a gate is closed that the yes could not open.
     async fn refuse_closed_gates(&self, deployment: &Deployment) -> Result<(), Failure> {
         let results = self.look_at_gates(deployment).await?;
-        let open: Vec<&GateResult> =
-            results.iter().filter(|r| !ambit_domain::gates::all_passed(std::slice::from_ref(*r))).collect();
-        if open.is_empty() {
-            return Ok(());
-        }
-        let mut failure = Failure::new(
-            FailureKind::User,
-            format!("deployment {} was not approved: {} gates are not passed", deployment.number, open.len()),
-        );
-        for result in open {
-            failure = failure.because(format!("{}: {}", result.gate.name(), result.evidence));
-        }
-        Err(failure.hint(format!("ambit gates {} shows what to do about each", deployment.environment.environment)))
+        let count = ambit_domain::gates::closed(&results).count();
+        let message = format!("deployment {} was not approved: {count} gates are not passed", deployment.number);
+        refuse_closed(&results, &deployment.environment.environment, message)
     }
 
     /// The rules in force say who may approve; who wrote a part of the change may not, unless they say so.
     fn check_approver(&self, deployment: &Deployment, actor: &Actor) -> Result<(), Failure> {
-        let Some(policy) = self.recorded_policy(&deployment.environment).or_else(|| self.own_policy(deployment)) else {
+        let Some(policy) = self.policy_of(deployment) else {
             return Err(Failure::new(FailureKind::Internal, "the rules in force cannot be read"));
         };
-        let same = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b.trim());
-        if !policy.approvers.iter().any(|approver| same(approver, &actor.who)) {
+        if !is_among(&policy.approvers, actor) {
             return Err(Failure::new(
                 FailureKind::User,
                 format!("{} may not approve deployments to {}", actor.who, deployment.environment.environment),
@@ -206,7 +190,7 @@ impl Ambit {
         if policy.author_may_approve {
             return Ok(());
         }
-        if self.authors(deployment)?.iter().any(|author| same(author, &actor.who)) {
+        if is_among(&self.authors(deployment)?, actor) {
             return Err(Failure::new(
                 FailureKind::User,
                 format!("{} wrote a part of {} and may not approve it", actor.who, deployment.version),
@@ -219,23 +203,13 @@ impl Ambit {
     /// Who may approve a deployment, by the rules in force.
     #[must_use]
     pub fn approvers_of(&self, deployment: &Deployment) -> Vec<String> {
-        let policy = self.recorded_policy(&deployment.environment).or_else(|| self.own_policy(deployment));
-        policy.map(|p| p.approvers).unwrap_or_default()
-    }
-
-    fn own_policy(&self, deployment: &Deployment) -> Option<ambit_domain::spec::Policy> {
-        let (declaration, _) = self.declaration_of(deployment).ok()?;
-        Some(declaration.project.environments.get(&deployment.environment.environment)?.policy.clone())
+        self.policy_of(deployment).map(|p| p.approvers).unwrap_or_default()
     }
 
     /// Who wrote what a deployment brings that does not serve yet.
     fn authors(&self, deployment: &Deployment) -> Result<Vec<String>, Failure> {
         let Some(commit) = &deployment.commit else { return Ok(Vec::new()) };
-        let live = self.store.environment(&deployment.environment).map_err(|e| store_failure(&e))?.and_then(|r| r.live);
-        let live = match live {
-            Some(number) => self.store.deployment(number).map_err(|e| store_failure(&e))?.and_then(|d| d.commit),
-            None => None,
-        };
+        let live = self.live_deployment(&deployment.environment)?.and_then(|d| d.commit);
         let repository =
             Repository::at(self.home.repository(&deployment.environment.project), std::path::PathBuf::new());
         let changes =
@@ -253,9 +227,7 @@ impl Ambit {
     /// How the gates of a deployment stand now.
     pub async fn look_at_gates(&self, deployment: &Deployment) -> Result<Vec<GateResult>, Failure> {
         let (declaration, _) = self.declaration_of(deployment)?;
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        let progress = Progress::new(events, tokio_util::sync::CancellationToken::new());
-        let scope = self.scope(&declaration, &deployment.environment.environment, &progress)?;
+        let scope = self.scope(&declaration, &deployment.environment.environment, &Progress::unheard())?;
         let results = scope.evaluate_gates(deployment, &[]).await?;
         Ok(with_waivers(results, &deployment.waivers))
     }
@@ -308,7 +280,7 @@ impl Ambit {
     /// A waiver opens a gate: only who may approve may waive, where approvers are named.
     fn check_waiver(&self, deployment: &Deployment, actor: &Actor) -> Result<(), Failure> {
         let approvers = self.approvers_of(deployment);
-        if approvers.is_empty() || approvers.iter().any(|a| a.trim().eq_ignore_ascii_case(actor.who.trim())) {
+        if approvers.is_empty() || is_among(&approvers, actor) {
             return Ok(());
         }
         Err(Failure::new(
@@ -324,9 +296,7 @@ impl Ambit {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
         let nothing =
             || Failure::new(FailureKind::NotFound, format!("nothing was deployed to {} yet", request.environment));
-        let live =
-            self.store.environment(&id).map_err(|e| store_failure(&e))?.and_then(|r| r.live).ok_or_else(nothing)?;
-        let live = self.store.deployment(live).map_err(|e| store_failure(&e))?.ok_or_else(nothing)?;
+        let live = self.live_deployment(&id)?.ok_or_else(nothing)?;
         let release = live.release.clone().ok_or_else(nothing)?;
         let verdict = QaVerdict {
             environment: id,
@@ -344,6 +314,11 @@ impl Ambit {
         });
         Ok(verdict)
     }
+}
+
+/// Whether an actor is one of some people.
+fn is_among(people: &[String], actor: &Actor) -> bool {
+    people.iter().any(|person| person.trim().eq_ignore_ascii_case(actor.who.trim()))
 }
 
 fn require_reason(reason: &str) -> Result<(), Failure> {

@@ -13,17 +13,18 @@ use ambit_cloud::acme::{AcmeError, Authority, Challenges, Client, LETS_ENCRYPT};
 use ambit_domain::{Failure, FailureKind, spec::ProjectName};
 use ambit_proxy::{
     certificates::{self, Listed, Summary},
-    challenges,
+    challenges, explain,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ambit::{Ambit, now, store_failure},
-    certificates::chain,
+    ambit::{Ambit, now},
     declaration::Declaration,
 };
 
+/// Under which authorities are kept, by project.
+const AUTHORITIES: &str = "certificate-authorities";
 /// However little there is to do, the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const SHORTEST_SLEEP: Duration = Duration::from_secs(1);
@@ -83,20 +84,13 @@ impl Ambit {
             Some(declared) => all.insert(project.clone(), declared),
             None => all.remove(project),
         };
-        let text = serde_json::to_string(&all)
-            .map_err(|e| Failure::new(FailureKind::Internal, "authorities cannot be written").because(e.to_string()))?;
-        self.store.set_setting("certificate-authorities", &text).map_err(|e| store_failure(&e))?;
+        self.remember(AUTHORITIES, &all)?;
         self.keeping.changed.notify_one();
         Ok(())
     }
 
     pub(crate) fn authorities(&self) -> Result<BTreeMap<ProjectName, Declared>, Failure> {
-        let text = self.store.setting("certificate-authorities").map_err(|e| store_failure(&e))?;
-        let Some(text) = text else { return Ok(BTreeMap::new()) };
-        serde_json::from_str(&text).map_err(|e| {
-            Failure::new(FailureKind::Machine, "the remembered certificate authorities cannot be read")
-                .because(e.to_string())
-        })
+        self.remembered(AUTHORITIES)
     }
 
     /// Orders and renews certificates, for as long as it is polled.
@@ -208,10 +202,10 @@ impl Ambit {
         // A person added a certificate meanwhile.
         let Some(of_host) = orders.get_mut(host) else { return Ok(()) };
         let stored = match outcome {
-            Ok(pem) => certificates::store(&self.home.proxy(), host, pem.as_bytes()).map_err(|e| (chain(&e), None)),
+            Ok(pem) => certificates::store(&self.home.proxy(), host, pem.as_bytes()).map_err(|e| (explain(&e), None)),
             Err(error) => {
                 let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                Err((format!("{}{hint}", chain(&error)), error.retry_after()))
+                Err((format!("{}{hint}", explain(&error)), error.retry_after()))
             }
         };
         match stored {

@@ -12,7 +12,10 @@ use ambit_domain::{
     renewal::Orders,
     spec::{Kind, ProjectName},
 };
-use ambit_proxy::certificates::{self, Certificate, CertificateError, Listed, Summary};
+use ambit_proxy::{
+    certificates::{self, Certificate, CertificateError, Listed, Summary},
+    explain,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ambit::{Ambit, now, store_failure};
@@ -134,7 +137,7 @@ impl Ambit {
                 let of_orders = orders.get(&file.name);
                 let summary = file.certificate.as_ref().ok().map(|c| &c.summary);
                 let trouble = match &file.certificate {
-                    Err(error) => Some(chain(error)),
+                    Err(error) => Some(explain(error)),
                     Ok(c) if c.summary.not_after <= now => Some("it has expired".to_owned()),
                     Ok(_) => of_orders.and_then(|o| o.error.clone()),
                 };
@@ -238,18 +241,11 @@ impl Ambit {
 
     /// What is remembered of orders, by host. A host is in it exactly if its certificate is an authority's.
     pub(crate) fn orders(&self) -> Result<BTreeMap<String, Orders>, Failure> {
-        let text = self.store.setting(ORDERS).map_err(|e| store_failure(&e))?;
-        let Some(text) = text else { return Ok(BTreeMap::new()) };
-        serde_json::from_str(&text).map_err(|e| {
-            Failure::new(FailureKind::Machine, "what is remembered of certificates cannot be read")
-                .because(e.to_string())
-        })
+        self.remembered(ORDERS)
     }
 
     pub(crate) fn set_orders(&self, orders: &BTreeMap<String, Orders>) -> Result<(), Failure> {
-        let text = serde_json::to_string(orders)
-            .map_err(|e| Failure::new(FailureKind::Internal, "orders cannot be written").because(e.to_string()))?;
-        self.store.set_setting(ORDERS, &text).map_err(|e| store_failure(&e))
+        self.remember(ORDERS, orders)
     }
 
     /// Hosts of what runs that others than this machine can reach, with their projects.
@@ -320,23 +316,11 @@ fn check(host: &str, summary: &Summary, now: i64) -> Result<(), Failure> {
 fn refused(host: &str, error: &CertificateError) -> Failure {
     let kind = if matches!(error, CertificateError::Io { .. }) { FailureKind::Machine } else { FailureKind::User };
     let failure =
-        Failure::new(kind, format!("the certificate cannot serve {}", host.escape_debug())).because(chain(error));
+        Failure::new(kind, format!("the certificate cannot serve {}", host.escape_debug())).because(explain(error));
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-/// An error with what caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -151,13 +151,11 @@ impl Ambit {
             return Err(Failure::new(FailureKind::User, format!("{from} runs it already")));
         }
         let source = EnvironmentId { project: project.clone(), environment: from.clone() };
-        let live = self.store.environment(&source).map_err(|e| store_failure(&e))?.and_then(|r| r.live);
         let nothing = || {
             Failure::new(FailureKind::NotFound, format!("nothing was deployed to {from} yet"))
                 .hint(format!("ambit up {from}, or ambit deploy -e {from}"))
         };
-        let live =
-            self.store.deployment(live.ok_or_else(nothing)?).map_err(|e| store_failure(&e))?.ok_or_else(nothing)?;
+        let live = self.live_deployment(&source)?.ok_or_else(nothing)?;
         let Some(commit) = live.commit.clone() else {
             return Err(Failure::new(
                 FailureKind::User,

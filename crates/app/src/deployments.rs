@@ -2,11 +2,12 @@
 //! delivery is judged.
 
 use ambit_domain::{
-    Deployment, DeploymentState, EnvironmentId, Event, Failure, FailureKind, Release,
+    Deployment, DeploymentState, EnvironmentId, EnvironmentRecord, Event, Failure, FailureKind, Release,
     dora::{self, Change},
     ids::DeploymentId,
     spec::ProjectName,
 };
+use ambit_store::Sources;
 use serde::Serialize;
 
 use crate::{
@@ -48,12 +49,38 @@ impl Ambit {
 
     /// One deployment.
     pub fn deployment(&self, number: DeploymentId) -> Result<DeploymentView, Failure> {
-        let found = self.store.deployment(number).map_err(|e| store_failure(&e))?;
-        let deployment =
-            found.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("there is no deployment {number}")))?;
+        let deployment = self.known_deployment(number)?;
         let waits = matches!(deployment.state, DeploymentState::Approved | DeploymentState::Waiting);
         let frozen = if waits { self.freeze_of(&deployment).map(|f| f.to_string()) } else { None };
         Ok(DeploymentView { deployment, frozen })
+    }
+
+    /// The record of a deployment that there has to be.
+    pub(crate) fn known_deployment(&self, number: DeploymentId) -> Result<Deployment, Failure> {
+        let found = self.store.deployment(number).map_err(|e| store_failure(&e))?;
+        found.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("there is no deployment {number}")))
+    }
+
+    /// The texts that a deployment was declared by.
+    pub(crate) fn known_sources(&self, number: DeploymentId) -> Result<Sources, Failure> {
+        let found = self.store.sources(number).map_err(|e| store_failure(&e))?;
+        found.ok_or_else(|| Failure::new(FailureKind::NotFound, format!("there is no deployment {number}")))
+    }
+
+    /// The deployment that serves in an environment, if one does.
+    pub(crate) fn live_deployment(&self, id: &EnvironmentId) -> Result<Option<Deployment>, Failure> {
+        match self.store.environment(id).map_err(|e| store_failure(&e))? {
+            Some(record) => self.live_of(&record),
+            None => Ok(None),
+        }
+    }
+
+    /// The deployment that serves by an environment's record.
+    pub(crate) fn live_of(&self, record: &EnvironmentRecord) -> Result<Option<Deployment>, Failure> {
+        match record.live {
+            Some(number) => self.store.deployment(number).map_err(|e| store_failure(&e)),
+            None => Ok(None),
+        }
     }
 
     /// What a deployment said from a position of its log on; the position is moved.
@@ -72,8 +99,7 @@ impl Ambit {
             if id.project != *project {
                 continue;
             }
-            let Some(number) = record.live else { continue };
-            if let Some(deployment) = self.store.deployment(number).map_err(|e| store_failure(&e))? {
+            if let Some(deployment) = self.live_of(&record)? {
                 live.push((id.environment.to_string(), deployment.release));
             }
         }

@@ -3,7 +3,7 @@
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind, Wanted,
     audit::Note,
-    provider::{PostgresServer, RedisServer},
+    provider::RedisServer,
     spec::{EnvironmentName, Kind, Persistence, ProjectName},
 };
 use serde::{Deserialize, Serialize};
@@ -78,22 +78,8 @@ impl Ambit {
                 .hint("nothing was changed"))
         };
         let credential = |name: &str| self.store.credential(id, name, String::new).map_err(|e| store_failure(&e));
-        let port = |name: &str| self.store.port(&format!("{id}/{name}")).map_err(|e| store_failure(&e));
-        let postgres = match port("postgres")? {
-            Some(port) => Some(PostgresServer {
-                kind: Kind::Production,
-                version: None,
-                port,
-                database: String::new(),
-                role: id.project.to_string(),
-                role_password: credential("postgres")?,
-                admin_password: credential("postgres-admin")?,
-                memory: None,
-                settings: indexmap::IndexMap::new(),
-            }),
-            None => None,
-        };
-        let redis = match port("redis")? {
+        let postgres = self.postgres_at(id, Kind::Production, String::new())?;
+        let redis = match self.store.port(&format!("{id}/redis")).map_err(|e| store_failure(&e))? {
             Some(port) => Some(RedisServer {
                 port,
                 password: credential("redis")?,

@@ -13,9 +13,9 @@ mod tests;
 mod variables;
 
 use ambit_domain::{
-    Deployment, Failure, Release,
+    Deployment, Failure, FailureKind, Release,
     gates::{GateResult, Verdict},
-    spec::{Gate, Kind},
+    spec::{EnvironmentName, Gate, Kind},
 };
 use ambit_source::git::Repository;
 
@@ -120,14 +120,10 @@ impl Scope<'_> {
     fn evidence<'a>(&'a self, deployment: &'a Deployment) -> Result<Evidence<'a>, Failure> {
         let store = &self.ambit.store;
         let project = &self.id.project;
-        let missing = || Failure::new(ambit_domain::FailureKind::NotFound, "its release was not made yet");
+        let missing = || Failure::new(FailureKind::NotFound, "its release was not made yet");
         let id = deployment.release.as_ref().ok_or_else(missing)?;
         let release = store.release(project, id).map_err(|e| store_failure(&e))?.ok_or_else(missing)?;
-        let live = match store.environment(&self.id).map_err(|e| store_failure(&e))?.and_then(|r| r.live) {
-            Some(number) => store.deployment(number).map_err(|e| store_failure(&e))?,
-            None => None,
-        };
-        let live = match live {
+        let live = match self.ambit.live_deployment(&self.id)? {
             Some(live) => {
                 let release = match &live.release {
                     Some(id) => store.release(project, id).map_err(|e| store_failure(&e))?,
@@ -157,6 +153,22 @@ impl Scope<'_> {
             repository: Repository::at(self.ambit.home.repository(project), prefix),
         })
     }
+}
+
+/// Fails with what keeps each closed gate closed.
+pub(crate) fn refuse_closed(
+    results: &[GateResult],
+    environment: &EnvironmentName,
+    message: String,
+) -> Result<(), Failure> {
+    let causes: Vec<String> = ambit_domain::gates::closed(results)
+        .map(|result| format!("{}: {}", result.gate.name(), result.evidence))
+        .collect();
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let failure = causes.into_iter().fold(Failure::new(FailureKind::User, message), Failure::because);
+    Err(failure.hint(format!("ambit gates {environment} shows what to do about each")))
 }
 
 /// `3 h ago`.

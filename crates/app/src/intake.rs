@@ -92,6 +92,7 @@ impl Ambit {
         let project = &received.project;
         self.remember_keys(project, &received.keys);
         let kept = self.home.repository(project);
+        let repository = Repository::at(kept.clone(), PathBuf::new());
         // One push after the other, so that the newest is the last in the queue.
         let _one_at_a_time = self.receiving.lock().await;
         let mut updates: Vec<&RefUpdate> = received.updates.iter().collect();
@@ -115,7 +116,8 @@ impl Ambit {
                 outcomes.push(said(&reference.to_string(), None, text));
                 continue;
             }
-            let happened = happened(&kept, update)?;
+            let happened = happened(update, |old, new| repository.is_ancestor(old, new));
+            let happened = happened.map_err(|e| source_failure(&e))?;
             let arrived = Arrived {
                 project,
                 reference: &reference,
@@ -338,12 +340,7 @@ impl Ambit {
         reference: &Reference,
     ) -> Result<Option<Refusal>, Failure> {
         let failed = |e: ambit_source::Error| source_failure(&e);
-        let happened = match (&update.old, &update.new) {
-            (_, None) => Happened::Deleted,
-            (None, _) => Happened::Made,
-            (Some(old), Some(new)) if offered.is_ancestor(old, new).map_err(failed)? => Happened::Advanced,
-            _ => Happened::Rewritten,
-        };
+        let happened = happened(update, |old, new| offered.is_ancestor(old, new)).map_err(failed)?;
         let mut texts = Vec::new();
         for commit in [&update.old, &update.new].into_iter().flatten() {
             texts.extend(offered.declaration(commit).map_err(failed)?);
@@ -397,14 +394,14 @@ fn looked_at(kept: &Path, reference: &Reference, object: Option<&str>) -> Result
     done.map_err(|e| source_failure(&e))
 }
 
-fn happened(kept: &Path, update: &RefUpdate) -> Result<Happened, Failure> {
-    let repository = Repository::at(kept.to_path_buf(), PathBuf::new());
+fn happened(
+    update: &RefUpdate,
+    is_ancestor: impl Fn(&str, &str) -> Result<bool, ambit_source::Error>,
+) -> Result<Happened, ambit_source::Error> {
     Ok(match (&update.old, &update.new) {
         (_, None) => Happened::Deleted,
         (None, _) => Happened::Made,
-        (Some(old), Some(new)) if repository.is_ancestor(old, new).map_err(|e| source_failure(&e))? => {
-            Happened::Advanced
-        }
+        (Some(old), Some(new)) if is_ancestor(old, new)? => Happened::Advanced,
         _ => Happened::Rewritten,
     })
 }

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use ambit_domain::{
-    Actor, Deployment, EnvironmentId, Failure, Real, Wanted,
+    Actor, EnvironmentId, Failure, Real, Wanted,
     audit::Note,
     spec::{EnvironmentName, ProjectName, ServiceName},
 };
@@ -124,15 +124,9 @@ impl Ambit {
     async fn job_task(&self, id: &EnvironmentId, service: &ServiceName) -> Result<(), Failure> {
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
         let Some(record) = record else { return Ok(()) };
-        let live: Option<Deployment> = match record.live {
-            Some(number) => self.store.deployment(number).map_err(|e| store_failure(&e))?,
-            None => None,
-        };
-        let Some(live) = live else { return Ok(()) };
+        let Some(live) = self.live_of(&record)? else { return Ok(()) };
         let (declaration, _) = self.declaration_of(&live)?;
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        let progress = Progress::new(events, tokio_util::sync::CancellationToken::new());
-        let scope = self.scope(&declaration, &id.environment, &progress)?;
+        let scope = self.scope(&declaration, &id.environment, &Progress::unheard())?;
         let built = scope.builds_of(&given_by(&record))?;
         let (service, app, built) = scope.app(&built, service)?;
         let Some(command) = built.recipe(service).run else { return Ok(()) };

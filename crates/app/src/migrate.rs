@@ -62,14 +62,7 @@ impl Ambit {
         {
             let name = format!("migrate-{}", now());
             let work = async {
-                let size = self.provider.make_restore_point(&scope.id, server, &name).await?;
-                let point = ambit_domain::release::RestorePoint {
-                    name: name.clone(),
-                    environment: scope.id.clone(),
-                    at: now(),
-                    size,
-                };
-                self.store.put_restore_point(&point).map_err(|e| crate::ambit::store_failure(&e))?;
+                self.copy_data(&scope.id, server, &name).await?;
                 Ok(((), name.clone(), true))
             };
             scope.progress.step("restore point", work).await?;
@@ -80,18 +73,12 @@ impl Ambit {
             let told = scope.progress.service(&service.name);
             let work = async {
                 if let (Some(folder), Some(server)) = (&app.migrations, &scope.servers.postgres) {
-                    let ran = self.provider.migrate(&scope.id, server, &built.build.folder().join(folder)).await?;
-                    let changed = !ran.is_empty();
-                    let detail = if changed { ran.join(", ") } else { "nothing is new".to_owned() };
+                    let detail = scope.run_migration_files(server, &built.build.folder().join(folder)).await?;
                     return Ok((Some(detail.clone()), detail, true));
                 }
                 let Some(command) = built.recipe(service).migrate else { return Ok((None, String::new(), false)) };
-                let task = scope.task_of(service, app, built, &command);
                 let name = format!("migrate-{}-by-hand", service.name);
-                let output = |line: &str| told.output("migrate", line);
-                let ran = self.provider.run_task(&scope.id, &name, &task, &output).await;
-                self.provider.forget_task(&scope.id, &name).await?;
-                ran?;
+                scope.run_command((service, app, built), &command, "migrate", &name).await?;
                 Ok((Some(command.clone()), command, true))
             };
             done.extend(told.step("migrate", work).await?);

@@ -146,6 +146,22 @@ impl Ambit {
         Ok(())
     }
 
+    /// Records that a deployment came to its end.
+    pub(crate) fn finish(&self, deployment: &mut Deployment, state: DeploymentState) -> Result<(), Failure> {
+        deployment.state = state;
+        deployment.finished = Some(now());
+        self.save(deployment)
+    }
+
+    /// Records that a deployment failed or was taken back; returns what is to be noted of it.
+    pub(crate) fn fail(&self, deployment: &mut Deployment, failure: &Failure) -> Result<Note, Failure> {
+        let cancelled = failure.kind == FailureKind::Interrupted;
+        deployment.failure = Some(failure.clone());
+        self.finish(deployment, if cancelled { DeploymentState::Cancelled } else { DeploymentState::Failed })?;
+        let what = if cancelled { "deployment.cancelled" } else { "deployment.failed" };
+        Ok(about(deployment, what).about("why", failure.message.as_str()))
+    }
+
     /// Wakes the worker of an environment.
     pub(crate) fn wake(&self, id: &EnvironmentId) {
         self.pipelines.tell(id);
@@ -199,9 +215,7 @@ impl Ambit {
                 if back || (older.state == DeploymentState::Approved && older.hotfix) {
                     continue;
                 }
-                older.state = DeploymentState::Superseded;
-                older.finished = Some(now());
-                self.save(older)?;
+                self.finish(older, DeploymentState::Superseded)?;
                 self.note_quietly(about(older, "deployment.superseded").about("deployment by", newest.0));
             }
         }
@@ -236,14 +250,13 @@ impl Ambit {
     }
 
     pub(crate) fn expire(&self, deployment: &mut Deployment) -> Result<(), Failure> {
-        deployment.state = DeploymentState::Expired;
-        deployment.finished = Some(now());
-        self.save(deployment)?;
+        self.finish(deployment, DeploymentState::Expired)?;
         self.note_quietly(about(deployment, "deployment.expired"));
         Ok(())
     }
 
-    fn policy_of(&self, deployment: &Deployment) -> Option<Policy> {
+    /// The rules that a deployment is judged by: those in force, else its own.
+    pub(crate) fn policy_of(&self, deployment: &Deployment) -> Option<Policy> {
         let declared = || {
             let (declaration, _) = self.declaration_of(deployment).ok()?;
             Some(declaration.project.environments.get(&deployment.environment.environment)?.policy.clone())
@@ -261,9 +274,7 @@ impl Ambit {
 
     /// The declaration of a deployment, from its own texts.
     pub(crate) fn declaration_of(&self, deployment: &Deployment) -> Result<(Declaration, Sources), Failure> {
-        let sources = self.store.sources(deployment.number).map_err(|e| store_failure(&e))?.ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("there is no deployment {}", deployment.number))
-        })?;
+        let sources = self.known_sources(deployment.number)?;
         let keys = self.keys_of(&deployment.environment.project);
         let declaration =
             Declaration::read(&sources.folder, sources.declaration.clone(), sources.secrets.clone(), &keys)?;
@@ -413,9 +424,7 @@ impl Ambit {
                 if let Trigger::Recovery { from, .. } = &deployment.trigger {
                     self.rolled_back(*from)?;
                 }
-                deployment.state = DeploymentState::Succeeded;
-                deployment.finished = Some(now());
-                self.save(&deployment)?;
+                self.finish(&mut deployment, DeploymentState::Succeeded)?;
                 scope.progress.notice("deploy", format!("{name} runs {} already", deployment.version));
                 self.note_quietly(about(&deployment, "deployment.succeeded").about("changed", "nothing"));
                 Ok(())
@@ -503,13 +512,7 @@ impl Ambit {
             }
         }
         let Stand { mut deployment, .. } = stand;
-        let cancelled = failure.kind == FailureKind::Interrupted;
-        deployment.state = if cancelled { DeploymentState::Cancelled } else { DeploymentState::Failed };
-        deployment.finished = Some(now());
-        deployment.failure = Some(failure.clone());
-        self.save(&deployment)?;
-        let what = if cancelled { "deployment.cancelled" } else { "deployment.failed" };
-        self.note_quietly(about(&deployment, what).about("why", failure.message.as_str()));
+        self.note_quietly(self.fail(&mut deployment, &failure)?);
         crate::fault::point("between failure and recovery");
         if switched && recoverable.is_some() && !deployment.trigger.goes_back() {
             self.recover(&deployment)?;
@@ -560,16 +563,11 @@ impl Ambit {
 
     /// A deployment that ended before it changed anything.
     pub(crate) fn failed(&self, mut deployment: Deployment, failure: Failure, what: &str) -> Result<(), Failure> {
-        let cancelled = failure.kind == FailureKind::Interrupted;
         self.progress_of(&deployment)
             .environment(&deployment.environment.environment)
             .say("deploy", ambit_domain::Outcome::Failed { failure: failure.clone() });
-        deployment.state = if cancelled { DeploymentState::Cancelled } else { DeploymentState::Failed };
-        deployment.finished = Some(now());
-        let note = about(&deployment, if cancelled { "deployment.cancelled" } else { "deployment.failed" });
-        self.note_quietly(note.about("why", failure.message.as_str()).about("what", what));
-        deployment.failure = Some(failure);
-        self.save(&deployment)?;
+        let note = self.fail(&mut deployment, &failure)?;
+        self.note_quietly(note.about("what", what));
         self.wake(&deployment.environment);
         Ok(())
     }

@@ -33,10 +33,15 @@ impl Progress {
         Self { events, cancel, environment: None, service: None, log: None }
     }
 
+    /// For work that is not worth telling of.
+    pub(crate) fn unheard() -> Self {
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        Self::new(events, CancellationToken::new())
+    }
+
     /// For work that nobody waits for: what is said goes into the log alone.
     pub(crate) fn to_log(log: Arc<DeploymentLog>, cancel: CancellationToken) -> Self {
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        Self { events, cancel, environment: None, service: None, log: Some(log) }
+        Self { cancel, log: Some(log), ..Self::unheard() }
     }
 
     /// Also into a log.

@@ -5,7 +5,7 @@ use ambit_domain::{
     audit::Note,
     provider::PostgresServer,
     release::RestorePoint,
-    spec::{EnvironmentName, ProjectName},
+    spec::{EnvironmentName, Kind, ProjectName},
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,10 +52,8 @@ impl Ambit {
         let name = jiff::Timestamp::from_millisecond(at)
             .map_or_else(|_| at.to_string(), |t| t.strftime("%Y-%m-%dT%H-%M-%S").to_string());
         let work = async {
-            let size = self.provider.make_restore_point(&id, &server, &name).await?;
-            let point = RestorePoint { name: name.clone(), environment: id.clone(), at, size };
-            self.store.put_restore_point(&point).map_err(|e| store_failure(&e))?;
-            let detail = format!("{name}, {} kB", size.div_ceil(1024));
+            let point = self.copy_data(&id, &server, &name).await?;
+            let detail = format!("{name}, {} kB", point.size.div_ceil(1024));
             Ok((point, detail, true))
         };
         let point = progress.environment(&id.environment).step("restore point", work).await?;
@@ -65,6 +63,21 @@ impl Ambit {
                 .environment(&id.environment)
                 .about("name", point.name.as_str()),
         );
+        Ok(point)
+    }
+
+    /// Copies a database and records the copy.
+    pub(crate) async fn copy_data(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        name: &str,
+    ) -> Result<RestorePoint, Failure> {
+        // What it holds is as of its beginning.
+        let at = now();
+        let size = self.provider.make_restore_point(id, server, name).await?;
+        let point = RestorePoint { name: name.to_owned(), environment: id.clone(), at, size };
+        self.store.put_restore_point(&point).map_err(|e| store_failure(&e))?;
         Ok(point)
     }
 
@@ -120,17 +133,29 @@ impl Ambit {
         let name = "postgres".parse().expect("`postgres` is a valid name");
         let database =
             record.service(&name).and_then(|s| s.made_from.facts.get("database")).cloned().ok_or_else(none)?;
+        self.postgres_at(id, record.kind, database)?.ok_or_else(none)
+    }
+
+    /// The PostgreSQL of an environment as it is reached; `None` where there never was one.
+    pub(crate) fn postgres_at(
+        &self,
+        id: &EnvironmentId,
+        kind: Kind,
+        database: String,
+    ) -> Result<Option<PostgresServer>, Failure> {
+        let port = self.store.port(&format!("{id}/postgres")).map_err(|e| store_failure(&e))?;
+        let Some(port) = port else { return Ok(None) };
         let credential = |name: &str| self.store.credential(id, name, String::new).map_err(|e| store_failure(&e));
-        Ok(PostgresServer {
-            kind: record.kind,
+        Ok(Some(PostgresServer {
+            kind,
             version: None,
-            port: self.store.port(&format!("{id}/postgres")).map_err(|e| store_failure(&e))?.ok_or_else(none)?,
+            port,
             database,
             role: id.project.to_string(),
             role_password: credential("postgres")?,
             admin_password: credential("postgres-admin")?,
             memory: None,
             settings: indexmap::IndexMap::new(),
-        })
+        }))
     }
 }

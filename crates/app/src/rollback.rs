@@ -66,11 +66,8 @@ impl Ambit {
         let record = self.store.environment(&id).map_err(|e| store_failure(&e))?.ok_or_else(|| {
             Failure::new(FailureKind::NotFound, format!("{project} has no environment `{environment}` on this machine"))
         })?;
-        let live = match record.live {
-            Some(number) => self.store.deployment(number).map_err(|e| store_failure(&e))?,
-            None => None,
-        };
-        let live = live
+        let live = self
+            .live_of(&record)?
             .ok_or_else(|| Failure::new(FailureKind::NotFound, format!("nothing was deployed to {environment} yet")))?;
         let target = self.find_target(&id, &live, to)?;
         let release = |d: &Deployment| {
@@ -147,10 +144,8 @@ impl Ambit {
         actor: Actor,
         reason: Option<String>,
     ) -> Result<Deployment, Failure> {
-        let read = |number| self.store.deployment(number).map_err(|e| store_failure(&e));
-        let gone = || Failure::new(FailureKind::NotFound, format!("there is no deployment {to}"));
-        let target = read(to)?.ok_or_else(gone)?;
-        let mut sources = self.store.sources(to).map_err(|e| store_failure(&e))?.ok_or_else(gone)?;
+        let target = self.known_deployment(to)?;
+        let mut sources = self.known_sources(to)?;
         // Code goes back; secrets do not: one that was replaced since was replaced for a reason.
         let live = self.store.environment(id).map_err(|e| store_failure(&e))?.and_then(|r| r.live);
         if let Some(newest) = live.and_then(|number| self.store.sources(number).ok().flatten())

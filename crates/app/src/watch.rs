@@ -166,11 +166,9 @@ impl Ambit {
 
     fn watched(&self, mut deployment: Deployment, progress: &Progress, detail: String) -> Result<(), Failure> {
         mark(&mut deployment, StepState::Done, detail.clone());
-        deployment.state = DeploymentState::Succeeded;
-        deployment.finished = Some(now());
         let millis = u64::try_from(now() - deployment.switched.unwrap_or_else(now)).unwrap_or(0);
         progress.say(StepName::Watch.name(), Outcome::Done { detail, changed: true, millis });
-        self.save(&deployment)?;
+        self.finish(&mut deployment, DeploymentState::Succeeded)?;
         self.note_quietly(about(&deployment, "deployment.succeeded"));
         Ok(())
     }
@@ -183,11 +181,7 @@ impl Ambit {
     ) -> Result<(), Failure> {
         progress.say(StepName::Watch.name(), Outcome::Failed { failure: failure.clone() });
         mark(&mut deployment, StepState::Failed, failure.message.clone());
-        deployment.state = DeploymentState::Failed;
-        deployment.finished = Some(now());
-        deployment.failure = Some(failure.clone());
-        self.save(&deployment)?;
-        self.note_quietly(about(&deployment, "deployment.failed").about("why", failure.message.as_str()));
+        self.note_quietly(self.fail(&mut deployment, &failure)?);
         crate::fault::point("between failure and recovery");
         match self.recover(&deployment) {
             Ok(back) => {

@@ -8,8 +8,8 @@ use crate::{
     failure::Failure,
     gates::{GateResult, Waiver},
     ids::{DeploymentId, EnvironmentId, ReleaseId},
-    record::{Commit, EnvironmentRecord},
-    rollout::ServiceWork,
+    record::{Commit, EnvironmentRecord, Instance},
+    rollout::{FormWork, ServiceWork},
     spec::{EnvironmentName, ServiceName},
 };
 
@@ -227,6 +227,19 @@ pub struct Work {
     pub removed: Vec<ServiceName>,
     /// Whether the database is new, so that migrations run whatever the code.
     pub new_database: bool,
+}
+
+impl Work {
+    /// The instances that start in a round, by service, where there are any.
+    pub fn starting(&self, round: u32) -> impl Iterator<Item = (&ServiceName, &[Instance])> {
+        self.services.iter().filter_map(move |one| match &one.form {
+            FormWork::App(instances) => {
+                let new = instances.new.get(instances.starting(round)).unwrap_or_default();
+                (!new.is_empty()).then_some((&one.service, new))
+            }
+            FormWork::Site { .. } | FormWork::Job { .. } => None,
+        })
+    }
 }
 
 /// The name of a step. The order in which they stand here is the order in which they run.

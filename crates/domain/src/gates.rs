@@ -64,10 +64,9 @@ pub fn with_waivers(results: Vec<GateResult>, waivers: &[Waiver]) -> Vec<GateRes
         .collect()
 }
 
-/// Whether a deployment may go on.
-#[must_use]
-pub fn all_passed(results: &[GateResult]) -> bool {
-    results.iter().all(|r| matches!(r.verdict, Verdict::Passed | Verdict::Waived))
+/// The gates that a deployment may not go through.
+pub fn closed(results: &[GateResult]) -> impl Iterator<Item = &GateResult> {
+    results.iter().filter(|r| !matches!(r.verdict, Verdict::Passed | Verdict::Waived))
 }
 
 #[cfg(test)]
@@ -87,13 +86,13 @@ mod tests {
             at: 2,
         };
         let results = vec![result(Gate::Docs, Verdict::Failed), result(Gate::Qa, Verdict::Waiting)];
-        assert!(!all_passed(&results));
+        assert!(closed(&results).next().is_some());
         let results = with_waivers(results, &[waiver]);
         assert_eq!(results[0].verdict, Verdict::Waived);
         assert!(results[0].evidence.contains("lead@kaia.ai") && results[0].evidence.contains("nothing to document"));
         assert_eq!(results[1].verdict, Verdict::Waiting);
-        assert!(!all_passed(&results));
+        assert!(closed(&results).next().is_some());
         let passed = with_waivers(vec![result(Gate::Docs, Verdict::Passed)], &[]);
-        assert!(all_passed(&passed));
+        assert!(closed(&passed).next().is_none());
     }
 }

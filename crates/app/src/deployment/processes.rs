@@ -1,10 +1,10 @@
 //! The processes of an environment's apps: what they run and what they find in their environment.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ambit_domain::{
     Failure, FailureKind,
-    provider::{AppProcess, Task},
+    provider::{AppProcess, PostgresServer, Task},
     spec::{App, Form, Service, ServiceName},
 };
 
@@ -54,6 +54,28 @@ impl Scope<'_> {
     pub(crate) fn task_of(&self, service: &Service, app: &App, built: &Built, command: &str) -> Task {
         let variables = self.variables_of(service, built);
         Task { process: self.process(app, built, command, variables), longest: LONGEST_TASK }
+    }
+
+    /// Runs a command of a service to its end, its output told as that of a step, and forgets it. Under a name that stays the
+    /// same, the run that a crash of the daemon left is waited for.
+    pub(crate) async fn run_command(
+        &self,
+        (service, app, built): (&Service, &App, &Built),
+        command: &str,
+        step: &str,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let progress = self.progress.service(&service.name);
+        let task = self.task_of(service, app, built, command);
+        let ran = self.ambit.provider.run_task(&self.id, name, &task, &|line| progress.output(step, line)).await;
+        self.ambit.provider.forget_task(&self.id, name).await?;
+        ran
+    }
+
+    /// Runs the migration files of a folder that have not run yet; returns what it came to, for people.
+    pub(crate) async fn run_migration_files(&self, server: &PostgresServer, folder: &Path) -> Result<String, Failure> {
+        let ran = self.ambit.provider.migrate(&self.id, server, folder).await?;
+        Ok(if ran.is_empty() { "nothing is new".to_owned() } else { ran.join(", ") })
     }
 
     /// What a process of the service finds in its environment, `PORT` excepted: what the recipe implies, then what Ambit

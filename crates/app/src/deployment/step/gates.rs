@@ -2,10 +2,11 @@
 //!
 //! A crash before, within or after changes nothing outside: it is looked at again.
 
-use ambit_domain::{Failure, FailureKind, gates};
+use ambit_domain::{Failure, gates};
 use async_trait::async_trait;
 
 use super::{super::engine::Stand, Step};
+use crate::gates::refuse_closed;
 
 pub(super) struct Gates;
 
@@ -16,18 +17,9 @@ impl Step for Gates {
         stand.deployment.gates = gates::with_waivers(results, &stand.deployment.waivers);
         stand.save_deployment()?;
         let results = &stand.deployment.gates;
-        let open: Vec<_> = results.iter().filter(|r| !gates::all_passed(std::slice::from_ref(r))).collect();
-        if open.is_empty() {
-            return Ok(format!("{} of {}", results.len(), results.len()));
-        }
-        let environment = &stand.scope.environment.name;
-        let mut failure = Failure::new(
-            FailureKind::User,
-            format!("{} of {} gates are not passed; nothing was changed", open.len(), results.len()),
-        );
-        for result in open {
-            failure = failure.because(format!("{}: {}", result.gate.name(), result.evidence));
-        }
-        Err(failure.hint(format!("ambit gates {environment} shows what to do about each")))
+        let (closed, all) = (gates::closed(results).count(), results.len());
+        let message = format!("{closed} of {all} gates are not passed; nothing was changed");
+        refuse_closed(results, &stand.scope.environment.name, message)?;
+        Ok(format!("{all} of {all}"))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ambit_domain::{Failure, Instance, provider::Readiness, rollout::FormWork, spec::ServiceName};
+use ambit_domain::{Failure, Instance, provider::Readiness, spec::ServiceName};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
@@ -22,18 +22,13 @@ impl Step for Health {
         let scope = stand.scope;
         let mut waits = Vec::new();
         let mut told = Vec::new();
-        for one in &stand.work()?.services {
-            let FormWork::App(instances) = &one.form else { continue };
-            let new = instances.new.get(instances.starting(round)).unwrap_or_default();
-            if new.is_empty() {
-                continue;
-            }
-            let health = scope.app(stand.built, &one.service)?.1.health.clone();
+        for (service, new) in stand.work()?.starting(round) {
+            let health = scope.app(stand.built, service)?.1.health.clone();
             told.push(match health {
                 Some(h) => format!("{} {} {} times", h.path, h.status, h.successes),
-                None => format!("{} is up", one.service),
+                None => format!("{service} is up"),
             });
-            waits.extend(new.iter().map(|instance| wait(scope, stand.built, &one.service, *instance)));
+            waits.extend(new.iter().map(|instance| wait(scope, stand.built, service, *instance)));
         }
         let all = async { join_all(waits).await.into_iter().collect::<Result<Vec<()>, Failure>>() };
         let serves_already = stand.deployment.has_switched();

@@ -22,16 +22,11 @@ impl Step for Migrate {
         let work = stand.work()?;
         for one in work.services.iter().filter(|w| w.new_code || work.new_database) {
             let Ok((service, app, built)) = scope.app(stand.built, &one.service) else { continue };
-            let progress = scope.progress.service(&service.name);
-            let output = |line: &str| progress.output("migrate", line);
             let result = if let Some(folder) = &app.migrations {
                 migrate_files(scope, &built.build.folder().join(folder)).await
             } else if let Some(command) = built.recipe(service).migrate {
-                let task = scope.task_of(service, app, built, &command);
                 let name = format!("migrate-{}-{}", service.name, stand.deployment.number);
-                let ran = scope.ambit.provider.run_task(&scope.id, &name, &task, &output).await;
-                scope.ambit.provider.forget_task(&scope.id, &name).await?;
-                ran.map(|()| command)
+                scope.run_command((service, app, built), &command, "migrate", &name).await.map(|()| command)
             } else {
                 continue;
             };
@@ -49,11 +44,7 @@ async fn migrate_files(scope: &Scope<'_>, folder: &Path) -> Result<String, Failu
         return Err(Failure::new(FailureKind::Declaration, "there are migrations and no database")
             .hint("add [services.postgres] to ambit.toml"));
     };
-    let ran = scope.ambit.provider.migrate(&scope.id, server, folder).await?;
-    Ok(match ran.len() {
-        0 => "nothing is new".to_owned(),
-        _ => ran.join(", "),
-    })
+    scope.run_migration_files(server, folder).await
 }
 
 /// What a person needs to know when production's migration failed: that nothing else happened, and what to do.

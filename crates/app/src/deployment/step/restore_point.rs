@@ -3,11 +3,10 @@
 //! A crash before or within leaves at most an unfinished file, which the repeated step replaces. A crash after the copy
 //! and before it is recorded makes it once more.
 
-use ambit_domain::{Failure, release::RestorePoint as Point};
+use ambit_domain::Failure;
 use async_trait::async_trait;
 
 use super::{super::engine::Stand, Step};
-use crate::ambit::{now, store_failure};
 
 pub(super) struct RestorePoint;
 
@@ -17,9 +16,7 @@ impl Step for RestorePoint {
         let scope = stand.scope;
         let Some(server) = &scope.servers.postgres else { return Ok("there is no database".to_owned()) };
         let name = stand.deployment.number.to_string();
-        let size = scope.ambit.provider.make_restore_point(&scope.id, server, &name).await?;
-        let point = Point { name: name.clone(), environment: scope.id.clone(), at: now(), size };
-        scope.ambit.store.put_restore_point(&point).map_err(|e| store_failure(&e))?;
+        let size = scope.ambit.copy_data(&scope.id, server, &name).await?.size;
         stand.deployment.restore_point = Some(name);
         stand.save_deployment()?;
         Ok(format!("{} kB", size.div_ceil(1024)))

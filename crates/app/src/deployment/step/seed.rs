@@ -18,13 +18,8 @@ impl Step for Seed {
         for one in &stand.work()?.services {
             let Ok((service, app, built)) = scope.app(stand.built, &one.service) else { continue };
             let Some(command) = built.recipe(service).seed else { continue };
-            let progress = scope.progress.service(&service.name);
-            let output = |line: &str| progress.output("seed", line);
-            let task = scope.task_of(service, app, built, &command);
             let name = format!("seed-{}-{}", service.name, stand.deployment.number);
-            let ran = scope.ambit.provider.run_task(&scope.id, &name, &task, &output).await;
-            scope.ambit.provider.forget_task(&scope.id, &name).await?;
-            ran?;
+            scope.run_command((service, app, built), &command, "seed", &name).await?;
             done.push(command);
         }
         stand.record.seeded = true;

@@ -29,14 +29,9 @@ impl Step for Start {
         }
         let mut starts = Vec::new();
         let mut told = Vec::new();
-        for one in &stand.work()?.services {
-            let FormWork::App(instances) = &one.form else { continue };
-            let new = instances.new.get(instances.starting(round)).unwrap_or_default();
-            if new.is_empty() {
-                continue;
-            }
-            told.push(format!("{} {}", new.len(), one.service));
-            starts.extend(new.iter().map(|instance| start(scope, stand.built, &one.service, *instance)));
+        for (service, new) in stand.work()?.starting(round) {
+            told.push(format!("{} {service}", new.len()));
+            starts.extend(new.iter().map(|instance| start(scope, stand.built, service, *instance)));
         }
         join_all(starts).await.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(if told.is_empty() { "nothing new has to run".to_owned() } else { told.join(", ") })
