@@ -7,7 +7,7 @@
 //! served at the next reload, by a crash too); 4. it is noted as done (a crash before: ordered again after the pause, as if
 //! it were due, since what decides is the certificate that lies there).
 
-use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc, time::Duration};
 
 use ambit_cloud::acme::{AcmeError, Authority, Challenges, Client, LETS_ENCRYPT};
 use ambit_domain::{Failure, FailureKind, spec::ProjectName};
@@ -94,7 +94,7 @@ impl Ambit {
     }
 
     /// Orders and renews certificates, for as long as it is polled.
-    pub async fn look_after_certificates(&self) {
+    pub async fn look_after_certificates(self: Arc<Self>) {
         loop {
             let next = self.order_what_is_due().await.unwrap_or_else(|failure| {
                 tracing::error!(causes = ?failure.causes, "certificates are not looked after: {failure}");

@@ -315,12 +315,9 @@ fn check(host: &str, summary: &Summary, now: i64) -> Result<(), Failure> {
 
 fn refused(host: &str, error: &CertificateError) -> Failure {
     let kind = if matches!(error, CertificateError::Io { .. }) { FailureKind::Machine } else { FailureKind::User };
-    let failure =
-        Failure::new(kind, format!("the certificate cannot serve {}", host.escape_debug())).because(explain(error));
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(kind, format!("the certificate cannot serve {}", host.escape_debug()))
+        .because(explain(error))
+        .hint_if(error.hint())
 }
 
 #[cfg(test)]

@@ -24,10 +24,9 @@ pub(crate) enum CodeAt {
 
 impl CodeAt {
     pub(crate) fn find(folder: &Path, environment: &Environment) -> Result<Self, Failure> {
-        let (wanted, from) = match &environment.code {
+        let wanted = match &environment.code {
             Code::WorkingTree => return Ok(Self::WorkingTree { folder: folder.to_path_buf() }),
-            Code::Branch(branch) => (branch, branch.clone()),
-            Code::Tag { pattern, branch } => (branch, pattern.clone()),
+            Code::Branch(branch) | Code::Tag { branch, .. } => branch,
         };
         let repository = Repository::find(folder).map_err(|e| source_failure(&e))?.ok_or_else(|| {
             Failure::new(
@@ -49,10 +48,7 @@ impl CodeAt {
         };
         let (head, from) = match tagged {
             Some(found) => found,
-            None => (
-                repository.branch_head(wanted).map_err(|e| source_failure(&e))?,
-                if from == *wanted { from } else { wanted.clone() },
-            ),
+            None => (repository.branch_head(wanted).map_err(|e| source_failure(&e))?, wanted.clone()),
         };
         Ok(Self::Commit { repository, commit: commit_from(head, from) })
     }
@@ -115,7 +111,5 @@ pub(crate) fn source_failure(error: &ambit_source::Error) -> Failure {
         ambit_source::Error::Cancelled => FailureKind::Interrupted,
         _ => FailureKind::User,
     };
-    let mut failure = Failure::from_error(kind, error);
-    failure.hints.extend(error.hint());
-    failure
+    Failure::from_error(kind, error).hint_if(error.hint())
 }

@@ -145,13 +145,9 @@ impl Declaration {
             .hint("ambit secret key prints your public key, or makes one: ask a teammate to add it to `recipients` and to run `ambit secret rotate`")
             .hint("or set AMBIT_KEY"));
         };
-        let value = file.get(environment, name, identities).map_err(|error| {
-            let failure = Failure::from_error(FailureKind::Declaration, &error);
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })?;
+        let value = file
+            .get(environment, name, identities)
+            .map_err(|error| Failure::from_error(FailureKind::Declaration, &error).hint_if(error.hint()))?;
         Ok(value.map(|secret| secret.expose().to_owned()))
     }
 

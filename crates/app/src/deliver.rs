@@ -1,7 +1,7 @@
 //! What the daemon does with the outbox. Each place is told at least once: an attempt is written down after it was made,
 //! so that a daemon that dies in the middle of one makes it again. No place waits for another.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ambit_cloud::SendError;
 use ambit_domain::{
@@ -25,7 +25,7 @@ const WRITE_AGAIN: Duration = Duration::from_secs(10);
 
 impl Ambit {
     /// Tells what was announced, for as long as it is polled.
-    pub async fn deliver(&self) {
+    pub async fn deliver(self: Arc<Self>) {
         let mut running = FuturesUnordered::new();
         let mut at_work: HashSet<i64> = HashSet::new();
         loop {

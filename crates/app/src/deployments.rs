@@ -31,6 +31,8 @@ pub struct Followed {
     pub events: Vec<Event>,
     /// The deployment now.
     pub deployment: Deployment,
+    /// The freeze that it waits for, where it does.
+    pub frozen: Option<String>,
 }
 
 /// The four figures of delivery (DORA).
@@ -86,10 +88,10 @@ impl Ambit {
     /// What a deployment said from a position of its log on; the position is moved.
     pub fn follow(&self, number: DeploymentId, position: &mut u64) -> Result<Followed, Failure> {
         // First its state: what is said after a look at a final state was said before it became final.
-        let DeploymentView { deployment, .. } = self.deployment(number)?;
+        let DeploymentView { deployment, frozen } = self.deployment(number)?;
         let (events, end) = deployment_log::read(&self.home.deployment_log(number), *position);
         *position = end;
-        Ok(Followed { events, deployment })
+        Ok(Followed { events, deployment, frozen })
     }
 
     /// The releases of a project, the newest first, each with the environments that run it.

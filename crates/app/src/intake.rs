@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -141,7 +142,7 @@ impl Ambit {
 
     /// Looks for pushes of which nobody told, for as long as it is polled: a hook may be killed once the references are in.
     /// What is found twice in a row is received.
-    pub async fn catch_up(&self) {
+    pub async fn catch_up(self: Arc<Self>) {
         let mut found: BTreeMap<ProjectName, Vec<RefUpdate>> = BTreeMap::new();
         let mut looks = FIRST_LOOKS.into_iter();
         loop {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ambit_domain::{
-    DeploymentState, EnvironmentId, Failure,
+    EnvironmentId, Failure,
     ids::BuildId,
     spec::{Policy, ProjectName},
 };
@@ -30,8 +30,7 @@ impl Ambit {
             let mut releases = Vec::new();
             for deployment in &deployments {
                 let Some(release) = &deployment.release else { continue };
-                let served = deployment.work.as_ref().is_some_and(|w| w.after.is_some())
-                    && matches!(deployment.state, DeploymentState::Succeeded | DeploymentState::Watching);
+                let served = deployment.has_served() && deployment.state.serves();
                 if !deployment.state.is_final() || (served && releases.len() < keep && !releases.contains(release)) {
                     releases.push(release.clone());
                 }

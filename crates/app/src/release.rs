@@ -1,9 +1,6 @@
 //! A release made or found: each service's code exported, tested, built, once for every tree.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use ambit_domain::{
     Commit, Failure, FailureKind, Release,
@@ -116,10 +113,7 @@ impl Scope<'_> {
             let _one =
                 self.ambit.building.acquire().await.map_err(|e| Failure::from_error(FailureKind::Internal, &e))?;
             progress.go_on()?;
-            let source: &Path = match &service.form {
-                Form::App(app) => &app.source,
-                Form::Site(site) => &site.source,
-            };
+            let source = service.form.source();
             let tree = match code {
                 CodeAt::WorkingTree { folder } => Tree::WorkingTree(folder.join(source)),
                 CodeAt::Commit { repository, commit } => Tree::Commit {

@@ -8,7 +8,7 @@ use ambit_domain::{
     deployment::Trigger,
     ids::DeploymentId,
     release::pending_migrations,
-    spec::{EnvironmentName, Form, ProjectName},
+    spec::{EnvironmentName, ProjectName},
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +91,7 @@ impl Ambit {
 
     fn find_target(&self, id: &EnvironmentId, live: &Deployment, to: Option<&str>) -> Result<Deployment, Failure> {
         let all = self.store.deployments(&id.project, Some(id), 1000).map_err(|e| store_failure(&e))?;
-        let served = |d: &&Deployment| d.work.as_ref().is_some_and(|w| w.after.is_some()) && d.number != live.number;
+        let served = |d: &&Deployment| d.has_served() && d.number != live.number;
         let found = match to {
             None => all
                 .iter()
@@ -182,13 +182,9 @@ impl Ambit {
         let services = declaration.project.environments.get(environment).map(|e| &e.services);
         let mut trees = BTreeMap::new();
         for service in services.into_iter().flat_map(|s| s.values()) {
-            let source = match &service.form {
-                Form::App(app) => &app.source,
-                Form::Site(site) => &site.source,
-            };
             let tree = record.service(&service.name).and_then(|r| r.made_from.facts.get("tree"));
             if let Some(tree) = tree {
-                trees.insert(source.clone(), tree.clone());
+                trees.insert(service.form.source().to_path_buf(), tree.clone());
             }
         }
         Ok(CodeAt::Recorded { trees, version: deployment.version.clone() })

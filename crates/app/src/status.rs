@@ -83,7 +83,7 @@ impl Ambit {
     pub async fn status(&self, project: &ProjectName) -> Result<Status, Failure> {
         let figures = ambit_proxy::client::figures(&self.home.proxy()).await.ok();
         let address = self.address()?;
-        let environments = self
+        let mut environments = self
             .store
             .environments()
             .map_err(|e| store_failure(&e))?
@@ -91,7 +91,6 @@ impl Ambit {
             .filter(|(id, _)| id.project == *project)
             .map(|(id, record)| self.environment_status(&id, record, figures.as_ref(), address))
             .collect::<Result<Vec<_>, Failure>>()?;
-        let mut environments = environments;
         environments.sort_by_key(|e| e.kind as u8);
         Ok(Status { project: project.clone(), proxy: figures.is_some(), environments })
     }
@@ -116,8 +115,9 @@ impl Ambit {
                     commit.clone(),
                     serving.iter().filter_map(|i| i.port).collect(),
                 ),
-                Real::Site { build, commit, .. } => (None, Some(build.short().to_owned()), commit.clone(), Vec::new()),
-                Real::Job { build, commit, .. } => (None, Some(build.short().to_owned()), commit.clone(), Vec::new()),
+                Real::Site { build, commit, .. } | Real::Job { build, commit, .. } => {
+                    (None, Some(build.short().to_owned()), commit.clone(), Vec::new())
+                }
                 Real::Server => {
                     let port = self.store.port(&format!("{id}/{name}")).map_err(|e| store_failure(&e))?;
                     (

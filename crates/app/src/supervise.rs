@@ -1,6 +1,6 @@
 //! What the daemon does by itself: puts back what died, and keeps the proxy running.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind, Wanted};
 
@@ -17,7 +17,7 @@ const GIVES_BACK: Duration = Duration::from_secs(60);
 
 impl Ambit {
     /// Looks after everything that should run, for as long as it is polled.
-    pub async fn supervise(&self) {
+    pub async fn supervise(self: Arc<Self>) {
         let mut gave_back = tokio::time::Instant::now();
         loop {
             if gave_back.elapsed() >= GIVES_BACK {

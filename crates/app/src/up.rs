@@ -58,7 +58,6 @@ impl Ambit {
         let project = &declaration.project.name;
         self.remember_keys(project, &request.keys);
         let names = declaration.select(&request.environments)?;
-        self.remember_keys(project, &request.keys);
         self.check_machine(&declaration)?;
         self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
         self.record_authority(&declaration)?;

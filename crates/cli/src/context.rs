@@ -128,9 +128,7 @@ pub(crate) fn host_name() -> String {
 pub(crate) fn actor(folder: &Path) -> Actor {
     let uid = nix::unistd::geteuid();
     let chosen = std::env::var("AMBIT_USER").ok().filter(|v| !v.trim().is_empty());
-    let user = || nix::unistd::User::from_uid(uid).ok().flatten().map(|u| u.name);
-    let who = chosen.or_else(|| ambit_source::git::user_email(folder)).or_else(user);
-    let who = who.unwrap_or_else(|| uid.to_string());
+    let who = chosen.or_else(|| ambit_source::git::user_email(folder)).unwrap_or_else(os_user);
     match std::env::var("AMBIT_FROM") {
         // Said by `ssh serve`, whose caller has no say in its environment.
         Ok(from) if from == "ssh" => Actor::new(&who, "ssh"),

@@ -17,7 +17,12 @@ pub(crate) fn tell(failure: &Failure, json: bool) -> ExitCode {
 
 pub(crate) fn text(failure: &Failure) -> String {
     let paint = Paint::stderr();
-    let mut out = format!("{} {}\n", paint.bad("error:"), plain(&failure.message));
+    format!("{} {}\n{}", paint.bad("error:"), plain(&failure.message), details(failure, paint))
+}
+
+/// Its causes and what to do next.
+pub(crate) fn details(failure: &Failure, paint: Paint) -> String {
+    let mut out = String::new();
     for cause in &failure.causes {
         for (n, line) in cause.lines().enumerate() {
             let mark = if n == 0 { "because" } else { "       " };

@@ -9,7 +9,7 @@ use crate::{
     commands::print_json,
     failure::{code, text},
     progress::Lines,
-    screen::{Paint, plain, seconds},
+    screen::{Paint, plain, took},
 };
 
 /// How often the log is looked at.
@@ -31,26 +31,26 @@ pub(crate) async fn follow(ambit: &Ambit, number: DeploymentId, until: Until, js
     let lines = Lines::new(json);
     let mut position = 0;
     loop {
-        let Followed { events, deployment } = ambit.follow(number, &mut position)?;
+        let Followed { events, deployment, frozen } = ambit.follow(number, &mut position)?;
         for event in &events {
             lines.show(event);
         }
         let state = deployment.state;
-        let waits = matches!(state, DeploymentState::Waiting)
-            || (state == DeploymentState::Approved && ambit.deployment(number)?.frozen.is_some());
+        let waits =
+            matches!(state, DeploymentState::Waiting) || (state == DeploymentState::Approved && frozen.is_some());
         let enough = match until {
             Until::Now => true,
             Until::Live => state.is_final() || state.serves() || waits,
             Until::Finished => state.is_final() || waits,
         };
         if enough && events.is_empty() {
-            return Ok(told(ambit, &deployment, json));
+            return Ok(told(&deployment, frozen, json));
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
-fn told(ambit: &Ambit, deployment: &Deployment, json: bool) -> ExitCode {
+fn told(deployment: &Deployment, frozen: Option<String>, json: bool) -> ExitCode {
     let exit = match (deployment.state, &deployment.failure) {
         (DeploymentState::Failed | DeploymentState::RolledBack, Some(failure)) => code(failure.kind),
         (
@@ -74,11 +74,9 @@ fn told(ambit: &Ambit, deployment: &Deployment, json: bool) -> ExitCode {
     let version = plain(&deployment.version);
     match deployment.state {
         DeploymentState::Watching | DeploymentState::Succeeded => {
-            let took = deployment.switched.zip(deployment.started.or(Some(deployment.created)));
-            let took = took.map_or(String::new(), |(live, begun)| {
-                format!(" after {}", seconds(u64::try_from(live - begun).unwrap_or(0)))
-            });
-            println!("{} {version} is live in {name}{took} · deployment {number}", paint.good("✓"));
+            let times = deployment.switched.zip(deployment.started.or(Some(deployment.created)));
+            let after = times.map_or(String::new(), |(live, begun)| format!(" after {}", took(begun, live)));
+            println!("{} {version} is live in {name}{after} · deployment {number}", paint.good("✓"));
             if deployment.state == DeploymentState::Watching {
                 println!("  it is watched; ambit deployment log {number} -f");
             }
@@ -90,15 +88,12 @@ fn told(ambit: &Ambit, deployment: &Deployment, json: bool) -> ExitCode {
             println!("{} {version} waits for a yes to {name} · deployment {number}", paint.strong("…"));
             println!("  next: ambit gates {name} · ambit approve {number} --reason \"…\"");
         }
-        DeploymentState::Approved => {
-            let frozen = ambit.deployment(number).ok().and_then(|d| d.frozen);
-            match frozen {
-                Some(freeze) => {
-                    println!("{} {name} is frozen ({freeze}); deployment {number} starts after it", paint.strong("…"))
-                }
-                None => println!("{} deployment {number} to {name} is about to start", paint.strong("…")),
+        DeploymentState::Approved => match frozen {
+            Some(freeze) => {
+                println!("{} {name} is frozen ({freeze}); deployment {number} starts after it", paint.strong("…"))
             }
-        }
+            None => println!("{} deployment {number} to {name} is about to start", paint.strong("…")),
+        },
         state => {
             eprintln!("{} deployment {number} of {version} to {name}: {}", paint.bad("✗"), state.name());
             if let Some(failure) = &deployment.failure {

@@ -49,6 +49,18 @@ impl Paint {
     }
 }
 
+impl Paint {
+    /// A row with its mark in the colour of how it went.
+    pub(crate) fn mark(self, row: &str) -> String {
+        row.replacen('✓', &self.good("✓"), 1).replacen('✗', &self.bad("✗"), 1)
+    }
+
+    /// A row with each dot in the colour of how it stands.
+    pub(crate) fn dots(self, row: &str) -> String {
+        row.replace('●', &self.good("●")).replace('✗', &self.bad("✗"))
+    }
+}
+
 fn allowed() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
 }
@@ -73,6 +85,20 @@ pub(crate) fn columns(rows: &[Vec<String>], indent: &str) -> Vec<String> {
             format!("{indent}{}", cells.join("  ").trim_end())
         })
         .collect()
+}
+
+/// Rows below their heads.
+pub(crate) fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let heads = heads.iter().map(|head| (*head).to_owned()).collect();
+    let all: Vec<_> = std::iter::once(heads).chain(rows).collect();
+    for (n, row) in columns(&all, "").iter().enumerate() {
+        println!("{}", if n == 0 { Paint::stdout().dim(row) } else { row.clone() });
+    }
+}
+
+/// The time between two moments in milliseconds.
+pub(crate) fn took(from: i64, to: i64) -> String {
+    seconds(u64::try_from(to - from).unwrap_or(0))
 }
 
 /// A moment to the second, in universal time, the same on every screen that shows it.

@@ -12,11 +12,10 @@ impl Announcement {
     /// that serves again.
     #[must_use]
     pub fn of(deployment: &Deployment, kind: Kind) -> Option<Self> {
-        let served = || deployment.work.as_ref().is_some_and(|work| work.after.is_some());
         let event = match deployment.state {
             DeploymentState::Waiting => Occasion::Waiting,
             DeploymentState::Failed => Occasion::Failed,
-            state if !state.serves() || !served() => return None,
+            state if !state.serves() || !deployment.has_served() => return None,
             _ if deployment.trigger.goes_back() => Occasion::RolledBack,
             _ if kind == Kind::Staging => Occasion::TestBuild,
             _ => Occasion::Deployed,

@@ -371,6 +371,12 @@ impl Deployment {
         self.steps.iter().any(|s| s.name == StepName::Switch && s.state != StepState::Pending)
     }
 
+    /// Whether its release came to serve, whatever became of it since.
+    #[must_use]
+    pub fn has_served(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.after.is_some())
+    }
+
     /// The approval in force at a moment: a yes to this very release that has not expired.
     #[must_use]
     pub fn approved(&self, now: i64, expires: std::time::Duration) -> Option<&Approval> {

@@ -56,6 +56,13 @@ impl Failure {
         self
     }
 
+    /// Adds what to do next, where that is known.
+    #[must_use]
+    pub fn hint_if(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hints.extend(hint.map(Into::into));
+        self
+    }
+
     /// A failure that tells an error and the chain of its sources.
     pub fn from_error(kind: FailureKind, error: &dyn std::error::Error) -> Self {
         let mut failure = Self::new(kind, error.to_string());

@@ -8,6 +8,7 @@ use ambit_domain::{
     provider::{MigrationStatus, PostgresServer},
 };
 use refinery::{Migration, Runner};
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::postgres::{connect, query_failed};
 
@@ -40,7 +41,7 @@ pub(crate) async fn status(server: &PostgresServer, folder: &Path) -> Result<Vec
     let applied = match applied {
         Ok(applied) => applied,
         // Where nothing ever ran there is no table.
-        Err(error) if sql_state(&error).as_deref() == Some("42P01") => Vec::new(),
+        Err(error) if is_missing_table(&error) => Vec::new(),
         Err(error) => return Err(failure(&error, &files, 0)),
     };
     Ok(files
@@ -76,14 +77,12 @@ fn read(folder: &Path) -> Result<Vec<Migration>, Failure> {
         let named = stem.trim_start_matches(['V', 'v']);
         let digits = named.find(|c: char| !c.is_ascii_digit()).unwrap_or(named.len());
         let (number, rest) = named.split_at(digits);
-        let number = number.trim_start_matches('0');
         let plain: String = rest
             .trim_start_matches(['_', '-', '.', ' '])
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
             .collect();
         let plain = if plain.is_empty() { "migration".to_owned() } else { plain };
-        let number = if digits > 0 && number.is_empty() { "0" } else { number };
         let migration = Migration::unapplied(&format!("V{number}__{plain}"), &text).map_err(|e| {
             wrong(format!("`{name}` is not the name of a migration"))
                 .because(e.to_string())
@@ -106,7 +105,7 @@ fn failure(error: &refinery::Error, files: &[Migration], done: usize) -> Failure
     let mut failure = Failure::new(FailureKind::App, "a migration failed");
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(cause) = source {
-        if let Some(database) = cause.downcast_ref::<tokio_postgres::Error>().and_then(|e| e.as_db_error()) {
+        if let Some(database) = said_by_database(cause) {
             let at = match database.position() {
                 Some(tokio_postgres::error::ErrorPosition::Original(n)) => format!(" at character {n}"),
                 _ => String::new(),
@@ -123,15 +122,14 @@ fn failure(error: &refinery::Error, files: &[Migration], done: usize) -> Failure
     failure.because(format!("it was taken back whole; {done} ran before it, {remaining} are left"))
 }
 
-fn sql_state(error: &refinery::Error) -> Option<String> {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(cause) = source {
-        if let Some(database) = cause.downcast_ref::<tokio_postgres::Error>().and_then(|e| e.as_db_error()) {
-            return Some(database.code().code().to_owned());
-        }
-        source = cause.source();
-    }
-    None
+fn is_missing_table(error: &refinery::Error) -> bool {
+    std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source())
+        .find_map(said_by_database)
+        .is_some_and(|said| *said.code() == SqlState::UNDEFINED_TABLE)
+}
+
+fn said_by_database<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a DbError> {
+    cause.downcast_ref::<tokio_postgres::Error>()?.as_db_error()
 }
 
 #[cfg(test)]

@@ -33,14 +33,17 @@ pub(crate) fn require_free(port: u16, who: &str) -> Result<(), Failure> {
     if is_free(port) {
         return Ok(());
     }
-    let holder = holder(port).unwrap_or_else(|| "a process of another user".to_owned());
     Err(Failure::new(FailureKind::Machine, format!("port {port} of {who} is taken"))
-        .because(format!("{holder} listens on it"))
+        .because(format!("{} listens on it", holder(port)))
         .hint(format!("stop it, or give {who} another `port` in ambit.toml")))
 }
 
-/// Who listens on a port: program and process id.
-pub(crate) fn holder(port: u16) -> Option<String> {
+/// Who listens on a port: program and process id, where that can be seen.
+pub(crate) fn holder(port: u16) -> String {
+    visible_holder(port).unwrap_or_else(|| "a process of another user".to_owned())
+}
+
+fn visible_holder(port: u16) -> Option<String> {
     let sockets = listening();
     let inode = sockets.iter().find(|(_, p)| **p == port).map(|(inode, _)| *inode)?;
     let processes = fs::read_dir("/proc").ok()?;

@@ -45,10 +45,9 @@ impl Host {
         let Err(error) = TcpListener::bind(address) else { return Ok(()) };
         let failure = Failure::new(FailureKind::Machine, format!("the proxy cannot listen on {address}"));
         Err(match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                let holder = ports::holder(address.port()).unwrap_or_else(|| "a process of another user".to_owned());
-                failure.because(format!("{holder} listens there")).hint("stop it, or take another port")
-            }
+            io::ErrorKind::AddrInUse => failure
+                .because(format!("{} listens there", ports::holder(address.port())))
+                .hint("stop it, or take another port"),
             io::ErrorKind::PermissionDenied => failure
                 .because(error.to_string())
                 .hint("ports below 1024 need root or CAP_NET_BIND_SERVICE; 127.0.0.1:8443 does not"),
@@ -77,9 +76,8 @@ impl Host {
         ] {
             let Some(address) = address else { continue };
             if !runs && !ports::is_free(address.port()) {
-                let holder = ports::holder(address.port()).unwrap_or_else(|| "a process of another user".to_owned());
                 return Err(Failure::new(FailureKind::Machine, format!("the proxy cannot listen on {address}"))
-                    .because(format!("{holder} listens there"))
+                    .because(format!("{} listens there", ports::holder(address.port())))
                     .hint(hint));
             }
         }

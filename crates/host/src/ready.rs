@@ -6,7 +6,7 @@ use std::{
 };
 
 use ambit_domain::{Failure, FailureKind, InstanceId, provider::Readiness};
-use ambit_keeper::{Phase, client};
+use ambit_keeper::{Exit, Phase, client};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -39,20 +39,16 @@ impl Host {
             let state = client::state(&record).ok().flatten();
             let restarts = state.as_ref().map_or(0, |s| s.restarts);
             if restarts >= TRIES {
-                let exit = state.and_then(|s| s.last_exit).map_or_else(|| "ended".to_owned(), |e| e.to_string());
+                let exit = state.and_then(|s| s.last_exit);
+                let hint = (exit == Some(Exit::Code(0)))
+                    .then_some("it has to stay in the foreground, and not end or fork itself away");
+                let exit = exit.map_or_else(|| "ended".to_owned(), |e| e.to_string());
                 let failure = with_log(
                     Failure::new(FailureKind::App, format!("{} does not stay up: it {exit}", id.service)),
                     &record,
                 );
-                let failure = match exit.as_str() {
-                    "exited with status 0" => {
-                        failure.hint("it has to stay in the foreground, and not end or fork itself away")
-                    }
-                    _ => failure,
-                };
-                return Err(
-                    failure.hint(format!("try it by hand: ambit run -e {} -- COMMAND", id.environment.environment))
-                );
+                let by_hand = format!("try it by hand: ambit run -e {} -- COMMAND", id.environment.environment);
+                return Err(failure.hint_if(hint).hint(by_hand));
             }
             match readiness.port {
                 None => {

@@ -7,11 +7,11 @@ use ambit_domain::{
     EnvironmentId, Failure, FailureKind,
     provider::{Sink, Task, TaskStatus},
 };
-use ambit_keeper::{Exit, FORMAT, Limits, Once, RecordError, Spec, StopSignal, client};
+use ambit_keeper::{Exit, FORMAT, Limits, Once, Spec, StopSignal, client};
 
 use crate::{
     Host,
-    machine::{blocking, cannot, failed},
+    machine::{blocking, cannot, failed, record_failure},
 };
 
 /// Lines of the output that a failure shows.
@@ -48,10 +48,10 @@ impl Host {
         let program = self.program.clone();
         let (folder, what) = (record.clone(), format!("`{}` cannot be started", app.command));
         blocking(move || {
-            if client::read_spec(&folder).map_err(unreadable)?.is_none() {
-                client::write_spec(&folder, &spec).map_err(unreadable)?;
+            if client::read_spec(&folder).map_err(record_failure)?.is_none() {
+                client::write_spec(&folder, &spec).map_err(record_failure)?;
             }
-            if client::ended(&folder).map_err(unreadable)?.is_none() {
+            if client::ended(&folder).map_err(record_failure)?.is_none() {
                 client::ensure(&program, &folder).map_err(|e| failed(what, &e))?;
             }
             Ok(())
@@ -86,7 +86,7 @@ impl Host {
             let ended = {
                 let (folder, program) = (record.to_path_buf(), self.program.clone());
                 blocking(move || {
-                    let ended = client::ended(&folder).map_err(unreadable)?;
+                    let ended = client::ended(&folder).map_err(record_failure)?;
                     if ended.is_none() && client::keeper(&folder).is_none() {
                         client::ensure(&program, &folder)
                             .map_err(|e| failed("a task's keeper cannot be started", &e))?;
@@ -128,7 +128,7 @@ impl Host {
     pub(crate) async fn end_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
         let (record, program) = (self.home.task(id, name), self.program.clone());
         blocking(move || {
-            client::stop(&program, &record).map_err(unreadable)?;
+            client::stop(&program, &record).map_err(record_failure)?;
             match std::fs::remove_dir_all(&record) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot("delete", &record)(error)),
                 _ => Ok(()),
@@ -136,9 +136,4 @@ impl Host {
         })
         .await
     }
-}
-
-#[allow(clippy::needless_pass_by_value)] // As `map_err` hands it over.
-fn unreadable(error: RecordError) -> Failure {
-    Failure::from_error(FailureKind::Machine, &error)
 }

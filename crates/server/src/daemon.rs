@@ -31,6 +31,7 @@ use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
     sync::{Notify, mpsc},
+    task::JoinSet,
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -118,21 +119,15 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
             }
         }
     };
-    let looking_after = {
-        let daemon = Arc::clone(&daemon);
-        tokio::spawn(async move { tokio::join!(daemon.ambit.supervise(), daemon.ambit.look_after_certificates()) })
-    };
-    let pipelines = tokio::spawn(Arc::clone(&daemon.ambit).run_pipelines());
-    let jobs = tokio::spawn(Arc::clone(&daemon.ambit).run_jobs());
-    let told = tokio::spawn(Arc::clone(&daemon.ambit).run_deliveries());
-    let catching_up = {
-        let daemon = Arc::clone(&daemon);
-        tokio::spawn(async move { daemon.ambit.catch_up().await })
-    };
-    let delivering = {
-        let daemon = Arc::clone(&daemon);
-        tokio::spawn(async move { daemon.ambit.deliver().await })
-    };
+    let mut background = JoinSet::new();
+    let ambit = || Arc::clone(&daemon.ambit);
+    background.spawn(ambit().supervise());
+    background.spawn(ambit().look_after_certificates());
+    background.spawn(ambit().run_pipelines());
+    background.spawn(ambit().run_jobs());
+    background.spawn(ambit().run_deliveries());
+    background.spawn(ambit().catch_up());
+    background.spawn(ambit().deliver());
     let routes = Router::new()
         .route("/v1/health", get(health))
         .route("/v1/up", post(up))
@@ -163,12 +158,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .with_state(Arc::clone(&daemon));
     let listening = daemon;
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
-    looking_after.abort();
-    pipelines.abort();
-    jobs.abort();
-    delivering.abort();
-    told.abort();
-    catching_up.abort();
+    background.abort_all();
     listening.webhooks.end().await;
     tracing::info!("stopped");
     served.map_err(at(path))

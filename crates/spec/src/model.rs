@@ -1,7 +1,11 @@
 //! A project as its file declares it. Overrides per environment are already applied: an [`Environment`] is complete in
 //! itself, and nobody downstream asks which value came from where, except through [`Origin`].
 
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -137,6 +141,17 @@ pub enum Form {
     App(App),
     /// Files served by the proxy.
     Site(Site),
+}
+
+impl Form {
+    /// The folder of its code, relative to `ambit.toml`.
+    #[must_use]
+    pub fn source(&self) -> &Path {
+        match self {
+            Self::App(app) => &app.source,
+            Self::Site(site) => &site.source,
+        }
+    }
 }
 
 /// A process: what is `None` is detected from its tree.

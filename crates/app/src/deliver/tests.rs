@@ -49,8 +49,7 @@ fn open(folder: &Path) -> Arc<Ambit> {
 }
 
 fn start(ambit: &Arc<Ambit>) -> tokio::task::AbortHandle {
-    let ambit = Arc::clone(ambit);
-    tokio::spawn(async move { ambit.deliver().await }).abort_handle()
+    tokio::spawn(Arc::clone(ambit).deliver()).abort_handle()
 }
 
 impl Team {

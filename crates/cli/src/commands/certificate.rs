@@ -92,8 +92,7 @@ fn print(all: &Certificates) {
     let rows: Vec<_> = std::iter::once(heads).chain(all.certificates.iter().map(row)).collect();
     println!();
     for (n, row) in columns(&rows, "  ").iter().enumerate() {
-        let coloured = row.replace('●', &paint.good("●")).replace('✗', &paint.bad("✗"));
-        println!("{}", if n == 0 { paint.dim(row) } else { coloured });
+        println!("{}", if n == 0 { paint.dim(row) } else { paint.dots(row) });
     }
     for certificate in &all.certificates {
         if let Some(trouble) = &certificate.trouble {

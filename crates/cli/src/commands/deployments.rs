@@ -9,7 +9,7 @@ use crate::{
     context,
     failure::text,
     follow::{Until, follow},
-    screen::{Paint, ago, columns, moment, plain, seconds},
+    screen::{Paint, ago, columns, moment, plain, table, took},
 };
 
 pub(crate) fn list(folder: &Path, environment: Option<&str>, lines: usize, json: bool) -> Result<ExitCode, Failure> {
@@ -24,12 +24,7 @@ pub(crate) fn list(folder: &Path, environment: Option<&str>, lines: usize, json:
         println!("nothing was deployed yet; ambit up, or ambit deploy -e ENV");
         return Ok(ExitCode::SUCCESS);
     }
-    let paint = Paint::stdout();
-    let heads = ["", "to", "version", "state", "by", "who", "when", "took"].map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(heads).chain(all.iter().map(row)).collect();
-    for (n, row) in columns(&rows, "").iter().enumerate() {
-        println!("{}", if n == 0 { paint.dim(row) } else { row.clone() });
-    }
+    table(&["", "to", "version", "state", "by", "who", "when", "took"], all.iter().map(row));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -44,10 +39,6 @@ fn row(d: &Deployment) -> Vec<String> {
         format!("{} ago", ago(d.created)),
         d.switched.zip(d.started).map_or_else(String::new, |(live, begun)| took(begun, live)),
     ]
-}
-
-fn took(from: i64, to: i64) -> String {
-    seconds(u64::try_from(to - from).unwrap_or(0))
 }
 
 pub(crate) fn show(number: u64, json: bool) -> Result<ExitCode, Failure> {
@@ -114,7 +105,7 @@ pub(crate) fn show(number: u64, json: bool) -> Result<ExitCode, Failure> {
     if !rows.is_empty() {
         println!();
         for row in columns(&rows, "  ") {
-            println!("{}", row.replacen('✓', &paint.good("✓"), 1).replacen('✗', &paint.bad("✗"), 1));
+            println!("{}", paint.mark(&row));
         }
     }
     if let Some(failure) = &d.failure {

@@ -94,6 +94,6 @@ fn show(deployment: &Deployment, results: &[GateResult], approvers: &[String]) {
         rows.push(vec![mark.to_owned(), "approval".to_owned(), said, next]);
     }
     for row in columns(&rows, "  ") {
-        println!("{}", row.replacen('✓', &paint.good("✓"), 1).replacen('✗', &paint.bad("✗"), 1));
+        println!("{}", paint.mark(&row));
     }
 }

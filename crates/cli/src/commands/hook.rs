@@ -9,7 +9,7 @@ use ambit_domain::{Actor, Failure, FailureKind, spec::ProjectName};
 use crate::{
     arguments::HookName,
     context,
-    failure::text,
+    failure::{details, text},
     follow::{Until, follow},
     screen::{Paint, plain},
 };
@@ -49,11 +49,8 @@ async fn received(project: ProjectName, updates: Vec<RefUpdate>) -> Result<(), F
     let outcomes: Vec<IntakeOutcome> = context::daemon().await?.work("/v1/received", &request, |_| {}).await?;
     for outcome in &outcomes {
         println!("{}: {}", plain(&outcome.reference), plain(&outcome.text));
-        for cause in outcome.failure.iter().flat_map(|f| &f.causes) {
-            println!("  {} {}", Paint::stdout().dim("because"), plain(cause));
-        }
-        for hint in outcome.failure.iter().flat_map(|f| &f.hints) {
-            println!("  {} {}", Paint::stdout().strong("next:  "), plain(hint));
+        if let Some(failure) = &outcome.failure {
+            print!("{}", details(failure, Paint::stdout()));
         }
     }
     let ambit = context::ambit()?;

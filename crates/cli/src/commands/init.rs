@@ -11,13 +11,8 @@ pub(crate) fn run(directory: Option<&Path>, print: bool, json: bool) -> Result<E
     let folder = folder.canonicalize().map_err(|e| {
         Failure::new(FailureKind::NotFound, format!("there is no folder {}", folder.display())).because(e.to_string())
     })?;
-    let draft = ambit_source::init::draft(&folder).map_err(|error| {
-        let failure = Failure::from_error(FailureKind::User, &error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })?;
+    let draft = ambit_source::init::draft(&folder)
+        .map_err(|error| Failure::from_error(FailureKind::User, &error).hint_if(error.hint()))?;
     if print {
         print!("{}", draft.toml);
         return Ok(ExitCode::SUCCESS);

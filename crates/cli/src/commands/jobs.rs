@@ -7,7 +7,7 @@ use ambit_domain::Failure;
 use super::print_json;
 use crate::{
     context,
-    screen::{Paint, columns, plain},
+    screen::{plain, table},
 };
 
 pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
@@ -20,7 +20,6 @@ pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
         println!("no service has a schedule; [services.NAME] schedule = \"0 3 * * *\" gives it one");
         return Ok(ExitCode::SUCCESS);
     }
-    let heads = ["", "job", "schedule", "next", "last run"].map(str::to_owned).to_vec();
     let rows = jobs.iter().map(|job| {
         let last = match (job.running, job.well) {
             (true, _) => "runs now".to_owned(),
@@ -36,9 +35,6 @@ pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
             last,
         ]
     });
-    let rows: Vec<_> = std::iter::once(heads).chain(rows).collect();
-    for (n, row) in columns(&rows, "").iter().enumerate() {
-        println!("{}", if n == 0 { Paint::stdout().dim(row) } else { row.clone() });
-    }
+    table(&["", "job", "schedule", "next", "last run"], rows);
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use ambit_domain::{
 use super::print_json;
 use crate::{
     context,
-    screen::{Paint, columns, moment, plain},
+    screen::{Paint, moment, plain, table},
 };
 
 pub(crate) fn run(folder: &Path, environment: Option<&str>, lines: usize, json: bool) -> Result<ExitCode, Failure> {
@@ -24,12 +24,7 @@ pub(crate) fn run(folder: &Path, environment: Option<&str>, lines: usize, json: 
         print_json(&entries);
         return Ok(ExitCode::SUCCESS);
     }
-    let paint = Paint::stdout();
-    let heads = ["", "when", "environment", "what", "who", "from", ""].map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(heads).chain(entries.iter().map(row)).collect();
-    for (n, row) in columns(&rows, "").iter().enumerate() {
-        println!("{}", if n == 0 { paint.dim(row) } else { row.clone() });
-    }
+    table(&["", "when", "environment", "what", "who", "from", ""], entries.iter().map(row));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use ambit_domain::{Channel, Delivery, DeliveryState, Failure, FailureKind, Outgo
 use super::print_json;
 use crate::{
     context,
-    screen::{Paint, columns, moment, plain, until},
+    screen::{Paint, moment, plain, table, until},
 };
 
 pub(crate) fn list(folder: &Path, environment: Option<&str>, lines: usize, json: bool) -> Result<ExitCode, Failure> {
@@ -28,12 +28,8 @@ pub(crate) fn list(folder: &Path, environment: Option<&str>, lines: usize, json:
         println!("nothing was announced yet; ambit notifications test -e ENV tries out where it would go");
         return Ok(ExitCode::SUCCESS);
     }
-    let heads = ["when", "environment", "event", "version", "to", "state", "tries", ""].map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(heads).chain(recent.iter().map(|(o, d)| row(o, d))).collect();
-    let paint = Paint::stdout();
-    for (n, row) in columns(&rows, "").iter().enumerate() {
-        println!("{}", if n == 0 { paint.dim(row) } else { row.clone() });
-    }
+    let heads = ["when", "environment", "event", "version", "to", "state", "tries", ""];
+    table(&heads, recent.iter().map(|(o, d)| row(o, d)));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@ use ambit_domain::{Failure, Release};
 use super::print_json;
 use crate::{
     context,
-    screen::{Paint, ago, bytes, columns, plain},
+    screen::{ago, bytes, plain, table},
 };
 
 pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
@@ -18,12 +18,7 @@ pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
         print_json(&shown);
         return Ok(ExitCode::SUCCESS);
     }
-    let paint = Paint::stdout();
-    let heads = ["release", "commit", "", "tests", "size", "made", "runs in"].map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(heads).chain(all.iter().map(row)).collect();
-    for (n, row) in columns(&rows, "").iter().enumerate() {
-        println!("{}", if n == 0 { paint.dim(row) } else { row.clone() });
-    }
+    table(&["release", "commit", "", "tests", "size", "made", "runs in"], all.iter().map(row));
     Ok(ExitCode::SUCCESS)
 }
 

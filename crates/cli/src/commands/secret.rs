@@ -1,6 +1,7 @@
 //! `ambit secret`
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{IsTerminal, Read, Write},
     os::unix::fs::OpenOptionsExt,
@@ -81,7 +82,15 @@ impl<'a> Vault<'a> {
     /// Refuses at once what `check` and `up` would refuse later. Without a key that opens the other environments' values it
     /// cannot be known whether one of them is the same.
     fn refuse_weak(&self, environment: &EnvironmentName, name: &str, value: &Secret) -> Result<(), Failure> {
-        let identities = self.identities().ok();
+        // Each is opened once: opening one takes a moment, and they are compared with each other.
+        let others: BTreeMap<&EnvironmentName, String> = match self.identities() {
+            Ok(identities) => {
+                let others = self.project.environments.keys().filter(|other| *other != environment);
+                let open = |other| Some((other, self.file.get(other, name, &identities).ok()??.expose().to_owned()));
+                others.filter_map(open).collect()
+            }
+            Err(_) => BTreeMap::new(),
+        };
         let lookup = |new: Option<&Secret>, other: &EnvironmentName, asked: &str| {
             if asked != name {
                 return None;
@@ -89,18 +98,14 @@ impl<'a> Vault<'a> {
             if other == environment {
                 return new.map(|v| v.expose().to_owned());
             }
-            let found = self.file.get(other, asked, identities.as_ref()?).ok()??;
-            Some(found.expose().to_owned())
+            others.get(other).cloned()
         };
         let before = ambit_spec::check_secrets(&self.project, &|e: &EnvironmentName, n: &str| lookup(None, e, n));
         let after = ambit_spec::check_secrets(&self.project, &|e: &EnvironmentName, n: &str| lookup(Some(value), e, n));
         let new = |d: &&Diagnostic| d.severity == Severity::Error && !before.iter().any(|b| b.message == d.message);
         let Some(first) = after.iter().find(new) else { return Ok(()) };
         let failure = Failure::new(FailureKind::Declaration, format!("{}; nothing was stored", first.message));
-        Err(match &first.help {
-            Some(help) => failure.hint(help.clone()),
-            None => failure,
-        })
+        Err(failure.hint_if(first.help.clone()))
     }
 
     /// Writes the file and leaves a line in this machine's audit log: names, never values.
@@ -120,11 +125,7 @@ impl<'a> Vault<'a> {
 }
 
 fn told(error: &dyn std::error::Error, hint: Option<impl Into<String>>) -> Failure {
-    let failure = Failure::from_error(FailureKind::Declaration, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::from_error(FailureKind::Declaration, error).hint_if(hint)
 }
 
 pub(crate) fn run(folder: &Path, command: SecretCommand, json: bool) -> Result<ExitCode, Failure> {

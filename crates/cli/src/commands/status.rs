@@ -43,7 +43,7 @@ fn print(status: &Status, daemon_since: Option<i64>) {
     }
     println!();
     for row in columns(&status.environments.iter().map(summary).collect::<Vec<_>>(), "  ") {
-        println!("{}", coloured(paint, &row));
+        println!("{}", paint.dots(&row));
     }
     for environment in status.environments.iter().filter(|e| e.wanted == Wanted::Running) {
         let heads = ["state", "version", "instances", "requests", "p95", "memory", "since", "ports"];
@@ -52,7 +52,7 @@ fn print(status: &Status, daemon_since: Option<i64>) {
         rows.extend(environment.services.iter().map(line));
         println!();
         for (n, row) in columns(&rows, "  ").iter().enumerate() {
-            println!("{}", if n == 0 { paint.dim(row) } else { coloured(paint, row) });
+            println!("{}", if n == 0 { paint.dim(row) } else { paint.dots(row) });
         }
         for service in &environment.services {
             if let Some(trouble) = &service.trouble {
@@ -73,10 +73,6 @@ fn print(status: &Status, daemon_since: Option<i64>) {
         }
         _ => println!("  next: ambit logs -f · ambit url · ambit env dev"),
     }
-}
-
-fn coloured(paint: Paint, row: &str) -> String {
-    row.replace('●', &paint.good("●")).replace('✗', &paint.bad("✗"))
 }
 
 fn summary(environment: &EnvironmentStatus) -> Vec<String> {
