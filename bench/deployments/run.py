@@ -128,14 +128,14 @@ class Tally:
     """What one worker did; written into a pipe at its end."""
 
     def __init__(self, kind):
-        self.kind, self.requests, self.failures, self.times, self.slowest = kind, 0, [], [0] * 64, 0.0
+        self.kind, self.requests, self.failures, self.slowest = kind, 0, [], 0.0
 
     def count(self, start, failure=None):
         took = time.monotonic() - start
         self.requests += 1
         self.slowest = max(self.slowest, took)
         if failure is not None:
-            self.failures.append((time.time(), f"{self.kind}: {failure or type(failure).__name__}"))
+            self.failures.append(f"{self.kind}: {failure or type(failure).__name__}")
 
 
 def ask(kind, path, pause, port, over, made, results):
@@ -340,7 +340,7 @@ def judge(measured):
     switches = [d["switched"] / 1000 for d in measured["deployments"] + measured["rollbacks"]]
     failures = []
     for tally in measured["tallies"]:
-        failures += [why for _, why in tally["failures"]]
+        failures += tally["failures"]
         for since, at, why in tally.get("closed", []):
             # The switch that took its instance away came while it was open, and gave it its grace.
             if not any(since - 1 <= switched and at - switched >= GRACE - 0.05 for switched in switches):

@@ -239,8 +239,9 @@ impl Ambit {
         environment: &EnvironmentName,
     ) -> Result<Deployment, Failure> {
         let id = EnvironmentId { project: project.clone(), environment: environment.clone() };
-        let waiting = self.store.newest_deployment(&id, &[DeploymentState::Waiting, DeploymentState::Approved]);
-        let found = waiting.map_err(|e| store_failure(&e))?;
+        let waits = |d: &Deployment| matches!(d.state, DeploymentState::Waiting | DeploymentState::Approved);
+        let unfinished = self.store.unfinished_deployments().map_err(|e| store_failure(&e))?;
+        let found = unfinished.into_iter().rev().find(|d| d.environment == id && waits(d));
         found.ok_or_else(|| {
             Failure::new(FailureKind::NotFound, format!("no deployment to {environment} waits"))
                 .hint(format!("ambit deploy -e {environment}, or ambit promote test {environment}"))

@@ -1,12 +1,15 @@
 //! What was deployed, when, by whom, and how it went; following one while it goes on; and the four figures by which
 //! delivery is judged.
 
+use std::path::PathBuf;
+
 use ambit_domain::{
     Deployment, DeploymentState, EnvironmentId, EnvironmentRecord, Event, Failure, FailureKind, Release,
     dora::{self, Change},
     ids::DeploymentId,
     spec::ProjectName,
 };
+use ambit_source::git::Repository;
 use ambit_store::Sources;
 use serde::Serialize;
 
@@ -122,15 +125,15 @@ impl Ambit {
     /// The four figures of delivery of an environment over some days.
     pub fn delivery(&self, id: &EnvironmentId, days: u32) -> Result<Figures, Failure> {
         let all = self.store.deployments(&id.project, Some(id), 10_000).map_err(|e| store_failure(&e))?;
-        let changes: Vec<Change> = all.iter().filter_map(|d| self.change(d)).collect();
-        Ok(dora::figures(&changes, now(), days))
-    }
-
-    fn change(&self, deployment: &Deployment) -> Option<Change> {
-        let committed = deployment.commit.as_ref().and_then(|commit| {
-            let repository = self.home.repository(&deployment.environment.project);
-            ambit_source::git::Repository::at(repository, std::path::PathBuf::new()).time(&commit.id).ok()
-        });
-        dora::change(deployment, committed)
+        let now = now();
+        let repository = Repository::at(self.home.repository(&id.project), PathBuf::new());
+        let change = |deployment: &Deployment| {
+            // Asking git takes a moment for each: only of those whose lead time counts.
+            let counts = deployment.switched.is_some_and(|at| at >= dora::start(now, days));
+            let commit = deployment.commit.as_ref().filter(|_| counts && !deployment.trigger.goes_back());
+            dora::change(deployment, commit.and_then(|commit| repository.time(&commit.id).ok()))
+        };
+        let changes: Vec<Change> = all.iter().filter_map(change).collect();
+        Ok(dora::figures(&changes, now, days))
     }
 }

@@ -419,7 +419,8 @@ impl Ambit {
 
     async fn fetch(&self, project: &ProjectName, reference: &str, into: &str) -> Result<String, Failure> {
         let origin = self.webhook(project)?.origin;
-        let kept = make_kept(&self.home.repository(project)).map_err(|e| source_failure(&e))?;
+        let kept = self.home.repository(project);
+        make_kept(&kept).map_err(|e| source_failure(&e))?;
         let mut retries = RETRIES.iter();
         loop {
             match (remote::fetch(&kept, &origin, reference, into, FETCH).await, retries.next()) {
@@ -457,10 +458,12 @@ impl Ambit {
         started_by: Option<&str>,
     ) -> Result<(), Failure> {
         let actor = Actor::new(who, "github");
-        let waiting = self.store.deployments(&id.project, Some(id), 1000).map_err(|e| store_failure(&e))?;
-        let found = waiting
-            .into_iter()
-            .find(|d| d.state == DeploymentState::Waiting && d.commit.as_ref().is_some_and(|c| c.id == commit));
+        let unfinished = self.store.unfinished_deployments().map_err(|e| store_failure(&e))?;
+        let found = unfinished.into_iter().rev().find(|d| {
+            d.environment == *id
+                && d.state == DeploymentState::Waiting
+                && d.commit.as_ref().is_some_and(|c| c.id == commit)
+        });
         let decided = async {
             let deployment = found.ok_or_else(|| {
                 let short = commit.get(..7).unwrap_or(commit);

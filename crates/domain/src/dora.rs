@@ -46,10 +46,16 @@ pub fn change(deployment: &Deployment, committed: Option<i64>) -> Option<Change>
     })
 }
 
+/// When the last `days` days before `now` began.
+#[must_use]
+pub fn start(now: i64, days: u32) -> i64 {
+    now.saturating_sub(i64::from(days) * 86_400_000)
+}
+
 /// The figures of the last `days` days before `now`.
 #[must_use]
 pub fn figures(changes: &[Change], now: i64, days: u32) -> Figures {
-    let start = now.saturating_sub(i64::from(days) * 86_400_000);
+    let start = start(now, days);
     let mut sorted: Vec<Change> = changes.iter().copied().filter(|c| c.served <= now).collect();
     sorted.sort_by_key(|c| c.served);
     // A rollback by a person says that the change before it failed.

@@ -6,11 +6,15 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer,
-    pem::{self, PemObject},
+use rustls::{
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    sign::CertifiedKey,
 };
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -102,8 +106,8 @@ impl Summary {
 pub struct Certificate {
     /// What it says of itself.
     pub summary: Summary,
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
+    /// As the handshake needs it.
+    pub(crate) key: Arc<CertifiedKey>,
 }
 
 impl Certificate {
@@ -117,18 +121,18 @@ impl Certificate {
             pem::Error::NoItemsFound => CertificateError::NoKey,
             other => broken(other),
         })?;
-        let certificate = Self { summary, chain, key };
-        certificate.certified()?;
-        Ok(certificate)
+        Ok(Self { summary, key: Self::certified(chain, &key)? })
     }
 
-    /// As the handshake needs it.
-    pub(crate) fn certified(&self) -> Result<rustls::sign::CertifiedKey, CertificateError> {
-        let key = rustls::crypto::ring::sign::any_supported_type(&self.key)
+    fn certified(
+        chain: Vec<CertificateDer<'static>>,
+        key: &PrivateKeyDer<'static>,
+    ) -> Result<Arc<CertifiedKey>, CertificateError> {
+        let key = rustls::crypto::ring::sign::any_supported_type(key)
             .map_err(|error| CertificateError::Key(error.to_string()))?;
-        let certified = rustls::sign::CertifiedKey::new(self.chain.clone(), key);
+        let certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
-            Ok(()) => Ok(certified),
+            Ok(()) => Ok(Arc::new(certified)),
             Err(rustls::Error::InconsistentKeys(_)) => Err(CertificateError::Mismatch),
             Err(error) => Err(CertificateError::Malformed(error.to_string())),
         }
@@ -151,9 +155,8 @@ fn summary(der: &CertificateDer<'_>) -> Result<Summary, CertificateError> {
         return Err(CertificateError::NoNames);
     }
     let issuer = certificate.issuer();
-    let text = |mut parts: Box<dyn Iterator<Item = &str> + '_>| parts.next().map(str::to_owned);
-    let organisation = text(Box::new(issuer.iter_organization().filter_map(|o| o.as_str().ok())));
-    let common = text(Box::new(issuer.iter_common_name().filter_map(|c| c.as_str().ok())));
+    let organisation = issuer.iter_organization().find_map(|o| o.as_str().ok()).map(str::to_owned);
+    let common = issuer.iter_common_name().find_map(|c| c.as_str().ok()).map(str::to_owned);
     let issuer = match (organisation, common) {
         (Some(organisation), Some(common)) => format!("{organisation}, {common}"),
         (Some(one), None) | (None, Some(one)) => one,

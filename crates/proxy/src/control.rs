@@ -170,21 +170,23 @@ impl Control {
             // Before the table, which may send clients to them.
             tls.reload(&self.folder);
         }
-        let mut waiting = Vec::new();
-        for worker in &self.workers {
-            let (done, is_done) = oneshot::channel();
-            // A worker that has ended serves nothing, and ends the process.
-            if worker.send(Command::Serve(Arc::clone(&table), done)).is_ok() {
-                waiting.push(is_done);
-            }
-        }
-        for is_done in waiting {
+        for is_done in self.tell(|done| Command::Serve(Arc::clone(&table), done)) {
             let _ = is_done.await;
         }
         self.registry.in_force(&table);
         *routes = table.routes.len();
         tracing::info!(routes = table.routes.len(), "a new routing table is in force");
         Ok(())
+    }
+
+    /// Tells every worker; each answers when it has done so.
+    fn tell(&self, command: impl Fn(oneshot::Sender<()>) -> Command) -> Vec<oneshot::Receiver<()>> {
+        let one = |worker: &mpsc::UnboundedSender<Command>| {
+            let (done, is_done) = oneshot::channel();
+            // A worker that has ended serves nothing, and ends the process.
+            worker.send(command(done)).ok().map(|()| is_done)
+        };
+        self.workers.iter().filter_map(one).collect()
     }
 
     fn can_hand_over(&self) -> bool {
@@ -206,13 +208,7 @@ impl Control {
 
     /// Another proxy serves: no worker accepts any more, and nothing keeps the addresses or the lock.
     pub(crate) async fn retire(&self) {
-        let mut waiting = Vec::new();
-        for worker in &self.workers {
-            let (done, is_done) = oneshot::channel();
-            if worker.send(Command::Retire(done)).is_ok() {
-                waiting.push(is_done);
-            }
-        }
+        let waiting = self.tell(Command::Retire);
         // From here on a worker may end.
         let serving = self.serving.take();
         for is_done in waiting {

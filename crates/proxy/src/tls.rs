@@ -23,7 +23,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     Error,
-    certificates::{self, Summary},
+    certificates::{self, Certificate, Summary},
     connection::Connection,
     error::explain,
     folder::Folder,
@@ -126,9 +126,9 @@ impl Tls {
         };
         let files = listed
             .into_iter()
-            .map(|file| match file.certificate.and_then(|c| Ok((c.certified()?, c.summary))) {
-                Ok((key, summary)) => {
-                    (Served { name: file.name, certificate: Some(summary), problem: None }, Some(Arc::new(key)))
+            .map(|file| match file.certificate {
+                Ok(Certificate { summary, key }) => {
+                    (Served { name: file.name, certificate: Some(summary), problem: None }, Some(key))
                 }
                 Err(error) => {
                     let problem = explain(&error);

@@ -320,10 +320,12 @@ impl<'a> Job<'a> {
             .tempdir_in(&self.request.builds)
             .map_err(Error::io(&self.request.builds))?;
         let tree = copy.path().join("tree");
-        let copied = std::process::Command::new("cp")
+        let copied = Command::new("cp")
             .args(["-a", "--reflink=auto", "--"])
             .args([folder, &tree])
+            .kill_on_drop(true)
             .output()
+            .await
             .map_err(Error::io(folder))?;
         if !copied.status.success() {
             let said = String::from_utf8_lossy(&copied.stderr).trim().to_owned();
@@ -548,7 +550,7 @@ fn end_marked(mark: &str) {
     }
 }
 
-fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
+pub(crate) fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
     i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)
 }
 

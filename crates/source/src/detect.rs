@@ -141,7 +141,9 @@ pub(crate) fn procfile(tree: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-pub(crate) fn quote(text: &str) -> String {
+/// A text as one word of a POSIX shell, whatever it holds.
+#[must_use]
+pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -27,15 +27,15 @@ pub struct Head {
     pub author: String,
 }
 
-/// A commit of a range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Its hash.
-    pub id: String,
-    /// Its author's e-mail address.
-    pub author: String,
-    /// The first line of its message.
-    pub subject: String,
+/// How `git log` tells a [`Head`].
+const HEAD: &str = "--format=%H%x00%ae%x00%s";
+
+impl Head {
+    fn read(line: &str) -> Self {
+        let mut parts = line.splitn(3, '\0').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        Self { id: next(), author: next(), subject: next() }
+    }
 }
 
 /// What a word names.
@@ -50,9 +50,9 @@ pub enum RefKind {
 }
 
 /// Makes a repository without a working tree where there is none.
-pub fn make_kept(path: &Path) -> Result<PathBuf, Error> {
+pub fn make_kept(path: &Path) -> Result<(), Error> {
     if path.join("HEAD").is_file() {
-        return Ok(path.to_path_buf());
+        return Ok(());
     }
     std::fs::create_dir_all(path).map_err(Error::io(path))?;
     let set = |name: &str, value: &str| git(path, &["config", name, value]).map(drop);
@@ -60,8 +60,7 @@ pub fn make_kept(path: &Path) -> Result<PathBuf, Error> {
     // What is pushed is checked before it is taken in (git-config(1)).
     set("receive.fsckObjects", "true")?;
     set("receive.autogc", "false")?;
-    set("gc.auto", "0")?;
-    Ok(path.to_path_buf())
+    set("gc.auto", "0")
 }
 
 pub(crate) fn command(folder: &Path) -> Command {
@@ -97,6 +96,11 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
     Err(Error::Git { what: arguments.first().copied().unwrap_or_default().to_owned(), said })
 }
 
+/// The object that a name leads to.
+pub(crate) fn verified(folder: &Path, name: &str) -> Result<String, Error> {
+    text(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", name])
+}
+
 pub(crate) fn text(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&git(folder, arguments)?).trim_end().to_owned())
 }
@@ -127,17 +131,10 @@ impl Repository {
         &self.prefix
     }
 
-    fn head(&self, reference: &str) -> Result<Head, Error> {
-        let format = "--format=%H%x00%ae%x00%s";
-        let line = text(&self.top, &["log", "-1", format, "--end-of-options", reference, "--"])?;
-        let mut parts = line.splitn(3, '\0').map(str::to_owned);
-        let mut next = || parts.next().unwrap_or_default();
-        Ok(Head { id: next(), author: next(), subject: next() })
-    }
-
-    /// A commit by its hash.
-    pub fn commit(&self, id: &str) -> Result<Head, Error> {
-        self.head(id)
+    /// The commit that a hash or a reference leads to.
+    pub fn commit(&self, reference: &str) -> Result<Head, Error> {
+        let line = text(&self.top, &["log", "-1", HEAD, "--end-of-options", reference, "--"])?;
+        Ok(Head::read(&line))
     }
 
     /// The whole message of a commit.
@@ -155,8 +152,8 @@ impl Repository {
     pub fn resolve(&self, word: &str) -> Result<Option<(Head, RefKind)>, Error> {
         for (prefix, kind) in [("refs/heads/", RefKind::Branch), ("refs/tags/", RefKind::Tag)] {
             let name = format!("{prefix}{word}");
-            if text(&self.top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).is_ok() {
-                return Ok(Some((self.head(&name)?, kind)));
+            if verified(&self.top, &name).is_ok() {
+                return Ok(Some((self.commit(&name)?, kind)));
             }
         }
         let hash = word.len() >= 4 && word.len() <= 64 && word.chars().all(|c| c.is_ascii_hexdigit());
@@ -164,8 +161,8 @@ impl Repository {
             return Ok(None);
         }
         let name = format!("{word}^{{commit}}");
-        match text(&self.top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name]) {
-            Ok(id) => Ok(Some((self.head(&id)?, RefKind::Commit))),
+        match verified(&self.top, &name) {
+            Ok(id) => Ok(Some((self.commit(&id)?, RefKind::Commit))),
             Err(Error::Git { .. }) => Ok(None),
             Err(other) => Err(other),
         }
@@ -196,18 +193,11 @@ impl Repository {
     }
 
     /// The commits that lead to `to` and not to `from`, the newest first, without merges.
-    pub fn changes(&self, from: Option<&str>, to: &str) -> Result<Vec<Change>, Error> {
+    pub fn changes(&self, from: Option<&str>, to: &str) -> Result<Vec<Head>, Error> {
         let range = from.map_or_else(|| to.to_owned(), |from| format!("{from}..{to}"));
-        let format = "--format=%H%x00%ae%x00%s";
         let listed =
-            text(&self.top, &["log", "--no-merges", "--max-count=1000", format, "--end-of-options", &range, "--"])?;
-        Ok(listed
-            .lines()
-            .filter_map(|line| {
-                let mut parts = line.splitn(3, '\0').map(str::to_owned);
-                Some(Change { id: parts.next()?, author: parts.next()?, subject: parts.next()? })
-            })
-            .collect())
+            text(&self.top, &["log", "--no-merges", "--max-count=1000", HEAD, "--end-of-options", &range, "--"])?;
+        Ok(listed.lines().map(Head::read).collect())
     }
 
     /// The files that differ between two commits.
@@ -223,9 +213,10 @@ impl Repository {
     /// Copies a commit with all that it needs into a repository that Ambit keeps, under a reference that keeps it from
     /// being cleaned away. The repository is made where it is not there.
     pub fn keep_in(&self, kept: &Path, commit: &str) -> Result<Self, Error> {
-        let own = make_kept(kept)?;
+        make_kept(kept)?;
+        let own = kept.to_path_buf();
         let kept_as = format!("refs/ambit/commits/{commit}");
-        if text(&own, &["rev-parse", "--verify", "--quiet", "--end-of-options", &kept_as]).is_ok() {
+        if verified(&own, &kept_as).is_ok() {
             return Ok(Self { top: own, prefix: self.prefix.clone() });
         }
         if own == self.top {
@@ -251,7 +242,7 @@ impl Repository {
 
     /// The newest commit of a branch.
     pub fn branch_head(&self, branch: &str) -> Result<Head, Error> {
-        self.head(&format!("refs/heads/{branch}")).map_err(|error| match error {
+        self.commit(&format!("refs/heads/{branch}")).map_err(|error| match error {
             Error::Git { .. } => {
                 let known = text(&self.top, &["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
                 let known = known.unwrap_or_default().lines().map(str::to_owned).collect();
@@ -268,7 +259,7 @@ impl Repository {
         let tags = text(&self.top, &["for-each-ref", "--format=%(refname:strip=2)", &merged, "refs/tags"])?;
         let matching = tags.lines().filter(|tag| ambit_domain::glob::matches(pattern, tag));
         let Some(newest) = matching.max_by(|a, b| version::compare(a, b)) else { return Ok(None) };
-        Ok(Some((newest.to_owned(), self.head(&format!("refs/tags/{newest}"))?)))
+        Ok(Some((newest.to_owned(), self.commit(&format!("refs/tags/{newest}"))?)))
     }
 
     fn within(&self, path: &Path) -> String {
@@ -279,7 +270,7 @@ impl Repository {
     pub fn tree_hash(&self, commit: &str, path: &Path) -> Result<String, Error> {
         let within = self.within(path);
         let name = if within.is_empty() { format!("{commit}^{{tree}}") } else { format!("{commit}:{within}") };
-        text(&self.top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name])
+        verified(&self.top, &name)
             .map_err(|_| Error::NoFolder { path: path.to_path_buf(), at: commit.get(..7).unwrap_or(commit).to_owned() })
     }
 

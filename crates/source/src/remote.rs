@@ -14,8 +14,10 @@ use std::{
 use tokio::io::AsyncReadExt;
 
 use crate::{
+    build::as_pid,
+    detect::quote,
     error::{Error, Output},
-    git::{command, git, make_kept, text},
+    git::{command, git, make_kept, text, verified},
 };
 
 /// What the hooks of a kept repository call.
@@ -62,9 +64,9 @@ impl Hooks<'_> {
         format!(
             "#!/bin/sh\n# Written by ambit; `ambit remote add` writes it anew.\nAMBIT_HOME={}\nexport AMBIT_HOME\n\
              exec {} hook {name} {}\n",
-            quoted(&self.home.to_string_lossy()),
-            quoted(&self.program.to_string_lossy()),
-            quoted(self.project),
+            quote(&self.home.to_string_lossy()),
+            quote(&self.program.to_string_lossy()),
+            quote(self.project),
         )
     }
 
@@ -73,12 +75,6 @@ impl Hooks<'_> {
     pub fn are_in(repository: &Path) -> bool {
         HOOKS.iter().all(|name| repository.join("hooks").join(name).is_file())
     }
-}
-
-/// A text as one word of a POSIX shell, whatever it holds.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// What a push brings, before it is taken in: git keeps its objects aside until the hook has said yes (git-receive-pack(1),
@@ -138,7 +134,7 @@ pub fn set_remote(folder: &Path, name: &str, url: &str) -> Result<bool, Error> {
 /// The object that a reference of a kept repository leads to.
 #[must_use]
 pub fn reference(repository: &Path, name: &str) -> Option<String> {
-    text(repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", name]).ok().filter(|id| !id.is_empty())
+    verified(repository, name).ok().filter(|id| !id.is_empty())
 }
 
 /// Points a reference of a kept repository at an object.
@@ -226,7 +222,7 @@ pub async fn fetch(
         .kill_on_drop(true)
         .spawn()
         .map_err(|_| Error::Missing { program: "git".into(), install: "apt-get install git".into() })?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    let group = child.id().and_then(as_pid);
     let mut stderr = child.stderr.take();
     let mut said = Vec::new();
     let work = async {

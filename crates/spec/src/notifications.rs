@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     diagnostic::Diagnostic,
-    format::{Key, NOTIFICATIONS, Takes},
+    format::{NOTIFICATIONS, Takes},
     model::{Environment, Value},
+    project::{key, section},
     reader::{Reader, nearest, shown},
     syntax::{Item, Node},
     template::{Placeholder, Template},
@@ -124,17 +125,11 @@ impl Notifications {
     }
 }
 
-fn key(name: &str) -> &'static Key {
-    NOTIFICATIONS.iter().find(|k| k.name == name).expect("the name stands in the format")
-}
-
 pub(crate) fn read(reader: &mut Reader, root: &Node, environment: &str) -> Notifications {
     let Some(node) = root.get("notifications") else { return Notifications::default() };
-    let Some(entries) = node.table() else {
-        reader.error(&node.span, format!("[notifications] takes a table, not {}", node.kind()));
+    if !section(reader, node, NOTIFICATIONS, "[notifications]") {
         return Notifications::default();
-    };
-    reader.known_keys(entries, NOTIFICATIONS, "[notifications]");
+    }
     let language = node.get("language").and_then(|n| reader.one_of(n, "language", &["en", "es"]));
     Notifications {
         slack: words(reader, node, "slack", environment),
@@ -147,7 +142,7 @@ pub(crate) fn read(reader: &mut Reader, root: &Node, environment: &str) -> Notif
 }
 
 fn words(reader: &mut Reader, node: &Node, name: &str, environment: &str) -> Option<String> {
-    let (node, _) = reader.pick(node, key(name), environment)?;
+    let (node, _) = reader.pick(node, key(NOTIFICATIONS, name), environment)?;
     reader.words(node, name)
 }
 
@@ -157,7 +152,7 @@ fn email(reader: &mut Reader, node: &Node, environment: &str) -> Option<Email> {
     if let Some(from) = &from {
         address(reader, node.get("from")?, from);
     }
-    let (list, _) = reader.pick(node, key("email"), environment)?;
+    let (list, _) = reader.pick(node, key(NOTIFICATIONS, "email"), environment)?;
     let to = reader.texts(list, "email")?;
     if let Item::List(list) = &list.item {
         for (one, text) in list.iter().filter_map(|n| Some((n, n.scalar()?))) {
@@ -194,7 +189,7 @@ fn address(reader: &mut Reader, node: &Node, text: &str) {
 
 fn webhook(reader: &mut Reader, node: &Node, environment: &str) -> Option<Webhook> {
     let secret = words(reader, node, "webhook-secret", environment);
-    let (place, _) = reader.pick(node, key("webhook"), environment)?;
+    let (place, _) = reader.pick(node, key(NOTIFICATIONS, "webhook"), environment)?;
     let text = reader.words(place, "webhook")?;
     let url = if text.contains("://") {
         if !is_url(&text) {
@@ -222,7 +217,9 @@ fn is_url(text: &str) -> bool {
 }
 
 fn events(reader: &mut Reader, node: &Node, environment: &str) -> Vec<Occasion> {
-    let Some((list, _)) = reader.pick(node, key("events"), environment) else { return Occasion::ALL.to_vec() };
+    let Some((list, _)) = reader.pick(node, key(NOTIFICATIONS, "events"), environment) else {
+        return Occasion::ALL.to_vec();
+    };
     let Item::List(entries) = &list.item else {
         reader.texts(list, "events");
         return Vec::new();
@@ -243,7 +240,7 @@ fn events(reader: &mut Reader, node: &Node, environment: &str) -> Vec<Occasion> 
 fn templates(reader: &mut Reader, node: &Node) -> IndexMap<Occasion, Template> {
     let mut all = IndexMap::new();
     let Some(table) = node.get("templates") else { return all };
-    let (Some(entries), Takes::Table(keys)) = (table.table(), key("templates").takes) else {
+    let (Some(entries), Takes::Table(keys)) = (table.table(), key(NOTIFICATIONS, "templates").takes) else {
         reader.error(&table.span, format!("`templates` takes a table, not {}", table.kind()));
         return all;
     };
@@ -272,7 +269,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, environment: &Environment)
     let Some(node) = root.get("notifications") else { return };
     let names: Vec<&str> = environment.notifications.secrets().collect();
     for name in ["slack", "smtp", "webhook", "webhook-secret"] {
-        let Some((place, _)) = reader.pick(node, key(name), environment.name.as_str()) else { continue };
+        let Some((place, _)) = reader.pick(node, key(NOTIFICATIONS, name), environment.name.as_str()) else { continue };
         let Item::Text(secret) = &place.item else { continue };
         if !names.contains(&secret.as_str())
             || environment.variables.get(secret).is_some_and(|v| v.value == Value::Secret)

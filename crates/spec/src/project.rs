@@ -159,7 +159,7 @@ fn environment_names<'n>(reader: &mut Reader, root: &'n Node) -> Vec<(Environmen
         .collect()
 }
 
-fn key(keys: &'static [Key], name: &str) -> &'static Key {
+pub(crate) fn key(keys: &'static [Key], name: &str) -> &'static Key {
     keys.iter().find(|k| k.name == name).expect("the name stands in the format")
 }
 

@@ -7,6 +7,7 @@ use crate::{
     format::{Key, SECRET, Takes, VARIABLE},
     model::{Origin, Piece, Rules, Value, Variable},
     name::ServiceName,
+    project::key,
     reader::{Reader, nearest, shown},
     syntax::{Entry, Item, Node},
     text::{self, is_variable},
@@ -53,10 +54,6 @@ fn check_name(reader: &mut Reader, entry: &Entry) -> bool {
         return false;
     }
     true
-}
-
-fn key(keys: &'static [Key], name: &str) -> &'static Key {
-    keys.iter().find(|k| k.name == name).expect("the name stands in the format")
 }
 
 /// Long form, short form with a table per environment, or one value for all.

@@ -15,6 +15,7 @@ use ambit_domain::{
     spec::{EnvironmentName, ProjectName},
 };
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{audit, outbox};
 
@@ -187,7 +188,7 @@ impl Store {
         rows.into_iter()
             .map(|(project, name, text)| {
                 let what = format!("{project}/{name}");
-                let damaged = |_| StoreError::Damaged { path: self.path.clone(), what: what.clone() };
+                let damaged = |_| self.damaged(what.as_str());
                 let id = EnvironmentId {
                     project: project.parse::<ProjectName>().map_err(damaged)?,
                     environment: name.parse::<EnvironmentName>().map_err(damaged)?,
@@ -198,13 +199,21 @@ impl Store {
             .collect()
     }
 
-    fn decode(&self, what: &str, text: &str) -> Result<EnvironmentRecord, StoreError> {
-        serde_json::from_str(text).map_err(|_| StoreError::Damaged { path: self.path.clone(), what: what.to_owned() })
+    pub(crate) fn encode<T: Serialize>(&self, what: &str, value: &T) -> Result<String, StoreError> {
+        serde_json::to_string(value).map_err(|_| self.damaged(what))
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self, what: &str, text: &str) -> Result<T, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.damaged(what))
+    }
+
+    pub(crate) fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), what: what.into() }
     }
 
     /// Writes the record of an environment; durable when it returns.
     pub fn set_environment(&self, id: &EnvironmentId, record: &EnvironmentRecord) -> Result<(), StoreError> {
-        let text = serde_json::to_string(record).map_err(|_| self.unreadable(id))?;
+        let text = self.encode(&id.to_string(), record)?;
         let (project, name) = (id.project.as_str(), id.environment.as_str());
         self.connection()
             .execute(
@@ -213,10 +222,6 @@ impl Store {
             )
             .map_err(|e| self.sqlite(e))?;
         Ok(())
-    }
-
-    fn unreadable(&self, id: &EnvironmentId) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), what: id.to_string() }
     }
 
     /// Forgets an environment with its ports and credentials.
@@ -290,7 +295,7 @@ impl Store {
         connection
             .execute("INSERT OR IGNORE INTO credential VALUES (?1, ?2, ?3, ?4)", [project, environment, name, &make()])
             .map_err(|e| self.sqlite(e))?;
-        read()?.ok_or_else(|| self.unreadable(id))
+        read()?.ok_or_else(|| self.damaged(id.to_string()))
     }
 }
 

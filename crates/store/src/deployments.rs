@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use ambit_domain::{
-    Deployment, DeploymentState, EnvironmentId, Release,
+    Deployment, EnvironmentId, Release,
     ids::{DeploymentId, ReleaseId},
     release::{QaVerdict, RestorePoint},
     spec::ProjectName,
 };
 use rusqlite::{OptionalExtension, params};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{Store, StoreError};
 
@@ -46,14 +46,6 @@ pub struct Sources {
 }
 
 impl Store {
-    fn encode<T: Serialize>(&self, what: &str, value: &T) -> Result<String, StoreError> {
-        serde_json::to_string(value).map_err(|_| StoreError::Damaged { path: self.path.clone(), what: what.to_owned() })
-    }
-
-    fn read<T: DeserializeOwned>(&self, what: &str, text: &str) -> Result<T, StoreError> {
-        serde_json::from_str(text).map_err(|_| StoreError::Damaged { path: self.path.clone(), what: what.to_owned() })
-    }
-
     /// Adds a deployment under the next number.
     pub fn add_deployment(
         &self,
@@ -108,7 +100,7 @@ impl Store {
             .query_row("SELECT record FROM deployment WHERE number = ?1", [number.0], |r| r.get(0))
             .optional()
             .map_err(|e| self.sqlite(e))?;
-        text.map(|text| self.read(&format!("deployment {number}"), &text)).transpose()
+        text.map(|text| self.decode(&format!("deployment {number}"), &text)).transpose()
     }
 
     /// What a deployment was declared by.
@@ -146,16 +138,6 @@ impl Store {
         self.list("SELECT record FROM deployment WHERE final = 0 ORDER BY number", [], "a deployment")
     }
 
-    /// The newest deployment of an environment in a state.
-    pub fn newest_deployment(
-        &self,
-        id: &EnvironmentId,
-        states: &[DeploymentState],
-    ) -> Result<Option<Deployment>, StoreError> {
-        let all = self.deployments(&id.project, Some(id), 10_000)?;
-        Ok(all.into_iter().find(|d| states.contains(&d.state)))
-    }
-
     fn list<T: DeserializeOwned>(
         &self,
         sql: &str,
@@ -167,7 +149,7 @@ impl Store {
             let mut statement = connection.prepare_cached(sql).map_err(|e| self.sqlite(e))?;
             statement.query_map(parameters, |r| r.get(0)).and_then(Iterator::collect).map_err(|e| self.sqlite(e))?
         };
-        rows.iter().map(|text| self.read(what, text)).collect()
+        rows.iter().map(|text| self.decode(what, text)).collect()
     }
 
     /// Remembers a release; one that is known already stays as it is, but for tests that ran since.
@@ -196,14 +178,6 @@ impl Store {
     /// Every release of a project, the newest first.
     pub fn releases(&self, project: &ProjectName) -> Result<Vec<Release>, StoreError> {
         self.list("SELECT record FROM release WHERE project = ?1 ORDER BY made DESC", [project.as_str()], "a release")
-    }
-
-    /// Forgets a release whose builds were deleted.
-    pub fn forget_release(&self, project: &ProjectName, id: &ReleaseId) -> Result<(), StoreError> {
-        self.connection()
-            .execute("DELETE FROM release WHERE project = ?1 AND id = ?2", [project.as_str(), &id.0])
-            .map_err(|e| self.sqlite(e))?;
-        Ok(())
     }
 
     /// Remembers a copy of an environment's data.

@@ -66,7 +66,7 @@ impl Store {
     }
 
     fn project_name(&self, name: &str) -> Result<ProjectName, StoreError> {
-        name.parse().map_err(|_| StoreError::Damaged { path: self.path.clone(), what: "a project".to_owned() })
+        name.parse().map_err(|_| self.damaged("a project"))
     }
 
     /// The folder of a project within its repository; empty where nobody said.

@@ -143,11 +143,7 @@ impl Store {
             .map_err(|e| self.sqlite(e))?;
         let rows: Vec<Result<_, String>> =
             statement.query_map(parameters, row).and_then(Iterator::collect).map_err(|e| self.sqlite(e))?;
-        rows.into_iter().map(|row| row.map_err(|id| self.damaged(&id))).collect()
-    }
-
-    fn damaged(&self, id: &str) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), what: format!("announcement {id}") }
+        rows.into_iter().map(|row| row.map_err(|id| self.damaged(format!("announcement {id}")))).collect()
     }
 }
 

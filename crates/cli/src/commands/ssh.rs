@@ -15,7 +15,7 @@ use std::{
 
 use ambit_app::Ambit;
 use ambit_domain::{DeploymentId, Failure, FailureKind, audit::Note, spec::ProjectName};
-use ambit_source::remote::{Hooks, quoted};
+use ambit_source::{detect::quote, remote::Hooks};
 
 use self::request::Request;
 use super::print_json;
@@ -112,7 +112,7 @@ fn line(key: &Key, name: &str) -> Result<String, Failure> {
             "a path with control characters cannot stand in authorized_keys",
         ));
     }
-    let command = format!("AMBIT_HOME={} {} ssh serve --as {name}", quoted(&home), quoted(&program));
+    let command = format!("AMBIT_HOME={} {} ssh serve --as {name}", quote(&home), quote(&program));
     Ok(format!("command=\"{}\",restrict {} {} {name}", command.replace('"', "\\\""), key.kind, key.body))
 }
 
