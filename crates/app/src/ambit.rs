@@ -10,6 +10,7 @@ use std::{
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::ProjectName};
 use ambit_host::Host;
+use ambit_proxy::table::RouteState;
 use ambit_store::{AuditHeads, FormatError, Store, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -45,6 +46,8 @@ pub struct Ambit {
     /// Wakes whoever empties the outbox.
     pub(crate) announced: tokio::sync::Notify,
     pub(crate) routing: tokio::sync::Mutex<()>,
+    /// Environments whose requests wait. What a killed daemon held ends by itself.
+    pub(crate) holds: Mutex<HashMap<EnvironmentId, RouteState>>,
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) receiving: tokio::sync::Mutex<()>,
     pub(crate) delivered: tokio::sync::Notify,
@@ -71,6 +74,7 @@ impl Ambit {
             pipelines: Pipelines::default(),
             announced: tokio::sync::Notify::new(),
             routing: tokio::sync::Mutex::default(),
+            holds: Mutex::default(),
             keeping_commits: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),

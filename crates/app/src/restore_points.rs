@@ -7,11 +7,13 @@ use ambit_domain::{
     release::RestorePoint,
     spec::{EnvironmentName, Kind, ProjectName},
 };
+use ambit_host::database_names;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ambit::{Ambit, now, store_failure},
     progress::Progress,
+    swap_database::Swap,
 };
 
 /// Whose data to copy.
@@ -89,18 +91,23 @@ impl Ambit {
     /// Puts a copy back; the present database is kept under another name.
     pub async fn put_back(&self, request: &LoadRestorePoint, progress: &Progress) -> Result<String, Failure> {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
+        let progress = progress.environment(&id.environment);
         let work = async {
-            let kept = self.load_restore_point(&id, &request.name, &request.actor).await?;
+            let kept = self.load_restore_point(&id, &request.name, &request.actor, true, &progress).await?;
             Ok((kept.clone(), format!("put back; what was there is kept as the database {kept}"), true))
         };
-        progress.environment(&id.environment).step("restore point", work).await
+        progress.step("restore point", work).await
     }
+
+    /// `has_to_serve`: whether what runs is to go on with the copy. Where it does not, nothing is changed.
 
     pub(crate) async fn load_restore_point(
         &self,
         id: &EnvironmentId,
         name: &str,
         actor: &Actor,
+        has_to_serve: bool,
+        progress: &Progress,
     ) -> Result<String, Failure> {
         let known = self.restore_points(id)?;
         if !known.iter().any(|p| p.name == name) {
@@ -115,7 +122,11 @@ impl Ambit {
         }
         let server = self.recorded_postgres(id)?;
         let _alone = self.alone(id).await;
-        let kept = self.provider.load_restore_point(id, &server, name).await?;
+        let beside = database_names::restoring(&server.database);
+        let kept = database_names::before(&server.database, name);
+        self.provider.load_restore_point(id, &server, name, &beside).await?;
+        let swap = Swap { server: &server, beside: &beside, kept: &kept, keep: true, empties: None, has_to_serve };
+        self.swap_database(id, &swap, progress).await?;
         self.note_quietly(
             Note::new(actor, &id.project, "restore-point.loaded")
                 .environment(&id.environment)
@@ -126,7 +137,7 @@ impl Ambit {
     }
 
     /// The PostgreSQL of an environment as it was last made.
-    fn recorded_postgres(&self, id: &EnvironmentId) -> Result<PostgresServer, Failure> {
+    pub(crate) fn recorded_postgres(&self, id: &EnvironmentId) -> Result<PostgresServer, Failure> {
         let none =
             || Failure::new(FailureKind::NotFound, format!("{} has no postgres on this machine", id.environment));
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?.ok_or_else(none)?;

@@ -16,6 +16,7 @@ use crate::{
     ambit::{Ambit, store_failure},
     code::CodeAt,
     pipeline::Wanting,
+    progress::Progress,
 };
 
 /// What to go back to.
@@ -129,7 +130,8 @@ impl Ambit {
                 Failure::new(FailureKind::NotFound, format!("{} was deployed without a restore point", preview.from))
                     .hint("go back without --restore, or load another one: ambit restore-point list")
             })?;
-            self.load_restore_point(&id, point, &request.actor).await?;
+            let progress = Progress::unheard();
+            self.load_restore_point(&id, point, &request.actor, false, &progress).await?;
         }
         let trigger = Trigger::Rollback { to: preview.target };
         self.go_back(&id, preview.target, trigger, request.actor.clone(), request.reason.clone())

@@ -21,7 +21,7 @@ impl Ambit {
         let routes = environments
             .iter()
             .filter(|(_, record)| record.wanted == Wanted::Running)
-            .flat_map(|(id, record)| routes(id, record, &secured))
+            .flat_map(|(id, record)| routes(id, record, &secured, self.held(id)))
             .chain(self.webhook_routes(&secured)?)
             .collect();
         let folder = self.home.proxy();
@@ -35,7 +35,7 @@ impl Ambit {
     }
 }
 
-fn routes(id: &EnvironmentId, record: &EnvironmentRecord, secured: &Secured) -> Vec<Route> {
+fn routes(id: &EnvironmentId, record: &EnvironmentRecord, secured: &Secured, apps: RouteState) -> Vec<Route> {
     let of_service = |service: &ambit_domain::ServiceRecord| {
         let target = match &service.real {
             Real::App { serving, .. } => Target::App {
@@ -65,7 +65,7 @@ fn routes(id: &EnvironmentId, record: &EnvironmentRecord, secured: &Secured) -> 
                     noindex: record.kind != Kind::Production,
                     environment: id.environment.to_string(),
                     hsts: Secured::strictly(record.kind),
-                    state: RouteState::Serving,
+                    state: if matches!(target, Target::App { .. }) { apps } else { RouteState::Serving },
                 }
             })
             .collect()

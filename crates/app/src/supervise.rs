@@ -41,6 +41,7 @@ impl Ambit {
         if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {
             self.provider.revive();
             self.start_proxy().await?;
+            self.start_what_was_set_aside().await?;
             self.publish_routes().await?;
         }
         for project in environments.iter().map(|(id, _)| &id.project).collect::<BTreeSet<_>>() {

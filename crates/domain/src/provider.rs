@@ -127,6 +127,17 @@ pub struct MigrationStatus {
     pub changed: bool,
 }
 
+/// A database of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseStatus {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub made: i64,
+}
+
 /// How an instance stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceStatus {
@@ -213,23 +224,83 @@ pub trait Provider: Send + Sync {
     async fn make_restore_point(&self, id: &EnvironmentId, server: &PostgresServer, name: &str)
     -> Result<u64, Failure>;
 
-    /// Loads a restore point into a database beside the present one, and puts it in its place; the present one is kept
-    /// under the name that is returned.
+    /// Loads a restore point into a database beside the present one, made anew; where that fails, it is dropped.
     async fn load_restore_point(
         &self,
         id: &EnvironmentId,
         server: &PostgresServer,
         name: &str,
-    ) -> Result<String, Failure>;
+        beside: &str,
+    ) -> Result<(), Failure>;
 
     /// Deletes a restore point.
     async fn remove_restore_point(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
+
+    /// Makes an empty database beside the present one; one of that name is dropped.
+    async fn create_database(&self, id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure>;
+
+    /// Copies a database as the server itself does; one of the new name is dropped. Whoever is connected to the original is
+    /// cut off.
+    async fn copy_database(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        from: &str,
+        to: &str,
+    ) -> Result<(), Failure>;
+
+    /// Puts the database `beside` in the place of the present one, which is called `kept` from then on: both at once, so that
+    /// a crash leaves the one or the other. One that was called `kept` is dropped. Whoever is connected is cut off. Repeated
+    /// after it has happened, it does nothing.
+    async fn swap_database(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        beside: &str,
+        kept: &str,
+    ) -> Result<(), Failure>;
+
+    /// Drops a database, never the present one.
+    async fn drop_database(&self, id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure>;
+
+    /// The databases whose names begin with a prefix.
+    async fn databases(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        prefix: &str,
+    ) -> Result<Vec<DatabaseStatus>, Failure>;
+
+    /// Writes the present database to a file that is not there yet, for its owner alone; returns its size in bytes.
+    async fn export_database(&self, id: &EnvironmentId, server: &PostgresServer, into: &Path) -> Result<u64, Failure>;
+
+    /// Loads such a file, which may be broken or hostile, into a database beside the present one, made anew; where that fails,
+    /// it is dropped. Never of a production environment.
+    async fn import_database(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        from: &Path,
+        beside: &str,
+    ) -> Result<(), Failure>;
+
+    /// Runs a file of SQL in one transaction, as the application's role.
+    async fn run_sql(&self, id: &EnvironmentId, server: &PostgresServer, file: &Path) -> Result<(), Failure>;
+
+    /// Deletes every key of a Redis.
+    async fn empty_redis(&self, id: &EnvironmentId, server: &RedisServer) -> Result<(), Failure>;
 
     /// Starts an instance; does not wait for it.
     async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure>;
 
     /// Waits until an instance is ready, or says why it never will be.
     async fn wait_ready(&self, id: &InstanceId, readiness: &Readiness) -> Result<(), Failure>;
+
+    /// Stops an instance with everything that it started, and remembers how it is started.
+    async fn pause_app(&self, id: &InstanceId) -> Result<(), Failure>;
+
+    /// Starts an instance that was paused, as it was; one that runs is left alone. Does not wait for it.
+    async fn start_again(&self, id: &InstanceId) -> Result<(), Failure>;
 
     /// Stops an instance with everything that it started, and forgets it.
     async fn stop_instance(&self, id: &InstanceId) -> Result<(), Failure>;

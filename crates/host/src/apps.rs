@@ -1,11 +1,11 @@
 //! Instances of apps.
 
 use ambit_domain::{Failure, FailureKind, InstanceId, provider::AppProcess};
-use ambit_keeper::{FORMAT, Limits, Spec, StopSignal, client};
+use ambit_keeper::{FORMAT, Limits, Spec, StopSignal, Wanted, client};
 
 use crate::{
     Host,
-    machine::{blocking, cannot, failed},
+    machine::{blocking, cannot, failed, record_failure},
 };
 
 /// How long an app may take to stop when it is asked.
@@ -40,6 +40,20 @@ impl Host {
         let service = id.service.to_string();
         blocking(move || {
             client::write_spec(&record, &spec).map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
+            client::ensure(&program, &record).map_err(|e| failed(format!("{service} cannot be started"), &e))
+        })
+        .await
+    }
+
+    /// Starts the process of an instance that was stopped and not forgotten, as it was.
+    pub(crate) async fn start_recorded(&self, id: &InstanceId) -> Result<(), Failure> {
+        let (record, program, service) = (self.home.keeper(id), self.program.clone(), id.service.to_string());
+        blocking(move || {
+            if let Some(spec) = client::read_spec(&record).map_err(record_failure)?
+                && client::wanted(&record) == Wanted::Stopped
+            {
+                client::write_spec(&record, &spec).map_err(record_failure)?;
+            }
             client::ensure(&program, &record).map_err(|e| failed(format!("{service} cannot be started"), &e))
         })
         .await

@@ -4,6 +4,9 @@
 //! It never decides in which order an environment changes; that is the application's.
 
 mod apps;
+mod archives;
+pub mod database_names;
+mod databases;
 mod files;
 mod instances;
 mod leftovers;

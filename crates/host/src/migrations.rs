@@ -32,6 +32,28 @@ pub(crate) async fn run(server: &PostgresServer, folder: &Path) -> Result<Vec<St
     }
 }
 
+/// Runs a whole file in one transaction.
+pub(crate) async fn run_file(server: &PostgresServer, file: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(file).map_err(|e| {
+        Failure::new(FailureKind::App, format!("cannot read {}", file.display())).because(e.to_string())
+    })?;
+    let mut client =
+        connect(server, &server.role, &server.role_password, &server.database).await.map_err(|e| query_failed(&e))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let run = async {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute(&text).await?;
+        transaction.commit().await
+    };
+    run.await.map_err(|e| {
+        let failure = Failure::new(FailureKind::App, format!("{name} failed and was taken back whole"));
+        match e.as_db_error() {
+            Some(said) => with_database_error(failure, said),
+            None => failure.because(e.to_string()),
+        }
+    })
+}
+
 /// What has run and what has not.
 pub(crate) async fn status(server: &PostgresServer, folder: &Path) -> Result<Vec<MigrationStatus>, Failure> {
     let files = read(folder)?;
@@ -106,13 +128,7 @@ fn failure(error: &refinery::Error, files: &[Migration], done: usize) -> Failure
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(cause) = source {
         if let Some(database) = said_by_database(cause) {
-            let at = match database.position() {
-                Some(tokio_postgres::error::ErrorPosition::Original(n)) => format!(" at character {n}"),
-                _ => String::new(),
-            };
-            failure = failure.because(format!("{} (SQLSTATE {}){at}", database.message(), database.code().code()));
-            failure.causes.extend(database.detail().map(str::to_owned));
-            failure.hints.extend(database.hint().map(str::to_owned));
+            failure = with_database_error(failure, database);
             break;
         }
         failure = failure.because(cause.to_string());
@@ -120,6 +136,18 @@ fn failure(error: &refinery::Error, files: &[Migration], done: usize) -> Failure
     }
     let remaining = files.len().saturating_sub(done);
     failure.because(format!("it was taken back whole; {done} ran before it, {remaining} are left"))
+}
+
+/// Everything that PostgreSQL says of an error.
+fn with_database_error(failure: Failure, said: &DbError) -> Failure {
+    let at = match said.position() {
+        Some(tokio_postgres::error::ErrorPosition::Original(n)) => format!(" at character {n}"),
+        _ => String::new(),
+    };
+    let mut failure = failure.because(format!("{} (SQLSTATE {}){at}", said.message(), said.code().code()));
+    failure.causes.extend(said.detail().map(str::to_owned));
+    failure.hints.extend(said.hint().map(str::to_owned));
+    failure
 }
 
 fn is_missing_table(error: &refinery::Error) -> bool {

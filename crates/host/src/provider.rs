@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId, Provider,
     provider::{
-        AppProcess, InstanceStatus, MigrationStatus, PostgresServer, Readiness, RedisServer, Sink, Started, Task,
-        TaskStatus,
+        AppProcess, DatabaseStatus, InstanceStatus, MigrationStatus, PostgresServer, Readiness, RedisServer, Sink,
+        Started, Task, TaskStatus,
     },
     spec::{Kind, ServiceName},
 };
@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use crate::{
-    Host,
+    Host, databases,
     machine::{blocking, cannot},
     migrations, ports, postgres, redis,
 };
@@ -98,12 +98,78 @@ impl Provider for Host {
         id: &EnvironmentId,
         server: &PostgresServer,
         name: &str,
-    ) -> Result<String, Failure> {
-        self.load(id, server, name).await
+        beside: &str,
+    ) -> Result<(), Failure> {
+        self.load(id, server, name, beside).await
     }
 
     async fn remove_restore_point(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
         self.remove_dump(id, name).await
+    }
+
+    async fn create_database(&self, _id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure> {
+        databases::create(server, name, &server.role).await
+    }
+
+    async fn copy_database(
+        &self,
+        _id: &EnvironmentId,
+        server: &PostgresServer,
+        from: &str,
+        to: &str,
+    ) -> Result<(), Failure> {
+        databases::copy(server, from, to).await
+    }
+
+    async fn swap_database(
+        &self,
+        _id: &EnvironmentId,
+        server: &PostgresServer,
+        beside: &str,
+        kept: &str,
+    ) -> Result<(), Failure> {
+        databases::swap(server, beside, kept).await
+    }
+
+    async fn drop_database(&self, _id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure> {
+        databases::remove(server, name).await
+    }
+
+    async fn databases(
+        &self,
+        _id: &EnvironmentId,
+        server: &PostgresServer,
+        prefix: &str,
+    ) -> Result<Vec<DatabaseStatus>, Failure> {
+        databases::list(server, prefix).await
+    }
+
+    async fn export_database(&self, id: &EnvironmentId, server: &PostgresServer, into: &Path) -> Result<u64, Failure> {
+        self.export(id, server, into).await
+    }
+
+    async fn import_database(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        from: &Path,
+        beside: &str,
+    ) -> Result<(), Failure> {
+        if server.kind == Kind::Production {
+            return Err(Failure::new(
+                FailureKind::User,
+                format!("{id} is a production environment: nothing is imported"),
+            ));
+        }
+        self.import(id, server, from, beside).await
+    }
+
+    async fn run_sql(&self, _id: &EnvironmentId, server: &PostgresServer, file: &Path) -> Result<(), Failure> {
+        migrations::run_file(server, file).await
+    }
+
+    async fn empty_redis(&self, _id: &EnvironmentId, server: &RedisServer) -> Result<(), Failure> {
+        redis::empty(server).await
     }
 
     async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure> {
@@ -112,6 +178,14 @@ impl Provider for Host {
 
     async fn wait_ready(&self, id: &InstanceId, readiness: &Readiness) -> Result<(), Failure> {
         self.ready(id, readiness).await
+    }
+
+    async fn pause_app(&self, id: &InstanceId) -> Result<(), Failure> {
+        self.stop_one(id, false).await
+    }
+
+    async fn start_again(&self, id: &InstanceId) -> Result<(), Failure> {
+        self.start_recorded(id).await
     }
 
     async fn stop_instance(&self, id: &InstanceId) -> Result<(), Failure> {

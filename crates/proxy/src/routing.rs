@@ -4,11 +4,12 @@ use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use foldhash::fast::FixedState;
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::{
     registry::RouteCounters,
     site::Site,
-    table::{RouteState, RoutingTable, Target},
+    table::{RoutingTable, Target},
     upstream::Upstream,
 };
 
@@ -103,8 +104,15 @@ pub(crate) struct ActiveRoute {
     pub(crate) https: bool,
     /// Whether answers over HTTPS ask browsers to come back by HTTPS only.
     pub(crate) hsts: bool,
-    pub(crate) held: bool,
+    held: Option<Instant>,
     pub(crate) counters: Arc<RouteCounters>,
+}
+
+impl ActiveRoute {
+    /// Until when its requests wait; `None` where they go on.
+    pub(crate) fn held(&self) -> Option<Instant> {
+        self.held.filter(|until| Instant::now() < *until)
+    }
 }
 
 pub(crate) enum ActiveTarget {
@@ -136,7 +144,8 @@ pub(crate) fn activate(
                 environment: HeaderValue::from_str(&route.environment).unwrap_or(HeaderValue::from_static("")),
                 https,
                 hsts: https && route.hsts,
-                held: route.state == RouteState::Held,
+                // A hold far in the future is one by a clock that was wrong; each request waits for a bounded time.
+                held: route.state.held().and_then(|left| Instant::now().checked_add(left)),
                 counters: counters(&route.id),
             };
             (hosts, route.path.clone(), Rc::new(active))

@@ -44,7 +44,7 @@ pub(crate) async fn serve(caller: Rc<Caller>, mut request: Request<Incoming>) ->
                 // What is rare is boxed: a request's future is moved, and the smaller it is the better.
                 let mut response = if let Some(location) = to_https(&caller, &route, &request) {
                     page::moved(&location)
-                } else if route.held {
+                } else if route.held().is_some() {
                     Box::pin(held(&caller, route.clone(), request, &seen, &mut in_flight)).await
                 } else {
                     answer(&caller, &route, request, &seen, &mut in_flight).await
@@ -139,7 +139,7 @@ fn to_https(caller: &Caller, route: &ActiveRoute, request: &Request<Incoming>) -
     Some(format!("https://{host}{port}{path}"))
 }
 
-/// Waits until a new table lets the request through.
+/// Waits until a new table lets the request through, or the hold ends by itself.
 async fn held(
     caller: &Caller,
     mut route: Rc<ActiveRoute>,
@@ -161,9 +161,12 @@ async fn held(
     route.counters.held.add(1);
     let waiting = Waiting(Arc::clone(&route.counters));
     let until = tokio::time::Instant::now() + worker.limits.hold;
-    while route.held {
+    while let Some(end) = route.held() {
         let changed = worker.changed.notified();
-        if tokio::time::timeout_at(until, changed).await.is_err() {
+        if tokio::time::timeout_at(until.min(end), changed).await.is_err() {
+            if end < until {
+                break;
+            }
             return page::page(StatusCode::SERVICE_UNAVAILABLE);
         }
         match find(caller, &request) {

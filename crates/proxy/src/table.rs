@@ -10,6 +10,7 @@ use std::{
     net::SocketAddr,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -84,8 +85,30 @@ pub enum RouteState {
     /// They do.
     #[default]
     Serving,
-    /// They wait until a later table says [`RouteState::Serving`], for a bounded time.
-    Held,
+    /// They wait until a later table says [`RouteState::Serving`], each for a bounded time.
+    Held {
+        /// When the hold ends by itself, whatever became of whoever asked for it: milliseconds since the Unix epoch.
+        until: u64,
+    },
+}
+
+impl RouteState {
+    /// A hold that ends by itself after some time, counted from now.
+    #[must_use]
+    pub fn held_for(time: Duration) -> Self {
+        let until = since_epoch().saturating_add(time);
+        Self::Held { until: u64::try_from(until.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// What is left of a hold; `None` where requests go on.
+    pub(crate) fn held(self) -> Option<Duration> {
+        let Self::Held { until } = self else { return None };
+        Duration::from_millis(until).checked_sub(since_epoch()).filter(|left| !left.is_zero())
+    }
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Why a table is not used.

@@ -101,7 +101,7 @@ async fn requests_to_a_held_route_wait_until_it_serves() {
     let one = App::named("one").await;
     let held = || {
         let mut route = app("a.localhost", &[]);
-        route.state = RouteState::Held;
+        route.state = RouteState::held_for(Duration::from_secs(60));
         vec![route]
     };
     let proxy = Proxy::start(held());
@@ -130,7 +130,7 @@ async fn requests_to_a_held_route_wait_until_it_serves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_forever_and_not_everybody_waits() {
     let mut route = app("a.localhost", &[]);
-    route.state = RouteState::Held;
+    route.state = RouteState::held_for(Duration::from_secs(60));
     let proxy = Proxy::with(vec![route], |limits| {
         limits.hold = Duration::from_millis(1500);
         limits.holding = 2;
@@ -142,6 +142,20 @@ async fn nobody_waits_forever_and_not_everybody_waits() {
     let figures = proxy.figures().await;
     assert_eq!(figures.routes[0].answers.server_error, 12);
     assert!(figures.routes[0].p50_ms < 1000.0, "most were told at once: {figures:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_whose_maker_died_ends_by_itself_and_its_requests_go_on() {
+    let one = App::named("one").await;
+    let mut route = app("a.localhost", &[one.address]);
+    route.state = RouteState::held_for(Duration::from_millis(800));
+    let proxy = Proxy::start(vec![route]);
+    let started = std::time::Instant::now();
+    let answers = futures_util::future::join_all((0..8).map(|_| proxy.get("a.localhost", "/"))).await;
+    assert!(answers.iter().all(|a| a.status == 200 && a.body == "one"), "{answers:?}");
+    assert!(started.elapsed() >= Duration::from_millis(300), "they waited");
+    assert_eq!(proxy.get("a.localhost", "/").await.body, "one");
+    assert_eq!(proxy.figures().await.routes[0].held, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,9 +9,6 @@ use async_trait::async_trait;
 
 use super::{super::engine::Stand, Step};
 
-/// How long a websocket may stay with an instance that was replaced: it has no end of its own.
-const GRACE: Duration = Duration::from_secs(5);
-
 pub(super) struct Drain;
 
 #[async_trait]
@@ -32,31 +29,15 @@ impl Step for Drain {
         if ports.is_empty() {
             return Ok("nothing was replaced".to_owned());
         }
-        let begin = tokio::time::Instant::now();
-        loop {
-            // No proxy, no requests.
-            let Ok(figures) = ambit_proxy::client::figures(&scope.ambit.home.proxy()).await else {
-                return Ok("nothing in flight".to_owned());
-            };
-            let sum = |of: fn(&ambit_proxy::figures::Figures, u16) -> u64| {
-                ports.iter().map(|port| of(&figures, *port)).sum::<u64>()
-            };
-            let all = sum(ambit_proxy::figures::Figures::in_flight_of);
-            let tunnels = sum(ambit_proxy::figures::Figures::tunnels_of);
-            if all == 0 {
-                return Ok("every request finished".to_owned());
-            }
-            let waited = begin.elapsed();
-            if all == tunnels && waited >= GRACE.min(longest) {
-                return Ok(format!("every request finished, {tunnels} websockets were cut"));
-            }
-            if waited >= longest {
-                scope
-                    .progress
-                    .notice("drain", format!("{all} requests took longer than {} s and were cut", longest.as_secs()));
-                return Ok(format!("{all} requests were cut"));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let drained = scope.ambit.drain(&ports, longest).await;
+        if drained.requests > 0 {
+            let (cut, limit) = (drained.requests + drained.tunnels, longest.as_secs());
+            scope.progress.notice("drain", format!("{cut} requests took longer than {limit} s and were cut"));
+            return Ok(format!("{cut} requests were cut"));
         }
+        Ok(match drained.tunnels {
+            0 => "every request finished".to_owned(),
+            tunnels => format!("every request finished, {tunnels} websockets were cut"),
+        })
     }
 }
