@@ -1,7 +1,7 @@
 //! The application with its parts put together.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -51,6 +51,8 @@ pub struct Ambit {
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) receiving: tokio::sync::Mutex<()>,
     pub(crate) delivered: tokio::sync::Notify,
+    /// Environments that a masked copy is being made for.
+    pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
     pub(crate) building: tokio::sync::Semaphore,
     pub(crate) keeping: crate::certificates::Keeping,
 }
@@ -78,6 +80,7 @@ impl Ambit {
             keeping_commits: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),
+            copying: Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
             keeping: crate::certificates::Keeping::default(),

@@ -36,6 +36,7 @@ impl Ambit {
     pub async fn resume(&self) -> Result<(), Failure> {
         ambit_source::build::end_abandoned(&self.home.builds());
         self.recover_what_failed()?;
+        self.drop_interrupted_copies().await?;
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let told = !self.store.webhooks().map_err(|e| store_failure(&e))?.is_empty();
         if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {

@@ -192,6 +192,9 @@ pub(crate) enum Command {
     /// Copy an environment's database, list copies, or put one back.
     #[command(subcommand, after_help = "Example:\n  ambit restore-point make -e prod")]
     RestorePoint(RestorePointCommand),
+    /// Copy, mask, classify, keep and bring back data.
+    #[command(subcommand, after_help = "Examples:\n  ambit data classify\n  ambit data copy prod test")]
+    Data(DataCommand),
     /// Show how often, how fast and how well is delivered.
     #[command(after_help = "Example:\n  ambit delivery --days 90")]
     Delivery {
@@ -585,6 +588,36 @@ pub(crate) enum RestorePointCommand {
         /// The environment's name once more, instead of typing it.
         #[arg(long, value_name = "NAME")]
         confirm: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DataCommand {
+    /// Replace an environment's data by a masked copy of another's.
+    #[command(
+        after_help = "Examples:\n  ambit data copy prod test\n  ambit data copy prod test --sample 5%\n  ambit data copy prod test --where \"users: created_at > now() - interval '30 days'\""
+    )]
+    Copy {
+        /// The environment that is read.
+        from: String,
+        /// The environment whose data is replaced; never production.
+        to: String,
+        /// Only so many of a hundred rows, with everything that they point to.
+        #[arg(long, value_name = "PERCENT")]
+        sample: Option<String>,
+        /// Only the rows of a table that meet an SQL condition, with what belongs to them. May be given several times.
+        #[arg(long = "where", value_name = "TABLE: CONDITION")]
+        conditions: Vec<String>,
+        /// Read at most so many megabytes a second.
+        #[arg(long, value_name = "MB")]
+        rate: Option<u64>,
+    },
+    /// List the masked copies that were made into an environment, and what their leak checks came to.
+    #[command(after_help = "Example:\n  ambit data copies -e test")]
+    Copies {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
     },
 }
 

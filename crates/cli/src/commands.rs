@@ -4,6 +4,7 @@ mod certificate;
 mod check;
 mod completions;
 mod daemon;
+mod data;
 mod decide;
 mod delivery;
 mod deploy;
@@ -86,6 +87,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Diff { from, to } => diff::run(&folder()?, &from, &to, json),
         Command::Migrate { what, environment } => wait(migrate::run(&folder()?, &environment, what.is_some(), json)),
         Command::RestorePoint(command) => wait(restore_point::run(&folder()?, command, json)),
+        Command::Data(command) => wait(data::run(&folder()?, command, json)),
         Command::Delivery { environment, days } => delivery::run(&folder()?, environment.as_deref(), days, json),
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),

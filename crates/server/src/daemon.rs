@@ -10,9 +10,9 @@ use std::{
 };
 
 use ambit_app::{
-    AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, Decide, Deploy, Destroy, Down, LoadRestorePoint,
-    MakeRestorePoint, Migrate, Progress, Promote, QaSay, Received, RemoveCertificate, Rollback, TryNotifications, Up,
-    Upgrade, Waive,
+    AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down,
+    LoadRestorePoint, MakeRestorePoint, Migrate, Progress, Promote, QaSay, Received, RemoveCertificate, Rollback,
+    TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -142,6 +142,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/qa", post(qa))
         .route("/v1/migrate", post(migrate))
         .route("/v1/migrate/status", post(migration_status))
+        .route("/v1/data/copy", post(copy_data))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
         .route("/v1/notifications/test", post(try_notifications))
@@ -268,6 +269,12 @@ async fn migrate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 async fn migration_status(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Migrate, progress| {
         Box::pin(async move { daemon.ambit.migration_status(&request, &progress).await })
+    })
+}
+
+async fn copy_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: CopyData, progress| {
+        Box::pin(async move { daemon.ambit.copy_masked(&request, &progress).await })
     })
 }
 

@@ -52,6 +52,12 @@ impl Mask {
         Ok(Self { transform, subject })
     }
 
+    /// For a column that is kept: changes nothing, and visits every text.
+    #[must_use]
+    pub fn kept(shape: &Shape) -> Self {
+        Self { transform: shapes::kept(shape), subject: None }
+    }
+
     /// The column whose value in the same row is the subject, as in `date-shift(180, by=user_id)`. The value that counts is the
     /// original one, before it was masked itself.
     pub fn subject(&self) -> Option<&str> {
