@@ -395,7 +395,7 @@ pub(crate) fn read_masking(folder: &Path) -> Result<MaskingFile, Failure> {
 }
 
 /// The place, the line, and a mark beneath.
-fn located(text: &str, problem: &Problem) -> String {
+pub(crate) fn located(text: &str, problem: &Problem) -> String {
     let before = text.get(..problem.span.start.min(text.len())).unwrap_or_default();
     let line = before.matches('\n').count();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count();

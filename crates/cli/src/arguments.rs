@@ -612,6 +612,18 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "MB")]
         rate: Option<u64>,
     },
+    /// Propose what becomes of each column in a masked copy, into masking.toml.
+    #[command(
+        after_help = "Examples:\n  ambit data classify\n  ambit data classify -e prod --spanish   # generated names are Spanish"
+    )]
+    Classify {
+        /// The environment whose database is looked at.
+        #[arg(short, long = "env", default_value = "prod")]
+        environment: String,
+        /// Names and texts that are generated are Spanish (`language` in masking.toml).
+        #[arg(long)]
+        spanish: bool,
+    },
     /// List the masked copies that were made into an environment, and what their leak checks came to.
     #[command(after_help = "Example:\n  ambit data copies -e test")]
     Copies {

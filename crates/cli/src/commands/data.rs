@@ -1,5 +1,6 @@
 //! `ambit data`
 
+mod classify;
 mod copies;
 mod copy;
 
@@ -14,6 +15,7 @@ pub(crate) async fn run(folder: &Path, command: DataCommand, json: bool) -> Resu
         DataCommand::Copy { from, to, sample, conditions, rate } => {
             copy::run(folder, [&from, &to], sample, conditions, rate, json).await
         }
+        DataCommand::Classify { environment, spanish } => classify::run(folder, &environment, spanish, json).await,
         DataCommand::Copies { environment } => copies::run(folder, &environment, json),
     }
 }
