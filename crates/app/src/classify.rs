@@ -48,7 +48,8 @@ impl Ambit {
         let proposals = propose(&ambit_data::sample(&as_admin(&server)).await?);
         let file = folder.join(MASKING);
         let failed = |error: std::io::Error| {
-            Failure::new(FailureKind::Machine, format!("{} cannot be written", file.display())).because(error.to_string())
+            Failure::new(FailureKind::Machine, format!("{} cannot be written", file.display()))
+                .because(error.to_string())
         };
         let (text, added, vanished) = match std::fs::read_to_string(&file) {
             Ok(text) => {

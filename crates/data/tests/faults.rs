@@ -77,8 +77,12 @@ async fn a_copy_that_is_interrupted_or_loses_a_server_leaves_nothing() {
 async fn production_is_read_as_of_one_moment_and_not_kept_from_its_work() {
     let cluster = prod();
     let copying = tokio::spawn(ambit_data::copy(slowly(&cluster), CancellationToken::new(), &|_| {}));
-    until(|| cluster.sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT%'") != "0").await;
-    cluster.sql("prod", "UPDATE users SET note = 'later'; INSERT INTO users VALUES (0, 'new@empresa.example', 'new', 'later')");
+    until(|| cluster.sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT%'") != "0")
+        .await;
+    cluster.sql(
+        "prod",
+        "UPDATE users SET note = 'later'; INSERT INTO users VALUES (0, 'new@empresa.example', 'new', 'later')",
+    );
     let changed = cluster.try_sql("prod", "SET lock_timeout = '200ms'; ALTER TABLE users ADD added text").unwrap_err();
     assert!(changed.contains("lock timeout"), "a table cannot change while it is read: {changed}");
     let report = copying.await.unwrap().unwrap();
@@ -97,7 +101,8 @@ async fn what_cannot_be_masked_or_loaded_is_told_with_its_place_and_without_its_
     assert!(!said.contains("secreta"), "{said}");
     assert!(!cluster.has_database("copied"));
 
-    cluster.sql("postgres", "CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
+    cluster
+        .sql("postgres", "CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
     cluster.sql("bytes", r"CREATE TABLE old (name text); INSERT INTO old VALUES (E'Mu\xf1oz')");
     let failure = cluster.copy("bytes", "copied", "[public.old]\nname = \"text -> name\"\n").await.unwrap_err();
     let said = format!("{failure:?}");

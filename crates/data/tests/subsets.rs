@@ -92,7 +92,11 @@ async fn conditions_choose_rows_and_what_belongs_to_them() {
     let condition = |table: &str, sql: &str| Choice { percent: None, conditions: vec![(table.into(), sql.into())] };
     cluster.copy_some("prod", "copied", MASKING, condition("chain", "id >= 2990")).await.unwrap();
     assert_eq!(cluster.sql("copied", "SELECT count(*) FROM chain"), "11");
-    assert_eq!(cluster.sql("copied", "SELECT count(*) FROM purchase"), "20000", "what has nothing to do with it is whole");
+    assert_eq!(
+        cluster.sql("copied", "SELECT count(*) FROM purchase"),
+        "20000",
+        "what has nothing to do with it is whole"
+    );
     // The other end: everything that it points to, three thousand steps away.
     cluster.copy_some("prod", "copied", MASKING, condition("public.chain", "id = 1")).await.unwrap();
     assert_eq!(cluster.sql("copied", "SELECT count(*) FROM chain"), "3000");
@@ -106,7 +110,10 @@ async fn conditions_choose_rows_and_what_belongs_to_them() {
     assert!(wrong.message.contains("no table purchases"), "{wrong:?}");
     let wrong = cluster.copy_some("prod", "wrong", MASKING, condition("purchase", "membr_id = 17")).await.unwrap_err();
     assert!(wrong.message.contains("membr_id"), "{wrong:?}");
-    let wrong = cluster.copy_some("prod", "wrong", MASKING, condition("purchase", "true); DROP TABLE line; --")).await.unwrap_err();
+    let wrong = cluster
+        .copy_some("prod", "wrong", MASKING, condition("purchase", "true); DROP TABLE line; --"))
+        .await
+        .unwrap_err();
     assert!(wrong.message.contains("syntax error"), "{wrong:?}");
     assert!(!cluster.has_database("wrong"));
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     catalog::Codec,
-    leak::{Sensitive, Words, sensitive},
+    leak::{Recent, Sensitive, Words, sensitive},
     masking::{Leaf, Mask, Masked},
 };
 
@@ -39,7 +39,7 @@ struct Room {
     subject_raw: Vec<u8>,
     masked: String,
     bytes: Vec<u8>,
-    words: Words,
+    notes: Notes,
 }
 
 impl<'a> MaskRows<'a> {
@@ -88,7 +88,7 @@ impl Rows for MaskRows<'_> {
             let Some(text) = decode(column.codec, self.plan.format, raw, &mut room.text) else {
                 return Err(self.at(n, "a value is not UTF-8 text"));
             };
-            self.known.count(note(mask, text, self.known, &mut room.words));
+            note(mask, text, self.known, &mut room.notes);
             let Some(writer) = &mut writer else { continue };
             let subject = match column.subject.and_then(|s| fields.text(s + first, &mut room.subject_raw)) {
                 Some(bytes) => std::str::from_utf8(bytes).ok(),
@@ -121,16 +121,30 @@ fn says_something(text: &str) -> bool {
     text.chars().filter(|c| c.is_alphanumeric()).take(4).count() == 4
 }
 
-/// Notes what a mask replaces; returns how many texts that were.
-pub(crate) fn note(mask: &Mask, text: &str, known: &Sensitive, words: &mut Words) -> u64 {
+/// What it takes to note what is replaced.
+#[derive(Default)]
+struct Notes {
+    words: Words,
+    recent: Recent,
+    new: Vec<u64>,
+}
+
+/// Notes what a mask replaces.
+fn note(mask: &Mask, text: &str, known: &Sensitive, notes: &mut Notes) {
+    let Notes { words, recent, new } = notes;
     let mut count = 0;
     mask.visit(text, &mut |leaf: Leaf<'_>| {
         if leaf.masked {
             count += 1;
-            sensitive(words, leaf.text, |f| known.add(f));
+            sensitive(words, leaf.text, |f| {
+                if !recent.saw(f) {
+                    new.push(f);
+                }
+            });
         }
     });
-    count
+    known.add_all(new);
+    known.count(count);
 }
 
 /// The place of a row in its relation as one number: its block and its number there (`ctid`, manual 5.5).

@@ -28,7 +28,7 @@ use crate::{
     catalog::{Catalog, Table, require_copyable},
     column::{ColumnName, Shape},
     database::{Database, failed, identifier, literal},
-    leak::{self, Leak, LeakReport, Sensitive, Words},
+    leak::{self, Leak, LeakReport, Sensitive},
     masking::{MaskKey, MaskingFile},
     subset::{self, Choice},
 };
@@ -298,17 +298,11 @@ async fn check(carriage: &Arc<Carriage>, masking: &MaskingFile, schema: &Schema)
         }
     }
     let is_excused = Arc::new(move |table: &Table, column: &str| excused.contains_key(&(table.oid, column.to_owned())));
-    let read = Arc::new(AtomicU64::new(0));
-    let mut found = leak::scan(Arc::clone(carriage), is_excused, read).await?;
     // Defaults, comments, conditions and lists of values may quote somebody as well.
     if !schema.whole {
         return Err(Failure::new(FailureKind::User, "not supported yet: declarations of more than 32 MB"));
     }
-    let mut words = Words::default();
-    for line in schema.text.lines() {
-        found.look(&carriage.known, &mut words, "the declarations (defaults, comments, conditions, functions)", line);
-    }
-    let mut report = leak::confirm(Arc::clone(carriage), found).await?;
+    let mut report = leak::check(carriage, is_excused, &schema.text).await?;
     report.excused = told;
     Ok(report)
 }

@@ -33,7 +33,17 @@ impl Sensitive {
         (&self.blocks[block], bits.wrapping_mul(0x94d0_49bb_1331_11eb))
     }
 
-    pub(crate) fn add(&self, fingerprint: Fingerprint) {
+    /// Adds all of them and empties the list. Their blocks are far apart in memory: all are asked for before the first is
+    /// waited for.
+    pub(crate) fn add_all(&self, fingerprints: &mut Vec<Fingerprint>) {
+        let near = |sum: u64, f: &Fingerprint| sum ^ self.place(*f).0[0].load(Ordering::Relaxed);
+        std::hint::black_box(fingerprints.iter().fold(0, near));
+        for fingerprint in fingerprints.drain(..) {
+            self.add(fingerprint);
+        }
+    }
+
+    fn add(&self, fingerprint: Fingerprint) {
         let (block, mut bits) = self.place(fingerprint);
         for _ in 0..BITS {
             let word = &block[usize::from((bits >> 6) as u8 & 7)];
@@ -63,6 +73,35 @@ impl Sensitive {
 
     pub(crate) fn values(&self) -> u64 {
         self.values.load(Ordering::Relaxed)
+    }
+}
+
+/// What was seen a moment ago, so that what repeats costs no access to far memory. Forgets, but never errs.
+pub(crate) struct Recent(Vec<u64>);
+
+/// Half a megabyte: it stays in the nearer caches.
+const RECENT: usize = 1 << 16;
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(vec![0; RECENT])
+    }
+}
+
+impl Recent {
+    /// Whether it was seen.
+    pub(crate) fn has(&self, hash: u64) -> bool {
+        hash != 0 && self.0[Self::place(hash)] == hash
+    }
+
+    /// Whether it was seen; it is now.
+    pub(crate) fn saw(&mut self, hash: u64) -> bool {
+        std::mem::replace(&mut self.0[Self::place(hash)], hash) == hash && hash != 0
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the length is a power of two")]
+    fn place(hash: u64) -> usize {
+        (hash >> 7) as usize & (RECENT - 1)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Looks through a copy for values that should have been replaced.
 //!
 //! While rows are masked, every value that a mask replaces leaves fingerprints in a filter of bounded size
-//! ([`Sensitive`]). Then the copy itself is read back, and every text that no mask has made is looked up ([`scan`]). What
+//! ([`Sensitive`]). Then the copy itself is read back, and every text that no mask has made is looked up (`scan`). What
 //! the filter knows may be a coincidence of the filter: it counts only after production's own values were asked again
-//! ([`confirm`]). No value leaves this module, only counts and places.
+//! (`confirm`). No value leaves this module, only counts and places.
 
+mod check;
+mod confirm;
 mod filter;
 mod fingerprint;
 mod scan;
+mod suspicions;
 
-pub(crate) use filter::Sensitive;
+pub(crate) use check::check;
+pub(crate) use filter::{Recent, Sensitive};
 pub(crate) use fingerprint::{Words, sensitive};
-pub(crate) use scan::{confirm, scan};
 
 use serde::{Deserialize, Serialize};
 

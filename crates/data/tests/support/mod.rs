@@ -18,17 +18,17 @@ use ambit_data::{
 use ambit_domain::Failure;
 use tokio_util::sync::CancellationToken;
 
-pub const PASSWORD: &str = "of-a-test";
+pub(crate) const PASSWORD: &str = "of-a-test";
 
-pub struct Cluster {
-    pub port: u16,
-    pub programs: PathBuf,
+pub(crate) struct Cluster {
+    pub(crate) port: u16,
+    pub(crate) programs: PathBuf,
     folder: tempfile::TempDir,
     process: Child,
 }
 
 impl Cluster {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let programs = (14..=18)
             .rev()
             .map(|v| PathBuf::from(format!("/usr/lib/postgresql/{v}/bin")))
@@ -67,12 +67,12 @@ impl Cluster {
         cluster
     }
 
-    pub fn database(&self, name: &str) -> Database {
+    pub(crate) fn database(&self, name: &str) -> Database {
         Database { port: self.port, user: "postgres".into(), password: PASSWORD.into(), name: name.into() }
     }
 
     /// A program of PostgreSQL, told how the database is reached.
-    pub fn program(&self, name: &str, database: &str) -> Command {
+    pub(crate) fn program(&self, name: &str, database: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command
             .env("PGHOST", "127.0.0.1")
@@ -84,7 +84,7 @@ impl Cluster {
         command
     }
 
-    pub fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
+    pub(crate) fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
         let mut psql = self.program("psql", database);
         psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1"])
             .stdin(Stdio::piped())
@@ -106,16 +106,16 @@ impl Cluster {
     }
 
     /// Runs statements as a person would by `psql`; the rows of what they select, `|` between columns.
-    pub fn sql(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         self.try_sql(database, sql).unwrap_or_else(|e| panic!("{e}\n{sql}"))
     }
 
-    pub fn has_database(&self, name: &str) -> bool {
+    pub(crate) fn has_database(&self, name: &str) -> bool {
         !self.sql("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")).is_empty()
     }
 
     /// What `pg_dump` says of a database.
-    pub fn dump(&self, database: &str, options: &[&str]) -> String {
+    pub(crate) fn dump(&self, database: &str, options: &[&str]) -> String {
         let out = self.program("pg_dump", database).args(options).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let text = String::from_utf8(out.stdout).unwrap();
@@ -126,7 +126,7 @@ impl Cluster {
             .join("\n")
     }
 
-    pub fn order(&self, source: &str, beside: &str, masking: &str) -> CopyOrder {
+    pub(crate) fn order(&self, source: &str, beside: &str, masking: &str) -> CopyOrder {
         CopyOrder {
             source: self.database(source),
             server: self.database("postgres"),
@@ -147,11 +147,11 @@ impl Cluster {
         tempfile::Builder::new().tempdir_in(self.folder.path()).unwrap().keep()
     }
 
-    pub async fn copy(&self, source: &str, beside: &str, masking: &str) -> Result<CopyReport, Failure> {
+    pub(crate) async fn copy(&self, source: &str, beside: &str, masking: &str) -> Result<CopyReport, Failure> {
         ambit_data::copy(self.order(source, beside, masking), CancellationToken::new(), &|_| {}).await
     }
 
-    pub async fn copy_some(
+    pub(crate) async fn copy_some(
         &self,
         source: &str,
         beside: &str,
@@ -162,7 +162,7 @@ impl Cluster {
         ambit_data::copy(order, CancellationToken::new(), &|_| {}).await
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
