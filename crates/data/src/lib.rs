@@ -2,5 +2,6 @@
 //!
 //! Speaks to databases that it is given; which environment may be read and which written is decided above.
 
+pub mod classify;
 pub mod column;
 pub mod masking;

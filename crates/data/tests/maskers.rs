@@ -81,7 +81,8 @@ fn names_are_of_the_language_and_have_as_many_parts() {
     assert_eq!(made(&mask, "Ana").split(' ').count(), 1);
     assert_eq!(made(&mask, "Ana López").split(' ').count(), 2);
     assert_eq!(made(&mask, "Ana López García").split(' ').count(), 3);
-    let english = Mask::new(&masker("first-name"), &column("a.b.c", "text", support::TEXT), Language::English, &support::key());
+    let english =
+        Mask::new(&masker("first-name"), &column("a.b.c", "text", support::TEXT), Language::English, &support::key());
     let names: HashSet<String> = (0..3000).map(|i| made(english.as_ref().unwrap(), &format!("n{i}"))).collect();
     assert!(names.len() > 300, "{}", names.len());
     assert!(names.contains("Emily") && !names.contains("Íñigo"));
@@ -131,7 +132,9 @@ fn ids_keep_their_form_and_never_meet() {
 
 #[test]
 fn integers_stay_in_their_type_and_as_long() {
-    for (bytes, value) in [(2u8, "32767"), (2, "-32768"), (4, "2147483647"), (8, "-9223372036854775808"), (4, "0"), (4, "7")] {
+    for (bytes, value) in
+        [(2u8, "32767"), (2, "-32768"), (4, "2147483647"), (8, "-9223372036854775808"), (4, "0"), (4, "7")]
+    {
         let masked = made(&mask("id", Shape::Integer { bytes }), value);
         let number: i128 = masked.parse().unwrap();
         let bits = 8 * u32::from(bytes) - 1;
@@ -359,7 +362,9 @@ fn citext_takes_both_cases_for_the_same() {
 fn what_does_not_fit_is_refused_with_the_reason() {
     let mut unique = column("public.t.c", "text", support::TEXT);
     unique.unique = true;
-    for rule in ["text", "ip", "password", "fixed(\"x\")", "json", "template(\"{hash:4}\")", "date-shift(3)", "url", "hash"] {
+    for rule in
+        ["text", "ip", "password", "fixed(\"x\")", "json", "template(\"{hash:4}\")", "date-shift(3)", "url", "hash"]
+    {
         let refused = ready(rule, &unique);
         assert_eq!(refused.is_err(), !matches!(rule, "url" | "hash"), "{rule}");
     }

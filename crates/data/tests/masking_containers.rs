@@ -20,7 +20,10 @@ fn json_is_masked_by_path_and_what_no_path_names_by_its_kind() {
     assert_eq!(json["email"], made(&text_mask("email"), "ana@x.es"));
     assert_eq!(json["theme"], "dark");
     assert!((18..=90).contains(&json["age"].as_i64().unwrap()));
-    assert_eq!((&json["gone"], &json["vip"], &json["none"]), (&serde_json::Value::Null, &true.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&json["gone"], &json["vip"], &json["none"]),
+        (&serde_json::Value::Null, &true.into(), &serde_json::Value::Null)
+    );
     assert_eq!(json["address"]["street"], made(&text_mask("street"), "Calle Mayor 3"));
     assert_eq!(json["address"]["zip"].as_str().unwrap().len(), 5);
     assert_eq!(json["notes"][0]["body"], made(&text_mask("text"), "Llamar a Ana"));
@@ -80,7 +83,20 @@ fn escapes_are_read_and_written() {
 #[test]
 fn malformed_json_is_an_error_without_the_value_and_free_text_in_a_column_of_texts() {
     let json = mask("json(a: email)", Shape::Json);
-    for bad in ["", "{", "{\"a\": 01}", "[1,]", "{\"secreto\" 1}", "\"\\x\"", "nul", "{\"a\":1} x", "\"tab\there\"", "-", "1.", "1e"] {
+    for bad in [
+        "",
+        "{",
+        "{\"a\": 01}",
+        "[1,]",
+        "{\"secreto\" 1}",
+        "\"\\x\"",
+        "nul",
+        "{\"a\":1} x",
+        "\"tab\there\"",
+        "-",
+        "1.",
+        "1e",
+    ] {
         let mut out = String::from("x");
         let error = json.apply(bad, None, &mut out).expect_err(bad).to_string();
         assert_eq!((out.as_str(), error.contains("secreto")), ("x", false));
@@ -142,11 +158,14 @@ fn hstore_is_masked_by_key() {
 
 #[test]
 fn every_field_of_a_composite_is_named() {
-    let fields = vec![("street".to_owned(), TEXT), ("zip".to_owned(), TEXT), ("n".to_owned(), Shape::Integer { bytes: 4 })];
+    let fields =
+        vec![("street".to_owned(), TEXT), ("zip".to_owned(), TEXT), ("n".to_owned(), Shape::Integer { bytes: 4 })];
     let shape = Shape::Composite { fields };
     let facts = column("public.t.c", "address", shape.clone());
     assert!(ready("composite(street: street)", &facts).err().unwrap().contains("`zip` is not named"));
-    assert!(ready("composite(street: street, zip: keep, n: keep, x: keep)", &facts).err().unwrap().contains("no field `x`"));
+    assert!(
+        ready("composite(street: street, zip: keep, n: keep, x: keep)", &facts).err().unwrap().contains("no field `x`")
+    );
     let mask = ready("composite(street: street, zip: keep, n: id)", &facts).unwrap();
     let masked = made(&mask, r#"("C/ Mayor, 3","28 013",)"#);
     assert!(masked.ends_with(r#","28 013",)"#) && !masked.contains("Mayor"), "{masked}");
@@ -159,6 +178,8 @@ fn every_field_of_a_composite_is_named() {
     let masked = made(&mask, r#"{"(\"C/ Mayor, 3\",\"28 013\",1)"}"#);
     assert!(masked.contains(r#"\"28 013\",1)"#) && !masked.contains("Mayor"), "{masked}");
     let mut kept = Vec::new();
-    visit_kept(&people, r#"{"(\"C/ Mayor, 3\",28,1)"}"#, &mut |leaf: Leaf<'_>| kept.push((leaf.text.to_owned(), leaf.masked)));
+    visit_kept(&people, r#"{"(\"C/ Mayor, 3\",28,1)"}"#, &mut |leaf: Leaf<'_>| {
+        kept.push((leaf.text.to_owned(), leaf.masked))
+    });
     assert_eq!(kept, [("C/ Mayor, 3".to_owned(), false), ("28".to_owned(), false), ("1".to_owned(), false)]);
 }

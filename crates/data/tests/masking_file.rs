@@ -3,7 +3,7 @@
 mod support;
 
 use ambit_data::column::{ColumnFacts, Shape};
-use ambit_data::masking::{Difference, Language, MaskingFile, Masker, Proposal, Rule, agreed, compare, merge, render};
+use ambit_data::masking::{Difference, Language, Masker, MaskingFile, Proposal, Rule, agreed, compare, merge, render};
 use support::{TEXT, column, masker, name};
 
 fn parsed(text: &str) -> MaskingFile {
@@ -71,11 +71,42 @@ allow = { "users.a" = "no schema", "public.users.a" = "" }
 #[test]
 fn every_rule_is_written_as_it_is_read() {
     for rule in [
-        "email", "phone", "name", "first-name", "last-name", "company", "username", "address", "street", "city", "postcode",
-        "text", "number(-1.50..20)", "noise(10%)", "date-shift(30)", "date-shift(30, by=\"user id\")", "ip", "ip(prefix)",
-        "uuid", "id", "digits", "token", "url", "password", "password(unusable)", "json", "json([*].a: email, b.*: keep, \"c.d\".@keys: id, *: text)",
-        "hstore(a: email, *: keep)", "composite(\"a b\": keep, c: id)", "bytes", "enum", "null", "fixed(\"a\\\"b\\\\\\n\")",
-        "template(\"{{x}}-{hash:12}{digits:3}{first-name}{last-name}\")", "hash", "coordinates",
+        "email",
+        "phone",
+        "name",
+        "first-name",
+        "last-name",
+        "company",
+        "username",
+        "address",
+        "street",
+        "city",
+        "postcode",
+        "text",
+        "number(-1.50..20)",
+        "noise(10%)",
+        "date-shift(30)",
+        "date-shift(30, by=\"user id\")",
+        "ip",
+        "ip(prefix)",
+        "uuid",
+        "id",
+        "digits",
+        "token",
+        "url",
+        "password",
+        "password(unusable)",
+        "json",
+        "json([*].a: email, b.*: keep, \"c.d\".@keys: id, *: text)",
+        "hstore(a: email, *: keep)",
+        "composite(\"a b\": keep, c: id)",
+        "bytes",
+        "enum",
+        "null",
+        "fixed(\"a\\\"b\\\\\\n\")",
+        "template(\"{{x}}-{hash:12}{digits:3}{first-name}{last-name}\")",
+        "hash",
+        "coordinates",
     ] {
         assert_eq!(masker(rule).to_string(), rule);
     }
@@ -150,8 +181,12 @@ fn proposals_are_written_as_a_file_to_review() {
     hostile.name.column = "we\"ird]\n= 'naïve'.col".to_owned();
     hostile.name.table = "a.b".to_owned();
     hostile.data_type = "\"ty->pe\"".to_owned();
-    let proposals =
-        [proposal("public.users.id", "keep"), proposal("public.users.email", "email"), proposal("audit.log.who", "name"), hostile];
+    let proposals = [
+        proposal("public.users.id", "keep"),
+        proposal("public.users.email", "email"),
+        proposal("audit.log.who", "name"),
+        hostile,
+    ];
     let text = render(Language::Spanish, &proposals);
     insta::assert_snapshot!(text);
     let file = parsed(&text);

@@ -2,7 +2,7 @@
 #![allow(dead_code, missing_docs, reason = "each test file uses its own part")]
 
 use ambit_data::column::{ColumnFacts, ColumnName, Shape};
-use ambit_data::masking::{Language, Leaf, Mask, MaskKey, Masked, MaskingFile, Masker, Rule};
+use ambit_data::masking::{Language, Leaf, Mask, MaskKey, Masked, Masker, MaskingFile, Rule};
 
 pub(crate) const TEXT: Shape = Shape::Text { longest: None };
 
