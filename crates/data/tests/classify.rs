@@ -21,7 +21,9 @@ fn shape(data_type: &str) -> Shape {
         "smallint" => Shape::Integer { bytes: 2 },
         "integer" => Shape::Integer { bytes: 4 },
         "bigint" => Shape::Integer { bytes: 8 },
-        "numeric" => Shape::Numeric { precision: argument(data_type).map(|n| n as u16), scale: argument(data_type).map(|_| 2) },
+        "numeric" => {
+            Shape::Numeric { precision: argument(data_type).map(|n| n as u16), scale: argument(data_type).map(|_| 2) }
+        }
         "real" | "double precision" => Shape::Float,
         "boolean" => Shape::Boolean,
         "date" => Shape::Date,
@@ -73,7 +75,9 @@ fn check(text: &str) {
     let wrong: Vec<String> = expected
         .iter()
         .filter(|(column, rule)| shown[column].rule.to_string() != *rule)
-        .map(|(c, rule)| format!("{c}: expected {rule}, got {} ({:.2}: {})", shown[c].rule, shown[c].confidence, shown[c].reason))
+        .map(|(c, rule)| {
+            format!("{c}: expected {rule}, got {} ({:.2}: {})", shown[c].rule, shown[c].confidence, shown[c].reason)
+        })
         .collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     // Whatever is proposed is a file that a copy can be made with.
@@ -272,7 +276,7 @@ fn calendars_devices_and_json() {
         users.salary numeric(10,2) = noise(20%)
         users.latitude double precision = coordinates
         users.emails text[] = email : {a@x.es,b@x.es} | {c@x.es} | {d@x.es}
-        users.settings jsonb = json(contact.email: email, contact.name: name, newsletter: text, theme: text) : {\"theme\": \"dark\", \"newsletter\": \"weekly\", \"contact\": {\"email\": \"a@x.es\", \"name\": \"Ana\"}, \"on\": true}
+        users.settings jsonb = json(contact.email: email, contact.name: name, newsletter: text, theme: keep) : {\"theme\": \"dark\", \"newsletter\": \"weekly\", \"contact\": {\"email\": \"a@x.es\", \"name\": \"Ana\"}, \"on\": true}
         events.id bigint unique = keep
         events.user_id bigint ! > users.id = keep
         events.title text ! = text : Dentista | Cena con Ana

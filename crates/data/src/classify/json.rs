@@ -151,7 +151,7 @@ fn leaf(path: &[Segment], table: &Table, strings: &[String], numbers: &[String])
         (Some(what), format!("its key says \"{said}\""))
     });
     let (meaning, said) = found.unwrap_or_default();
-    let catalog = Table { subject: Subject::Catalog, machinery: false, owned: false, whose: None };
+    let catalog = Table { subject: Subject::Catalog, machinery: false, secrets: false, owned: false, whose: None };
     let table = if around == Subject::Catalog { &catalog } else { table };
     let place = |shape| Place { meaning, said: said.clone(), shape, not_null: false, table, personal: false };
     if strings.is_empty() {

@@ -113,7 +113,9 @@ fn of_shape(place: &Place<'_>, data_type: &str, values: &[&str]) -> Verdict {
         Shape::Other => other(place, data_type),
         Shape::Text { .. } | Shape::Padded { .. } if data_type == "xml" => emptied(place, "<masked/>", 0.4, "XML"),
         Shape::Text { .. } | Shape::Padded { .. } => texts::judge(place, &sampled(values), values),
-        Shape::Array(element) => of_shape(&Place { shape: innermost(element), said: place.said.clone(), ..*place }, data_type, values),
+        Shape::Array(element) => {
+            of_shape(&Place { shape: innermost(element), said: place.said.clone(), ..*place }, data_type, values)
+        }
     }
 }
 

@@ -736,6 +736,32 @@ const LEXICON: &[(&str, Meaning)] = &[
 /// Words at the front that say more than what follows them: `tipo_documento`, `is_email_public`, `fecha_alta`.
 const FRONT: &[&str] = &["tipo", "estado", "es", "is", "has", "tiene", "total", "fecha", "num", "count", "id", "type"];
 
+/// Whose something is, where anything else is said of what it is.
+const ROLES: &[&str] = &[
+    "contacto",
+    "destinatario",
+    "titular",
+    "beneficiario",
+    "firmante",
+    "recipient",
+    "author",
+    "autor",
+    "owner",
+    "sender",
+    "assignee",
+    "responsable",
+    "usuario",
+    "empresa",
+    "company",
+    "organization",
+    "organisation",
+    "organizacion",
+    "employer",
+    "empleador",
+    "actor",
+    "reviewer",
+];
+
 /// Words that say nothing: numbers, and what is at a column's end for other reasons than its meaning.
 fn is_silent(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_digit()) || matches!(word, "field" | "col" | "encrypted" | "enc" | "new" | "old")
@@ -763,9 +789,11 @@ fn best(words: &[&str]) -> Option<(Meaning, &'static str)> {
         let parts: Vec<&str> = phrase.split(' ').collect();
         for (start, window) in words.windows(parts.len()).enumerate() {
             if window.iter().zip(&parts).all(|(word, part)| is_form_of(word, part)) {
-                // What ends the name counts most: `email_subject` is a subject, `phone_number` a phone number.
+                // What ends the name counts most: `email_subject` is a subject, `phone_number` a phone number. But whose something is
+                // stands at the end in Spanish: `telefono_contacto` is a phone.
                 let end = start + parts.len();
-                let rank = (usize::from(end == words.len()) * 2 + parts.len() * 2, end);
+                let last = usize::from(end == words.len() && !ROLES.contains(phrase)) * 2;
+                let rank = (last + parts.len() * 2, if ROLES.contains(phrase) { 0 } else { end });
                 if best.is_none_or(|(r, _)| rank > r) {
                     best = Some((rank, (*meaning, *phrase)));
                 }
@@ -1036,6 +1064,13 @@ pub(super) fn subject(words: &[String]) -> Subject {
         }
     }
     Subject::Other
+}
+
+/// Whether a table is of keys and tokens, so that its `key` is one.
+pub(super) fn is_of_secrets(words: &[String]) -> bool {
+    words
+        .iter()
+        .any(|w| ["token", "session", "secret", "apikey", "credential", "key", "otp"].iter().any(|s| is_form_of(w, s)))
 }
 
 /// Tables that frameworks keep for themselves. A copy whose records of migrations were masked would be migrated again.

@@ -17,7 +17,7 @@ pub(super) struct Sampled {
     people: usize,
     given: usize,
     family: usize,
-    /// Values of at least five words, or several lines.
+    /// Values that read like sentences.
     prose: usize,
     /// Values of two words and more.
     phrases: usize,
@@ -51,7 +51,7 @@ impl Sampled {
         *self.kinds.entry(kind).or_default() += 1;
         self.longest = self.longest.max(value.chars().count());
         let words = value.split_whitespace().count();
-        self.prose += usize::from(words >= 5 && kind == Kind::Text || value.contains('\n'));
+        self.prose += usize::from(is_prose(value, words) && kind == Kind::Text);
         self.phrases += usize::from(words >= 2);
         let tokens = || {
             value.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '(' | ')' | '?' | '&' | '='))
@@ -129,6 +129,16 @@ impl Sampled {
     pub(super) fn few(&self) -> bool {
         self.values >= 20 && self.distinct <= (self.values / 8).clamp(1, 24) && self.longest <= 40
     }
+}
+
+/// Sentences have words that begin in lower case; titles and measures have few. What is long or has several lines is prose anyhow.
+fn is_prose(value: &str, words: usize) -> bool {
+    let small = |w: &&str| w.chars().take(2).filter(|c| c.is_lowercase()).count() == 2;
+    words >= 12
+        || value.contains('\n')
+        || words >= 5
+            && 5 * value.split_whitespace().filter(small).count() >= 2 * words
+            && value.split_whitespace().filter(small).count() >= 3
 }
 
 enum Person {

@@ -1,7 +1,7 @@
 //! What a column's table says about it.
 
 use super::TableSample;
-use super::lexicon::{Subject, is_machinery, subject};
+use super::lexicon::{Subject, is_machinery, is_of_secrets, subject};
 use super::words::words;
 use crate::column::{ColumnFacts, ColumnName, Shape};
 
@@ -10,6 +10,8 @@ pub(super) struct Table {
     pub(super) subject: Subject,
     /// Whether it is a framework's own.
     pub(super) machinery: bool,
+    /// Whether it is of keys and tokens.
+    pub(super) secrets: bool,
     /// Whether its rows are somebody's: they point to a table of people.
     pub(super) owned: bool,
     /// The column that says whose a row is, for dates that move together.
@@ -26,6 +28,7 @@ impl Table {
         Self {
             subject: about,
             machinery: is_machinery(name),
+            secrets: is_of_secrets(&words(name)),
             owned: owner.is_some(),
             whose: whose.map(|c| c.name.column.clone()),
         }

@@ -47,8 +47,8 @@ fn by_values(place: &Place<'_>, sampled: &Sampled) -> Option<Verdict> {
         let named = place.meaning.is_some_and(|m| meanings.contains(&m));
         let shown = share(found, sampled.values);
         match (kind, place.meaning) {
-            // A checksum, a key, a number of one's own: random, and nobody's.
-            (Kind::Token, Some(M::Plain | M::Id)) => {
+            // Checksums and the row's own number are random, and nobody's.
+            (Kind::Token, Some(M::Plain | M::Id)) if !place.table.secrets => {
                 return Some(Verdict::keep(0.6, format!("{shown} are {what}, and {}", place.said)));
             }
             // What is longer than a word and random enough may also be a password, or somebody's number elsewhere.
@@ -137,6 +137,7 @@ fn by_name(meaning: Meaning, place: &Place<'_>, sampled: &Sampled) -> Option<Ver
         M::Prose => mask(Masker::Text, if catalog { 0.5 } else { 0.9 }),
         M::Id if suspicious(sampled) => None,
         M::Id => Some(Verdict::keep(0.8, "a key")),
+        M::Plain if place.table.secrets && place.said.contains("\"key\"") => mask(Masker::Token, 0.7),
         M::Plain if suspicious(sampled) || place.personal => None,
         M::Plain => Some(Verdict::keep(if sampled.few() { 0.9 } else { 0.75 }, said())),
         M::Title => title(place, sampled),
