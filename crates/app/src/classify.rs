@@ -63,7 +63,7 @@ impl Ambit {
                 (merged.text, merged.added, merged.vanished)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let language = if spanish { Language::Es } else { Language::En };
+                let language = if spanish { Language::Spanish } else { Language::English };
                 let names = proposals.iter().map(|p| p.name.clone()).collect();
                 (render(language, &proposals), names, Vec::new())
             }

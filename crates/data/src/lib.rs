@@ -3,14 +3,17 @@
 //! Speaks to databases that it is given; which environment may be read and which written is decided above.
 
 pub mod catalog;
+pub mod classify;
 pub mod column;
 mod copy;
 mod database;
 mod leak;
 pub mod masking;
+mod sampling;
 mod subset;
 
 pub use copy::{CopiedTable, CopyOrder, CopyReport, CopyStep, copy, databases_named, drop_database};
 pub use database::Database;
 pub use leak::{Leak, LeakReport};
+pub use sampling::sample;
 pub use subset::Choice;

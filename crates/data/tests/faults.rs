@@ -1,11 +1,11 @@
 //! Whatever goes wrong, the source is unharmed, nothing is left beside, and the failure says what to do.
 
-mod support;
+mod cluster;
 
 use std::time::{Duration, Instant};
 
 use ambit_data::{CopyOrder, CopyStep};
-use support::Cluster;
+use cluster::Cluster;
 use tokio_util::sync::CancellationToken;
 
 const DECLARED: &str = "

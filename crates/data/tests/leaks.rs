@@ -1,9 +1,9 @@
 //! Nothing of production's people may be found in a copy: who tries to let something through is stopped.
 
-mod support;
+mod cluster;
 
 use ambit_data::CopyReport;
-use support::Cluster;
+use cluster::Cluster;
 
 const DECLARED: &str = "
 CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, phone text, settings jsonb, labels text[], bio text);

@@ -1,8 +1,8 @@
 //! Databases as they are: whatever PostgreSQL lets people declare is the same in the copy.
 
-mod support;
+mod cluster;
 
-use support::Cluster;
+use cluster::Cluster;
 
 const DECLARED: &str = r#"
 CREATE EXTENSION citext;

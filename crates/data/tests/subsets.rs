@@ -1,9 +1,9 @@
 //! Smaller copies: everything that a row points to comes with it, however tables point to one another.
 
-mod support;
+mod cluster;
 
 use ambit_data::Choice;
-use support::Cluster;
+use cluster::Cluster;
 
 const DECLARED: &str = "
 CREATE TABLE country (code text PRIMARY KEY);

@@ -9,7 +9,7 @@ use super::shapes;
 use crate::column::{ColumnFacts, Shape};
 
 /// Says why the masker does not fit.
-pub(super) fn check(masker: &Masker, facts: &ColumnFacts) -> Result<(), String> {
+pub(crate) fn check(masker: &Masker, facts: &ColumnFacts) -> Result<(), String> {
     if facts.generated {
         return Err("PostgreSQL computes this column from others, which are masked themselves: keep it".to_owned());
     }

@@ -21,8 +21,11 @@ mod shapes;
 
 pub use compare::{Difference, Finding, agreed, compare};
 pub use file::{Entry, Language, MaskingFile, Problem};
+pub(crate) use fit::check as fits;
 pub use key::MaskKey;
 pub use mask::{Leaf, Mask, MaskError, Masked, visit_kept};
+pub(crate) use maskers::kind;
+pub(crate) use maskers::names::{family_names, given_names};
 pub use merge::{Merged, merge};
 pub use proposal::Proposal;
 pub use render::render;

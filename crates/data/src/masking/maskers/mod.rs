@@ -8,7 +8,7 @@ mod dates;
 mod email;
 mod ids;
 mod labels;
-mod names;
+pub(crate) mod names;
 mod network;
 mod numbers;
 mod password;
@@ -31,7 +31,7 @@ pub(super) mod limits {
 
 pub(super) mod calendar;
 pub(super) mod checks;
-pub(super) mod kind;
+pub(crate) mod kind;
 
 pub(super) use ready::Maskers;
 pub(super) use scalar::{Constant, Keep, Scalar};

@@ -68,6 +68,16 @@ impl Dictionary {
     }
 }
 
+/// Given names of all languages.
+pub(crate) fn given_names() -> impl Iterator<Item = &'static str> {
+    [&*SPANISH, &*ENGLISH].into_iter().flat_map(|d| d.first.iter().copied())
+}
+
+/// Family names of all languages.
+pub(crate) fn family_names() -> impl Iterator<Item = &'static str> {
+    [&*SPANISH, &*ENGLISH].into_iter().flat_map(|d| d.last.iter().copied())
+}
+
 /// What is named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {

@@ -21,10 +21,10 @@ const HASHES: &[(&str, &str)] = &[
         "$6$ambittestmasked$AoHsyj2ozXnoiOYBSF20/1jCVeLmD41TMZ.s4SnE/W7NxQyRAa5wH7AuCnIbgC5jbVbFR0RZoMzEJyCRgippZ1",
     ),
     ("$5$", "$5$ambittestmasked$DtvqIOOfXW8bgY43aIRlYfjlA1kbthyYeOtuhIHNJI/"),
-    ("pbkdf2_sha256$", "pbkdf2_sha256$600000$ambittestmasked$0ARZChNlcA2wiwsFmp1CPj2RrAZbH4codFc+WP5RhDU="),
+    ("pbkdf2_sha256$", "pbkdf2_sha256$1000$ambittestmasked$STQPpCpwHCXY0clrm8DGYuUDoP+M4u3Nk8qkAZmTNKY="),
     (
         "pbkdf2:sha256:",
-        "pbkdf2:sha256:600000$ambittestmasked$d004590a1365700db08b0b059a9d423e3d91ac065b1f872874573e58fe518435",
+        "pbkdf2:sha256:1000$ambittestmasked$49340fa42a701c25d8d1c96b9bc0c662e503a0ff8ce2edcd93caa401999334a6",
     ),
     (
         "scrypt:",
