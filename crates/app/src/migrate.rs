@@ -15,6 +15,8 @@ use crate::{
     declaration::Declaration,
     deployment::given_by,
     progress::Progress,
+    release::Built,
+    scope::Scope,
 };
 
 /// What to migrate.
@@ -67,22 +69,7 @@ impl Ambit {
             };
             scope.progress.step("restore point", work).await?;
         }
-        let mut done = Vec::new();
-        for one in &built {
-            let Ok((service, app, built)) = scope.app(&built, &one.service) else { continue };
-            let told = scope.progress.service(&service.name);
-            let work = async {
-                if let (Some(folder), Some(server)) = (&app.migrations, &scope.servers.postgres) {
-                    let detail = scope.run_migration_files(server, &built.build.folder().join(folder)).await?;
-                    return Ok((Some(detail.clone()), detail, true));
-                }
-                let Some(command) = built.recipe(service).migrate else { return Ok((None, String::new(), false)) };
-                let name = format!("migrate-{}-by-hand", service.name);
-                scope.run_command((service, app, built), &command, "migrate", &name).await?;
-                Ok((Some(command.clone()), command, true))
-            };
-            done.extend(told.step("migrate", work).await?);
-        }
+        let done = scope.migrate_all(&built, "by-hand").await?;
         self.note_quietly(
             Note::new(&request.actor, &scope.id.project, "environment.migrated").environment(&scope.id.environment),
         );
@@ -114,5 +101,28 @@ impl Ambit {
             }
         }
         Ok(all)
+    }
+}
+
+impl Scope<'_> {
+    /// Brings the database up to date for everything that is built; `run` tells the tasks from those of others.
+    pub(crate) async fn migrate_all(&self, built: &[Built], run: &str) -> Result<Vec<String>, Failure> {
+        let mut done = Vec::new();
+        for one in built {
+            let Ok((service, app, built)) = self.app(built, &one.service) else { continue };
+            let told = self.progress.service(&service.name);
+            let work = async {
+                if let (Some(folder), Some(server)) = (&app.migrations, &self.servers.postgres) {
+                    let detail = self.run_migration_files(server, &built.build.folder().join(folder)).await?;
+                    return Ok((Some(detail.clone()), detail, true));
+                }
+                let Some(command) = built.recipe(service).migrate else { return Ok((None, String::new(), false)) };
+                let name = format!("migrate-{}-{run}", service.name);
+                self.run_command((service, app, built), &command, "migrate", &name).await?;
+                Ok((Some(command.clone()), command, true))
+            };
+            done.extend(told.step("migrate", work).await?);
+        }
+        Ok(done)
     }
 }

@@ -43,14 +43,21 @@ impl Ambit {
         })?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let servers = self.servers(&id, environment)?;
-        let variables = {
-            let address = self.address()?;
-            let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
-            known.check_secrets()?;
-            ambit_spec::resolve(environment, &known).map_err(|found| unresolved(name, found))?
-        };
+        let variables = self.resolved(declaration, &id, environment, &servers)?;
         let progress = progress.environment(name);
         Ok(Scope { ambit: self, declaration, environment, id, servers, variables, progress })
+    }
+
+    fn resolved(
+        &self,
+        declaration: &Declaration,
+        id: &EnvironmentId,
+        environment: &Environment,
+        servers: &Servers,
+    ) -> Result<Vec<Resolved>, Failure> {
+        let known = Known { ambit: self, id, environment, declaration, servers, address: self.address()? };
+        known.check_secrets()?;
+        ambit_spec::resolve(environment, &known).map_err(|found| unresolved(&environment.name, found))
     }
 }
 
@@ -66,6 +73,16 @@ impl<'a> Scope<'a> {
             variables: self.variables.clone(),
             progress,
         }
+    }
+
+    /// The same with another database of its server: what runs in it is told that one's address.
+    pub(crate) fn on_database(&self, database: &str) -> Result<Self, Failure> {
+        let mut scope = self.with_progress(self.progress.clone());
+        if let Some(server) = &mut scope.servers.postgres {
+            database.clone_into(&mut server.database);
+        }
+        scope.variables = self.ambit.resolved(self.declaration, &self.id, self.environment, &scope.servers)?;
+        Ok(scope)
     }
 }
 

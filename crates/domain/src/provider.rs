@@ -250,8 +250,8 @@ pub trait Provider: Send + Sync {
     ) -> Result<(), Failure>;
 
     /// Puts the database `beside` in the place of the present one, which is called `kept` from then on: both at once, so that
-    /// a crash leaves the one or the other. One that was called `kept` is dropped. Whoever is connected is cut off. Repeated
-    /// after it has happened, it does nothing.
+    /// a crash leaves the one or the other. One that was called `kept` is dropped. Whoever is connected is cut off. Where there
+    /// is no `beside`, nothing is changed.
     async fn swap_database(
         &self,
         id: &EnvironmentId,
