@@ -69,7 +69,7 @@ impl Ambit {
             };
             scope.progress.step("restore point", work).await?;
         }
-        let done = scope.migrate_all(&built, "by-hand").await?;
+        let done = scope.run_migrations(&built, "by-hand").await?;
         self.note_quietly(
             Note::new(&request.actor, &scope.id.project, "environment.migrated").environment(&scope.id.environment),
         );
@@ -105,8 +105,8 @@ impl Ambit {
 }
 
 impl Scope<'_> {
-    /// Brings the database up to date for everything that is built; `run` tells the tasks from those of others.
-    pub(crate) async fn migrate_all(&self, built: &[Built], run: &str) -> Result<Vec<String>, Failure> {
+    /// Runs what has not run yet of every service's migrations; `why` is part of the names of the runs.
+    pub(crate) async fn run_migrations(&self, built: &[Built], why: &str) -> Result<Vec<String>, Failure> {
         let mut done = Vec::new();
         for one in built {
             let Ok((service, app, built)) = self.app(built, &one.service) else { continue };
@@ -117,7 +117,7 @@ impl Scope<'_> {
                     return Ok((Some(detail.clone()), detail, true));
                 }
                 let Some(command) = built.recipe(service).migrate else { return Ok((None, String::new(), false)) };
-                let name = format!("migrate-{}-{run}", service.name);
+                let name = format!("migrate-{}-{why}", service.name);
                 self.run_command((service, app, built), &command, "migrate", &name).await?;
                 Ok((Some(command.clone()), command, true))
             };

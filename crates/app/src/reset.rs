@@ -110,11 +110,11 @@ impl Scope<'_> {
         for task in provider.tasks(&self.id).iter().filter(|task| task.name.ends_with(&format!("-{RUN}"))) {
             provider.forget_task(&self.id, &task.name).await?;
         }
-        let scope = self.on_database(database)?;
-        if let Some(server) = &scope.servers.postgres {
+        let scope = self.with_database(database)?;
+        if let Some(server) = &self.servers.postgres {
             provider.create_database(&self.id, server, database).await?;
         }
-        scope.migrate_all(built, RUN).await?;
+        scope.run_migrations(built, RUN).await?;
         if !self.environment.seed {
             return Ok(false);
         }

@@ -43,25 +43,37 @@ impl Ambit {
         })?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let servers = self.servers(&id, environment)?;
-        let variables = self.resolved(declaration, &id, environment, &servers)?;
         let progress = progress.environment(name);
-        Ok(Scope { ambit: self, declaration, environment, id, servers, variables, progress })
-    }
-
-    fn resolved(
-        &self,
-        declaration: &Declaration,
-        id: &EnvironmentId,
-        environment: &Environment,
-        servers: &Servers,
-    ) -> Result<Vec<Resolved>, Failure> {
-        let known = Known { ambit: self, id, environment, declaration, servers, address: self.address()? };
-        known.check_secrets()?;
-        ambit_spec::resolve(environment, &known).map_err(|found| unresolved(&environment.name, found))
+        let scope = Scope { ambit: self, declaration, environment, id, servers, variables: Vec::new(), progress };
+        let variables = scope.resolved()?;
+        Ok(Scope { variables, ..scope })
     }
 }
 
 impl<'a> Scope<'a> {
+    fn resolved(&self) -> Result<Vec<Resolved>, Failure> {
+        let known = Known {
+            ambit: self.ambit,
+            id: &self.id,
+            environment: self.environment,
+            declaration: self.declaration,
+            servers: &self.servers,
+            address: self.ambit.address()?,
+        };
+        known.check_secrets()?;
+        ambit_spec::resolve(self.environment, &known).map_err(|found| unresolved(&self.environment.name, found))
+    }
+
+    /// The same, with another database of its PostgreSQL.
+    pub(crate) fn with_database(&self, database: &str) -> Result<Self, Failure> {
+        let mut scope = self.with_progress(self.progress.clone());
+        if let Some(server) = &mut scope.servers.postgres {
+            database.clone_into(&mut server.database);
+        }
+        scope.variables = scope.resolved()?;
+        Ok(scope)
+    }
+
     /// The same, telling somebody else how it goes.
     pub(crate) fn with_progress(&self, progress: Progress) -> Self {
         Self {
@@ -73,16 +85,6 @@ impl<'a> Scope<'a> {
             variables: self.variables.clone(),
             progress,
         }
-    }
-
-    /// The same with another database of its server: what runs in it is told that one's address.
-    pub(crate) fn on_database(&self, database: &str) -> Result<Self, Failure> {
-        let mut scope = self.with_progress(self.progress.clone());
-        if let Some(server) = &mut scope.servers.postgres {
-            database.clone_into(&mut server.database);
-        }
-        scope.variables = self.ambit.resolved(self.declaration, &self.id, self.environment, &scope.servers)?;
-        Ok(scope)
     }
 }
 

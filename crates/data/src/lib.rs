@@ -3,3 +3,4 @@
 //! Speaks to databases that it is given; which environment may be read and which written is decided above.
 
 pub mod column;
+pub mod rehearsal;

@@ -205,6 +205,14 @@ pub trait Provider: Send + Sync {
         folder: &Path,
     ) -> Result<Vec<MigrationStatus>, Failure>;
 
+    /// The SQL files of a folder that have not run yet, as names and texts, in the order in which they would run.
+    async fn pending_migrations(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        folder: &Path,
+    ) -> Result<Vec<(String, String)>, Failure>;
+
     /// Stops a task where it runs, with everything that it started, and forgets it.
     async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
 
