@@ -64,6 +64,7 @@ impl Ambit {
                 self.provider.remove_environment(&tests).await?;
                 self.store.forget_environment(&tests).map_err(|e| store_failure(&e))?;
             }
+            self.remember(&crate::cleaning::setting(id), &None::<i64>)?;
             // Last, so that an interrupted deletion is still known and can be repeated.
             self.store.forget_environment(id).map_err(|e| store_failure(&e))?;
             Ok(((), "deleted with its data".to_owned(), true))

@@ -8,7 +8,7 @@
 //! same kind replaces.
 
 use ambit_domain::{
-    EnvironmentId, Failure,
+    EnvironmentId, Failure, FailureKind,
     provider::{PostgresServer, RedisServer},
 };
 
@@ -41,6 +41,9 @@ impl Ambit {
         progress: &Progress,
     ) -> Result<(), Failure> {
         let work = async {
+            if !self.is_database(id, swap.server, swap.beside).await? {
+                return Err(Failure::new(FailureKind::Internal, format!("there is no database {}", swap.beside)));
+            }
             let aside = self.set_aside(id).await?;
             let exchanged = self.exchange(id, swap, &aside, progress).await;
             self.release(id).await?;
@@ -87,13 +90,15 @@ impl Ambit {
         }
     }
 
+    async fn is_database(&self, id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<bool, Failure> {
+        Ok(self.provider.databases(id, server, name).await?.iter().any(|database| database.name == name))
+    }
+
     /// Puts the database from before back where it was taken away, and starts the apps with it; tells why.
     async fn put_back_database(&self, id: &EnvironmentId, swap: &Swap<'_>, aside: &SetAside, why: Failure) -> Failure {
         let back = async {
-            let exchanged = self.provider.databases(id, swap.server, swap.kept).await?;
-            if exchanged.iter().any(|d| d.name == swap.kept)
-                && self.provider.databases(id, swap.server, swap.beside).await?.iter().all(|d| d.name != swap.beside)
-            {
+            // It was there before, and goes nowhere but into the present one's place.
+            if !self.is_database(id, swap.server, swap.beside).await? {
                 self.stop_again(aside).await?;
                 self.provider.swap_database(id, swap.server, swap.kept, swap.beside).await?;
             }

@@ -192,8 +192,28 @@ pub(crate) enum Command {
     /// Copy an environment's database, list copies, or put one back.
     #[command(subcommand, after_help = "Example:\n  ambit restore-point make -e prod")]
     RestorePoint(RestorePointCommand),
-    /// Copy, mask, classify, keep and bring back data.
-    #[command(subcommand, after_help = "Examples:\n  ambit data classify\n  ambit data copy prod test")]
+    /// Fill an environment's database with what is made up for development.
+    #[command(after_help = "Example:\n  ambit seed -e dev")]
+    Seed {
+        /// The environment; never one of production.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Give an environment a new database, filled where it is declared to be, after its name was typed.
+    #[command(after_help = "Examples:\n  ambit reset -e dev\n  ambit reset -e dev --confirm dev   # in a script")]
+    Reset {
+        /// The environment; never one of production.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Its name once more, instead of typing it.
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+    },
+    /// Work with data: masked copies of it, snapshots to go back and forth between, archives to take out and bring in.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ambit data copy prod test\n  ambit data snapshot -e dev before-import"
+    )]
     Data(DataCommand),
     /// Show how often, how fast and how well is delivered.
     #[command(after_help = "Example:\n  ambit delivery --days 90")]
@@ -630,6 +650,58 @@ pub(crate) enum DataCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+    },
+    /// Copy the database under a name, in a moment.
+    #[command(after_help = "Example:\n  ambit data snapshot -e dev orders-filled")]
+    Snapshot {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The snapshot's name.
+        name: String,
+    },
+    /// Put a snapshot in the place of the database, in a moment; what was there becomes the snapshot `before-restore`.
+    #[command(after_help = "Example:\n  ambit data restore -e dev orders-filled")]
+    Restore {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The snapshot's name.
+        name: String,
+    },
+    /// List snapshots.
+    #[command(after_help = "Example:\n  ambit data snapshots -e dev")]
+    Snapshots {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Delete a snapshot.
+    #[command(after_help = "Example:\n  ambit data delete -e dev orders-filled")]
+    Delete {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The snapshot's name.
+        name: String,
+    },
+    /// Write the database into a new file, which pg_restore reads; never that of production.
+    #[command(after_help = "Example:\n  ambit data export -e dev dev.dump")]
+    Export {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The file; it must not be there yet.
+        file: PathBuf,
+    },
+    /// Put what such a file holds in the place of the database; what was there becomes the snapshot `before-import`.
+    #[command(after_help = "Example:\n  ambit data import -e dev dev.dump")]
+    Import {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// The file.
+        file: PathBuf,
     },
 }
 

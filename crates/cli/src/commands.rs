@@ -26,10 +26,12 @@ mod proxy;
 mod qa;
 mod releases;
 mod remote;
+mod reset;
 mod restore_point;
 mod rollback;
 mod run;
 mod secret;
+mod seed;
 mod ssh;
 mod status;
 mod up;
@@ -87,6 +89,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Diff { from, to } => diff::run(&folder()?, &from, &to, json),
         Command::Migrate { what, environment } => wait(migrate::run(&folder()?, &environment, what.is_some(), json)),
         Command::RestorePoint(command) => wait(restore_point::run(&folder()?, command, json)),
+        Command::Seed { environment } => wait(seed::run(&folder()?, &environment, json)),
+        Command::Reset { environment, confirm } => wait(reset::run(&folder()?, &environment, confirm, json)),
         Command::Data(command) => wait(data::run(&folder()?, command, json)),
         Command::Delivery { environment, days } => delivery::run(&folder()?, environment.as_deref(), days, json),
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),

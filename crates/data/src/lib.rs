@@ -17,3 +17,4 @@ pub use database::Database;
 pub use leak::{Leak, LeakReport};
 pub use sampling::sample;
 pub use subset::Choice;
+pub mod rehearsal;

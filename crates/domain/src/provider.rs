@@ -205,6 +205,14 @@ pub trait Provider: Send + Sync {
         folder: &Path,
     ) -> Result<Vec<MigrationStatus>, Failure>;
 
+    /// The SQL files of a folder that have not run yet, as names and texts, in the order in which they would run.
+    async fn pending_migrations(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        folder: &Path,
+    ) -> Result<Vec<(String, String)>, Failure>;
+
     /// Stops a task where it runs, with everything that it started, and forgets it.
     async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
 
@@ -250,8 +258,8 @@ pub trait Provider: Send + Sync {
     ) -> Result<(), Failure>;
 
     /// Puts the database `beside` in the place of the present one, which is called `kept` from then on: both at once, so that
-    /// a crash leaves the one or the other. One that was called `kept` is dropped. Whoever is connected is cut off. Repeated
-    /// after it has happened, it does nothing.
+    /// a crash leaves the one or the other. One that was called `kept` is dropped. Whoever is connected is cut off. Where there
+    /// is no `beside`, nothing is changed.
     async fn swap_database(
         &self,
         id: &EnvironmentId,

@@ -185,7 +185,7 @@ impl Host {
         clear().await?;
         let password = random_password()?;
         run(format!(
-            "CREATE ROLE {importer} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {}",
+            "CREATE ROLE {importer} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}",
             literal(&password)
         ))
         .await?;

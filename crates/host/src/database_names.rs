@@ -21,6 +21,12 @@ pub fn restoring(database: &str) -> String {
     beside(database, "-restoring")
 }
 
+/// Where migrations are rehearsed.
+#[must_use]
+pub fn rehearsal(database: &str) -> String {
+    beside(database, "-rehearsal")
+}
+
 /// Where a database waits that was replaced.
 #[must_use]
 pub fn before(database: &str, what: &str) -> String {
@@ -61,6 +67,7 @@ mod tests {
             let all = [
                 copy(database),
                 restoring(database),
+                rehearsal(database),
                 before(database, "migrate-1700000000000"),
                 before(database, "reset"),
                 snapshot(database, &longest),

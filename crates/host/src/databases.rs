@@ -59,18 +59,15 @@ pub(crate) async fn copy(server: &PostgresServer, from: &str, to: &str) -> Resul
     close(&admin, to).await
 }
 
-/// Puts `beside` in the place of the present database, which is called `kept` from then on: both at once. Where that has
-/// happened already, nothing is left to do.
+/// Puts `beside` in the place of the present database, which is called `kept` from then on: both at once.
 pub(crate) async fn swap(server: &PostgresServer, beside: &str, kept: &str) -> Result<(), Failure> {
     not_the_present(server, beside)?;
     not_the_present(server, kept)?;
     let admin = admin(server).await?;
-    if !exists(&admin, beside).await? {
-        let done = exists(&admin, kept).await? && exists(&admin, &server.database).await?;
-        return if done { Ok(()) } else { Err(missing(beside)) };
-    }
-    if !exists(&admin, &server.database).await? {
-        return Err(missing(&server.database));
+    for needed in [beside, &server.database] {
+        if !exists(&admin, needed).await? {
+            return Err(missing(needed));
+        }
     }
     drop_it(&admin, kept).await?;
     end_sessions(&admin, beside).await?;

@@ -79,6 +79,14 @@ pub(crate) async fn status(server: &PostgresServer, folder: &Path) -> Result<Vec
         .collect())
 }
 
+/// What has not run, with its text.
+pub(crate) async fn pending(server: &PostgresServer, folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let ran: Vec<String> = status(server, folder).await?.into_iter().filter(|m| m.ran).map(|m| m.name).collect();
+    let files = read(folder)?;
+    let left = files.iter().filter(|file| !ran.contains(&name_of(file)));
+    Ok(left.map(|file| (name_of(file), file.sql().unwrap_or_default().to_owned())).collect())
+}
+
 fn name_of(migration: &Migration) -> String {
     format!("{} {}", migration.version(), migration.name())
 }

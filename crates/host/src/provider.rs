@@ -55,6 +55,15 @@ impl Provider for Host {
         migrations::status(server, folder).await
     }
 
+    async fn pending_migrations(
+        &self,
+        _id: &EnvironmentId,
+        server: &PostgresServer,
+        folder: &Path,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        migrations::pending(server, folder).await
+    }
+
     async fn forget_task(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
         self.end_task(id, name).await
     }

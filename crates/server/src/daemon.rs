@@ -10,9 +10,9 @@ use std::{
 };
 
 use ambit_app::{
-    AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down,
-    LoadRestorePoint, MakeRestorePoint, Migrate, Progress, Promote, QaSay, Received, RemoveCertificate, Rollback,
-    TryNotifications, Up, Upgrade, Waive,
+    AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down, Exchange,
+    LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received, RemoveCertificate,
+    Reset, Rollback, Seed, TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -125,6 +125,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().look_after_certificates());
     background.spawn(ambit().run_pipelines());
     background.spawn(ambit().run_jobs());
+    background.spawn(ambit().run_cleaning());
     background.spawn(ambit().run_deliveries());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());
@@ -145,6 +146,13 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/data/copy", post(copy_data))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
+        .route("/v1/seed", post(seed))
+        .route("/v1/reset", post(reset))
+        .route("/v1/data/snapshot", post(make_snapshot))
+        .route("/v1/data/restore", post(restore_snapshot))
+        .route("/v1/data/delete", post(delete_snapshot))
+        .route("/v1/data/export", post(export_data))
+        .route("/v1/data/import", post(import_data))
         .route("/v1/notifications/test", post(try_notifications))
         .route("/v1/listen-tls", post(listen_tls))
         .route("/v1/certificates/add", post(add_certificate))
@@ -287,6 +295,48 @@ async fn make_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> R
 async fn load_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: LoadRestorePoint, progress| {
         Box::pin(async move { daemon.ambit.put_back(&request, &progress).await })
+    })
+}
+
+async fn seed(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Seed, progress| {
+        Box::pin(async move { daemon.ambit.seed(&request, &progress).await })
+    })
+}
+
+async fn reset(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Reset, progress| {
+        Box::pin(async move { daemon.ambit.reset(&request, &progress).await })
+    })
+}
+
+async fn make_snapshot(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: OneSnapshot, progress| {
+        Box::pin(async move { daemon.ambit.make_snapshot(&request, &progress).await })
+    })
+}
+
+async fn restore_snapshot(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: OneSnapshot, progress| {
+        Box::pin(async move { daemon.ambit.restore_snapshot(&request, &progress).await })
+    })
+}
+
+async fn delete_snapshot(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: OneSnapshot, _| {
+        Box::pin(async move { daemon.ambit.delete_snapshot(&request).await })
+    })
+}
+
+async fn export_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Exchange, progress| {
+        Box::pin(async move { daemon.ambit.export_data(&request, &progress).await })
+    })
+}
+
+async fn import_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Exchange, progress| {
+        Box::pin(async move { daemon.ambit.import_data(&request, &progress).await })
     })
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod files;
 pub mod git;
 pub mod init;
+pub mod mentions;
 pub mod migrations;
 mod node;
 mod python;

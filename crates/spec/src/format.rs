@@ -104,7 +104,11 @@ pub(crate) const APP: &[Key] = &[
     each("run", Text, "Shell command that starts it."),
     each("migrate", Text, "Shell command that brings the database up to date, before the new version starts."),
     one("migrations", Text, "A folder of SQL files (`0001_users.sql`) that Ambit runs itself, each once."),
-    each("seed", Text, "Shell command that fills a new database."),
+    each(
+        "seed",
+        Text,
+        "Shell command that fills a new database, or a file of SQL such as `seeds/dev.sql` that Ambit runs.",
+    ),
     each("test", Text, "Shell command that tests it."),
     each("health", TextOrTable(HEALTH), "Path that answers 200 when it is ready."),
     each("instances", Number, "How many run side by side."),

@@ -3,7 +3,7 @@
 
 use std::{
     ops::Range,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::Duration,
 };
 
@@ -167,7 +167,7 @@ pub struct App {
     pub run: Option<String>,
     /// Shell command that brings the database up to date.
     pub migrate: Option<String>,
-    /// Shell command that fills a new database.
+    /// Shell command that fills a new database, or a file of SQL (see [`seed_file`]).
     pub seed: Option<String>,
     /// Shell command that tests it.
     pub test: Option<String>,
@@ -412,4 +412,14 @@ pub struct Mobile {
     pub name: String,
     /// EAS build profiles that are built against this environment.
     pub profiles: Vec<String>,
+}
+
+/// The file of SQL that a seed names, relative to its app's folder and never outside it: one word that ends in `.sql`.
+/// `None` where the seed is a command.
+#[must_use]
+pub fn seed_file(seed: &str) -> Option<&Path> {
+    let path = Path::new(seed);
+    let one_word = !seed.contains(|c: char| c.is_whitespace() || c.is_control());
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    (seed.ends_with(".sql") && one_word && inside).then_some(path)
 }

@@ -1,15 +1,19 @@
-//! What would migrate here has migrated in a staging environment.
+//! What would migrate here was rehearsed on masked data, or at least has migrated in a staging environment.
 
-use ambit_domain::{Failure, release::pending_migrations};
+use ambit_domain::{EnvironmentId, Failure, release::pending_migrations};
 
 use super::{Evidence, Finding, ago};
-use crate::ambit::store_failure;
+use crate::{ambit::store_failure, rehearse::Rehearsal};
 
 pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     let live = at.live.as_ref().and_then(|(_, release)| release.as_ref());
     let pending = pending_migrations(&at.release, live);
     if pending.is_empty() {
         return Ok(Finding::passed("there is nothing to migrate"));
+    }
+    let id = &at.deployment.environment;
+    if let Some(rehearsal) = at.scope.ambit.rehearsal(id, &at.release.id)? {
+        return Ok(rehearsed(&rehearsal, id));
     }
     let project = &at.deployment.environment.project;
     for staged in &at.staged {
@@ -29,5 +33,31 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     Ok(Finding::failed(
         format!("no staging environment has run {}", names.join(", ")),
         "deploy it to a staging environment first",
+    ))
+}
+
+fn rehearsed(rehearsal: &Rehearsal, id: &EnvironmentId) -> Finding {
+    let (report, ago) = (&rehearsal.report, ago(rehearsal.at));
+    let place = &rehearsal.place;
+    if let Some(failed) = &report.failed {
+        let error = failed.error.lines().next().unwrap_or_default();
+        return Finding::failed(
+            format!("{} failed in the rehearsal in {place} {ago}: {error}", failed.migration),
+            format!("correct it and rehearse again: ambit rehearse -e {}", id.environment),
+        );
+    }
+    if let Some(first) = report.dangers.first() {
+        let more = match report.dangers.len() {
+            1 => String::new(),
+            n => format!("; and {} more", n - 1),
+        };
+        return Finding::failed(format!("{}: {}{more}", first.migration, first.what), first.safe_way.as_str());
+    }
+    let millis: u64 = report.statements.iter().map(|statement| statement.millis).sum();
+    Finding::passed(format!(
+        "{} statements were rehearsed in {place} {ago}, in {}.{} s",
+        report.statements.len(),
+        millis / 1000,
+        millis % 1000 / 100
     ))
 }

@@ -1,8 +1,10 @@
-//! `ambit data`
+//! `ambit data`: one file a subcommand.
 
 mod classify;
 mod copies;
 mod copy;
+mod exchange;
+mod snapshots;
 
 use std::{path::Path, process::ExitCode};
 
@@ -17,5 +19,11 @@ pub(crate) async fn run(folder: &Path, command: DataCommand, json: bool) -> Resu
         }
         DataCommand::Classify { environment, spanish } => classify::run(folder, &environment, spanish, json).await,
         DataCommand::Copies { environment } => copies::run(folder, &environment, json),
+        DataCommand::Snapshot { environment, name } => snapshots::make(folder, &environment, name, json).await,
+        DataCommand::Restore { environment, name } => snapshots::restore(folder, &environment, name, json).await,
+        DataCommand::Snapshots { environment } => snapshots::list(folder, &environment, json).await,
+        DataCommand::Delete { environment, name } => snapshots::delete(folder, &environment, name, json).await,
+        DataCommand::Export { environment, file } => exchange::export(folder, &environment, &file, json).await,
+        DataCommand::Import { environment, file } => exchange::import(folder, &environment, &file, json).await,
     }
 }

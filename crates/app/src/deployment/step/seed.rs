@@ -1,7 +1,7 @@
 //! A new database is filled, once.
 //!
-//! A crash within leaves a task that the repeated step waits for; a crash after it and before the record says so runs it
-//! once more, which seeds have to bear.
+//! A crash within leaves a task that the repeated step waits for, or a transaction that PostgreSQL takes back; a crash after
+//! it and before the record says so runs it once more, which seeds have to bear.
 
 use ambit_domain::Failure;
 use async_trait::async_trait;
@@ -13,15 +13,9 @@ pub(super) struct Seed;
 #[async_trait]
 impl Step for Seed {
     async fn run(&self, stand: &mut Stand<'_>, _round: u32) -> Result<String, Failure> {
-        let scope = stand.scope;
-        let mut done = Vec::new();
-        for one in &stand.work()?.services {
-            let Ok((service, app, built)) = scope.app(stand.built, &one.service) else { continue };
-            let Some(command) = built.recipe(service).seed else { continue };
-            let name = format!("seed-{}-{}", service.name, stand.deployment.number);
-            scope.run_command((service, app, built), &command, "seed", &name).await?;
-            done.push(command);
-        }
+        let names: Vec<_> = stand.work()?.services.iter().map(|one| &one.service).collect();
+        let run = stand.deployment.number.to_string();
+        let done = stand.scope.seed_all(stand.built, |name| names.contains(&name), &run).await?;
         stand.record.seeded = true;
         stand.save_record()?;
         Ok(done.join(", "))
