@@ -4,6 +4,7 @@
 //! It never decides in which order an environment changes; that is the application's.
 
 mod apps;
+mod backups;
 mod files;
 mod instances;
 mod leftovers;
