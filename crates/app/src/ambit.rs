@@ -48,6 +48,8 @@ pub struct Ambit {
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) receiving: tokio::sync::Mutex<()>,
     pub(crate) delivered: tokio::sync::Notify,
+    /// One backup, drill or restore at a time: each reads a whole cluster.
+    pub(crate) backing_up: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
     pub(crate) keeping: crate::certificates::Keeping,
 }
@@ -74,6 +76,7 @@ impl Ambit {
             keeping_commits: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),
+            backing_up: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
             keeping: crate::certificates::Keeping::default(),

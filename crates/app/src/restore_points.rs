@@ -126,7 +126,7 @@ impl Ambit {
     }
 
     /// The PostgreSQL of an environment as it was last made.
-    fn recorded_postgres(&self, id: &EnvironmentId) -> Result<PostgresServer, Failure> {
+    pub(crate) fn recorded_postgres(&self, id: &EnvironmentId) -> Result<PostgresServer, Failure> {
         let none =
             || Failure::new(FailureKind::NotFound, format!("{} has no postgres on this machine", id.environment));
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?.ok_or_else(none)?;
@@ -156,6 +156,7 @@ impl Ambit {
             admin_password: credential("postgres-admin")?,
             memory: None,
             settings: indexmap::IndexMap::new(),
+            backup: None,
         }))
     }
 }

@@ -42,7 +42,7 @@ impl Ambit {
             )
         })?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, environment)?;
+        let servers = self.servers(&id, environment, declaration)?;
         let variables = {
             let address = self.address()?;
             let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod backup;
 mod certificate;
 mod check;
 mod completions;
@@ -25,6 +26,7 @@ mod proxy;
 mod qa;
 mod releases;
 mod remote;
+mod restore;
 mod restore_point;
 mod rollback;
 mod run;
@@ -86,6 +88,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Diff { from, to } => diff::run(&folder()?, &from, &to, json),
         Command::Migrate { what, environment } => wait(migrate::run(&folder()?, &environment, what.is_some(), json)),
         Command::RestorePoint(command) => wait(restore_point::run(&folder()?, command, json)),
+        Command::Backup(command) => wait(backup::run(&folder()?, command, json)),
+        Command::Restore { command: Some(command), .. } => wait(restore::beside(&folder()?, command, json)),
+        Command::Restore { command: None, what } => wait(restore::run(&folder()?, what, json)),
         Command::Delivery { environment, days } => delivery::run(&folder()?, environment.as_deref(), days, json),
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),

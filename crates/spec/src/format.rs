@@ -230,6 +230,7 @@ const TEMPLATES: &[Key] = &[
     one("waiting", Text, "A deployment waits for an approval."),
     one("rolled-back", Text, "An environment went back to an earlier release."),
     one("test-build", Text, "QA has something new to test."),
+    one("backup-failed", Text, "A backup could not be made, or a drill could not restore it."),
 ];
 
 pub(crate) const SECTIONS: &[Section] = &[
