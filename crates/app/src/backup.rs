@@ -10,6 +10,7 @@ use ambit_domain::{
     spec::{self, EnvironmentName, Occasion, Persistence, ProjectName},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::MutexGuard;
 
 use crate::{
     ambit::{Ambit, now, store_failure},
@@ -49,6 +50,12 @@ pub struct DrillBackup {
     pub actor: Actor,
 }
 
+/// What the daemon does next by itself.
+enum Next {
+    Backup(Form),
+    Drill(Backup),
+}
+
 /// The backups of an environment, and the moments that they lead to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Backups {
@@ -84,7 +91,9 @@ impl Ambit {
                 }
             };
             for (id, record) in environments {
+                // Before it came up once there is nothing to keep.
                 if record.wanted == Wanted::Running
+                    && record.up_since.is_some()
                     && let Some(declared) = &record.backup
                     && let Err(failure) = self.do_what_is_due(&id, declared).await
                 {
@@ -95,18 +104,33 @@ impl Ambit {
     }
 
     async fn do_what_is_due(&self, id: &EnvironmentId, declared: &spec::Backup) -> Result<(), Failure> {
+        if self.next_of(id, declared)?.is_none() {
+            return Ok(());
+        }
+        let one = self.backing_up.lock().await;
+        // Somebody may have done it meanwhile.
+        while let Some(next) = self.next_of(id, declared)? {
+            match next {
+                Next::Backup(form) => {
+                    self.remember::<Option<Form>>(&format!("backup-soon {id}"), &None)?;
+                    self.make_backup(&one, id, form, &Actor::daemon(), &Progress::unheard()).await?;
+                }
+                Next::Drill(backup) => {
+                    self.drill_one(&one, id, backup, &Actor::daemon(), &Progress::unheard()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_of(&self, id: &EnvironmentId, declared: &spec::Backup) -> Result<Option<Next>, Failure> {
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
         let soon: Option<Form> = self.remembered(&format!("backup-soon {id}"))?;
-        let due = soon.or(due(declared.every, &backups, self.tried(id)?, now()));
-        if let Some(form) = due {
-            self.remember::<Option<Form>>(&format!("backup-soon {id}"), &None)?;
-            self.make_backup(id, form, &Actor::daemon(), &Progress::unheard()).await?;
+        if let Some(form) = soon.or(due(declared.every, &backups, self.tried(id)?, now())) {
+            return Ok(Some(Next::Backup(form)));
         }
-        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
-        match backups.first().filter(|newest| newest.worth() == Worth::Unproven) {
-            Some(newest) => self.drill_one(id, newest.clone(), &Actor::daemon(), &Progress::unheard()).await.map(drop),
-            None => Ok(()),
-        }
+        let newest = backups.into_iter().next();
+        Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(Next::Drill))
     }
 
     /// Has a full backup made soon: what was restored begins a history of its own.
@@ -124,8 +148,9 @@ impl Ambit {
         }
         let backups = self.store.backups(&id).map_err(|e| store_failure(&e))?;
         let progress = progress.environment(&id.environment);
-        let backup = self.make_backup(&id, form(&backups, now()), &request.actor, &progress).await?;
-        self.drill_one(&id, backup, &request.actor, &progress).await
+        let one = self.backing_up.lock().await;
+        let backup = self.make_backup(&one, &id, form(&backups, now()), &request.actor, &progress).await?;
+        self.drill_one(&one, &id, backup, &request.actor, &progress).await
     }
 
     /// Restores a backup for trial.
@@ -133,7 +158,8 @@ impl Ambit {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
         self.backed_up(&id)?;
         let backup = self.backup(&id, request.name.as_deref())?;
-        self.drill_one(&id, backup, &request.actor, &progress.environment(&id.environment)).await
+        let one = self.backing_up.lock().await;
+        self.drill_one(&one, &id, backup, &request.actor, &progress.environment(&id.environment)).await
     }
 
     /// A backup by its name, or the newest. Reads only.
@@ -172,12 +198,12 @@ impl Ambit {
 
     async fn make_backup(
         &self,
+        _one: &MutexGuard<'_, ()>,
         id: &EnvironmentId,
         form: Form,
         actor: &Actor,
         progress: &Progress,
     ) -> Result<Backup, Failure> {
-        let _one = self.backing_up.lock().await;
         self.remember(&format!("backup-tried {id}"), &Some(now()))?;
         let made = progress.step("backup", self.copy_servers(id, form, progress)).await;
         match &made {

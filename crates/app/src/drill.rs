@@ -8,6 +8,7 @@ use ambit_domain::{
     backup::{Backup, Drill, differences},
     provider::{PostgresServer, Purpose, Restore, Target},
 };
+use tokio::sync::MutexGuard;
 
 use crate::{
     ambit::{Ambit, now, store_failure},
@@ -28,12 +29,12 @@ impl Ambit {
     /// Restores a backup for trial and records what came of it.
     pub(crate) async fn drill_one(
         &self,
+        _one: &MutexGuard<'_, ()>,
         id: &EnvironmentId,
         mut backup: Backup,
         actor: &Actor,
         progress: &Progress,
     ) -> Result<Backup, Failure> {
-        let _one = self.backing_up.lock().await;
         let begun = now();
         let mut seen = Seen::default();
         let work = async {

@@ -298,6 +298,9 @@ pub(crate) enum Command {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// A restored copy instead, by its name in `ambit restore list`.
+        #[arg(long, value_name = "NAME")]
+        beside: Option<String>,
         /// Arguments for psql.
         #[arg(last = true)]
         arguments: Vec<String>,

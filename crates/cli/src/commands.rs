@@ -107,7 +107,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             notifications::list(&folder()?, environment.as_deref(), lines, json)
         }
         Command::Run { environment, command } => run::command(&folder()?, &environment, &command),
-        Command::Psql { environment, arguments } => run::psql(&folder()?, &environment, &arguments),
+        Command::Psql { environment, beside, arguments } => {
+            run::psql(&folder()?, &environment, beside.as_deref(), &arguments)
+        }
         Command::Redis { environment, arguments } => run::redis(&folder()?, &environment, &arguments),
         Command::Url { services, environment } => url::run(&folder()?, &environment, &services, json),
         Command::Env { environment, reveal, here, format } => {

@@ -47,7 +47,7 @@ pub(crate) async fn run(folder: &Path, what: RestoreArguments, json: bool) -> Re
         } else {
             show(&restored);
             println!("✓ {} answers on port {}, user postgres:", restored.name, restored.port);
-            println!("  ambit psql -e {environment} -- -p {}", restored.port);
+            println!("  ambit psql -e {environment} --beside {}", restored.name);
             println!("  ambit restore remove {} -e {environment}   # when it was looked at", restored.name);
         }
         return Ok(ExitCode::SUCCESS);
