@@ -53,6 +53,8 @@ pub struct Ambit {
     pub(crate) delivered: tokio::sync::Notify,
     /// Environments that a masked copy is being made for.
     pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
+    /// One backup, drill or restore at a time: each reads a whole cluster.
+    pub(crate) backing_up: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
     pub(crate) keeping: crate::certificates::Keeping,
 }
@@ -81,6 +83,7 @@ impl Ambit {
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),
             copying: Mutex::default(),
+            backing_up: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
             keeping: crate::certificates::Keeping::default(),

@@ -40,6 +40,7 @@ impl Scope<'_> {
         let servers = servers?;
         let (release, built) = release?;
         record.policy = Some(self.environment.policy.clone());
+        record.backup = self.environment.backup.clone();
         self.save(&record)?;
 
         let commit = code.commit().cloned();

@@ -124,8 +124,11 @@ impl Ambit {
         }
     }
 
-    fn sources_of(&self, project: &ProjectName, deployment: DeploymentId) -> Result<Declaration, Failure> {
-        let sources = self.store.sources(deployment).map_err(|e| store_failure(&e))?;
+    fn sources_of(&self, project: &ProjectName, deployment: Option<DeploymentId>) -> Result<Declaration, Failure> {
+        let sources = match deployment {
+            Some(deployment) => self.store.sources(deployment).map_err(|e| store_failure(&e))?,
+            None => None,
+        };
         let sources = sources.ok_or_else(|| {
             Failure::new(FailureKind::NotFound, format!("it is not known where the ambit.toml of {project} lies"))
         })?;

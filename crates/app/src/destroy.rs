@@ -3,7 +3,7 @@
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind, Wanted,
     audit::Note,
-    provider::RedisServer,
+    backup::{Backup, Worth},
     spec::{EnvironmentName, Kind, Persistence, ProjectName},
 };
 use serde::{Deserialize, Serialize};
@@ -75,21 +75,16 @@ impl Ambit {
     async fn refuse_while_it_holds_data(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let refuse = |why: &str| {
             Err(Failure::new(FailureKind::User, format!("{} is a production environment and {why}", id.environment))
-                .because("there is no backup of it (not supported yet: backups)")
-                .hint("nothing was changed"))
+                .because("its newest backup is not one that a drill restored")
+                .hint(format!("nothing was changed; ambit backup now -e {} makes one that stays", id.environment)))
         };
-        let credential = |name: &str| self.store.credential(id, name, String::new).map_err(|e| store_failure(&e));
         let postgres = self.postgres_at(id, Kind::Production, String::new())?;
-        let redis = match self.store.port(&format!("{id}/redis")).map_err(|e| store_failure(&e))? {
-            Some(port) => Some(RedisServer {
-                port,
-                password: credential("redis")?,
-                admin_password: credential("redis-admin")?,
-                persist: Persistence::AppendOnly,
-                memory: None,
-            }),
-            None => None,
-        };
+        let redis = self.redis_at(id, Persistence::AppendOnly)?;
+        let newest = self.store.backups(id).map_err(|e| store_failure(&e))?.into_iter().next();
+        let whole = |b: &Backup| (postgres.is_none() || b.postgres.is_some()) && (redis.is_none() || b.redis.is_some());
+        if newest.is_some_and(|b| b.worth() == Worth::Proven && whole(&b)) {
+            return Ok(());
+        }
         match self.provider.holds_data(id, postgres.as_ref(), redis.as_ref()).await {
             Some(false) => Ok(()),
             Some(true) => refuse("holds data"),

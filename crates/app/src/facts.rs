@@ -3,7 +3,8 @@
 
 use ambit_domain::{
     EnvironmentId, Failure,
-    provider::{PostgresServer, RedisServer},
+    backup::kept,
+    provider::{PostgresServer, RedisServer, Repository},
     spec::{Environment, Form, Kind, Reference, ServerPart, UrlPart},
 };
 use ambit_spec::Inputs;
@@ -44,7 +45,12 @@ impl Ambit {
         Ok(port)
     }
 
-    pub(crate) fn servers(&self, id: &EnvironmentId, environment: &Environment) -> Result<Servers, Failure> {
+    pub(crate) fn servers(
+        &self,
+        id: &EnvironmentId,
+        environment: &Environment,
+        declaration: &Declaration,
+    ) -> Result<Servers, Failure> {
         let credential = |name: &str| {
             let make = || Alphanumeric.sample_string(&mut rand::rng(), 32);
             self.store.credential(id, name, make).map_err(|e| store_failure(&e))
@@ -60,6 +66,23 @@ impl Ambit {
                 admin_password: credential("postgres-admin")?,
                 memory: declared.memory,
                 settings: declared.settings.clone(),
+                backup: match &environment.backup {
+                    Some(backup) => Some(Repository {
+                        place: backup.to.clone(),
+                        // A missing one stops what needs it: bringing the environment up.
+                        secrets: match &backup.to {
+                            Some(place) => place
+                                .secrets()
+                                .map(|name| Ok(declaration.secret(&environment.name, name)?.unwrap_or_default()))
+                                .collect::<Result<_, Failure>>()?,
+                            None => Vec::new(),
+                        },
+                        passphrase: credential("backup")?,
+                        keep: kept(backup),
+                        point_in_time: backup.point_in_time,
+                    }),
+                    None => None,
+                },
             }),
             None => None,
         };

@@ -114,7 +114,7 @@ impl Ambit {
                 self.note_copy(request, &to, &copy, &progress);
                 return Err(leaked(&copy));
             }
-            self.put_in_place(&declaration, request, &target, &beside, &progress).await?;
+            self.swap_in(&declaration, request, &target, &beside, &progress).await?;
             copy.swapped_in = true;
             self.keep_report(&to, &copy)?;
             self.note_copy(request, &to, &copy, &progress);
@@ -245,7 +245,7 @@ impl Ambit {
     }
 
     /// Brings the copy up to the release that runs there, and exchanges it.
-    async fn put_in_place(
+    async fn swap_in(
         &self,
         declaration: &Declaration,
         request: &CopyData,

@@ -167,6 +167,7 @@ impl Ambit {
             admin_password: credential("postgres-admin")?,
             memory: None,
             settings: indexmap::IndexMap::new(),
+            backup: None,
         }))
     }
 }

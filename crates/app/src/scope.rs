@@ -42,7 +42,7 @@ impl Ambit {
             )
         })?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, environment)?;
+        let servers = self.servers(&id, environment, declaration)?;
         let progress = progress.environment(name);
         let scope = Scope { ambit: self, declaration, environment, id, servers, variables: Vec::new(), progress };
         let variables = scope.resolved()?;

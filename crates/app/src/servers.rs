@@ -1,7 +1,10 @@
 //! The servers of an environment, started or adjusted, and what an interrupted run left swept away.
 
 use ambit_domain::{
-    EnvironmentRecord, Failure, Instance, Real, ServiceRecord, plan::Component, provider::Started, spec::ServiceName,
+    EnvironmentRecord, Failure, FailureKind, Instance, Real, ServiceRecord,
+    plan::Component,
+    provider::{PostgresServer, Started},
+    spec::ServiceName,
 };
 use futures_util::future::{join, join_all};
 
@@ -39,7 +42,27 @@ impl Scope<'_> {
 
     async fn start_postgres(&self) -> Result<Option<(ServiceName, Started)>, Failure> {
         let Some(server) = &self.servers.postgres else { return Ok(None) };
+        self.check_backups(server)?;
         self.start_server("postgres", self.ambit.provider.start_postgres(&self.id, server)).await
+    }
+
+    /// What backups need is there, or it is said that there will be none: the environment itself does not depend on it.
+    fn check_backups(&self, server: &PostgresServer) -> Result<(), Failure> {
+        let Some(repository) = &server.backup else { return Ok(()) };
+        let names = repository.place.iter().flat_map(|place| place.secrets());
+        let name = &self.environment.name;
+        if let Some((missing, _)) = names.zip(&repository.secrets).find(|(_, value)| value.is_empty()) {
+            return Err(Failure::new(
+                FailureKind::Declaration,
+                format!("the secret {missing}, which opens the place of backups, is not set in {name}"),
+            )
+            .hint(format!("ambit secret set {missing} -e {name}")));
+        }
+        if let Err(failure) = self.ambit.provider.backup_engine(repository) {
+            let hints = failure.hints.join("; ");
+            self.progress.notice("backup", format!("{}: {hints}", failure.message));
+        }
+        Ok(())
     }
 
     async fn start_redis(&self) -> Result<Option<(ServiceName, Started)>, Failure> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::Address,
     ambit::{Ambit, store_failure},
+    backup::BackupStatus,
 };
 
 /// A project on this machine.
@@ -37,6 +38,8 @@ pub struct EnvironmentStatus {
     pub up_since: Option<i64>,
     /// Its services.
     pub services: Vec<ServiceStatus>,
+    /// How its backups stand, where it declares some.
+    pub backup: Option<BackupStatus>,
 }
 
 /// One service.
@@ -153,6 +156,7 @@ impl Ambit {
             });
         }
         Ok(EnvironmentStatus {
+            backup: self.backup_status(id, &record)?,
             environment: id.environment.clone(),
             kind: record.kind,
             wanted: record.wanted,

@@ -37,6 +37,9 @@ impl Ambit {
         ambit_source::build::end_abandoned(&self.home.builds());
         self.recover_what_failed()?;
         self.drop_interrupted_copies().await?;
+        if let Err(failure) = self.settle_backups().await {
+            tracing::error!(causes = ?failure.causes, "what restores left could not be settled: {failure}");
+        }
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let told = !self.store.webhooks().map_err(|e| store_failure(&e))?.is_empty();
         if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {

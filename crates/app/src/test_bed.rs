@@ -41,6 +41,7 @@ impl Scope<'_> {
                 role_password: credential("postgres")?,
                 admin_password: credential("postgres-admin")?,
                 memory: None,
+                backup: None,
                 // The version of the environment may differ from that of the test servers' data.
                 version: None,
                 ..server.clone()

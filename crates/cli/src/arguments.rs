@@ -215,6 +215,20 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ambit data copy prod test\n  ambit data snapshot -e dev before-import"
     )]
     Data(DataCommand),
+    /// Copies of an environment's servers that can be restored, and what proves them.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Restore an environment's PostgreSQL beside the one that serves, and put it in its place after a yes.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  ambit restore -e prod --to \"2026-11-24 10:05\"\n  ambit restore -e prod --to \"2026-11-24 10:05\" --into look   # beside, to look at\n  ambit restore -e prod --backup 20261124-060002F\n  ambit restore list -e prod"
+    )]
+    Restore {
+        #[command(subcommand)]
+        command: Option<RestoreCommand>,
+        #[command(flatten)]
+        what: RestoreArguments,
+    },
     /// Show how often, how fast and how well is delivered.
     #[command(after_help = "Example:\n  ambit delivery --days 90")]
     Delivery {
@@ -307,6 +321,9 @@ pub(crate) enum Command {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// A restored copy instead, by its name in `ambit restore list`.
+        #[arg(long, value_name = "NAME")]
+        beside: Option<String>,
         /// Arguments for psql.
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -579,6 +596,106 @@ pub(crate) enum DeploymentCommand {
         #[arg(long, default_value = "")]
         reason: String,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Make one now and restore it for trial.
+    #[command(after_help = "Example:\n  ambit backup now -e prod")]
+    Now {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// List them: proven, unproven or failed, and the moments that can be restored.
+    #[command(after_help = "Example:\n  ambit backup list -e prod")]
+    List {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Show one with what its drill found.
+    #[command(after_help = "Example:\n  ambit backup show 20261124-060002F -e prod")]
+    Show {
+        /// Its name; the newest where nothing is said.
+        name: Option<String>,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Restore one for trial, examine it and throw it away.
+    #[command(after_help = "Example:\n  ambit backup drill -e prod")]
+    Drill {
+        /// Its name; the newest where nothing is said.
+        name: Option<String>,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Compare every file of the repository with its checksum.
+    #[command(after_help = "Example:\n  ambit backup verify -e prod")]
+    Verify {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct RestoreArguments {
+    /// The environment.
+    #[arg(short, long = "env", required = true)]
+    pub(crate) environment: Option<String>,
+    /// The moment to restore to, in this machine's time or with an offset; as the backup left it where nothing is said.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) to: Option<i64>,
+    /// The backup to begin with; the newest before the moment where nothing is said.
+    #[arg(long, value_name = "NAME", required_unless_present = "to")]
+    pub(crate) backup: Option<String>,
+    /// Keep it beside under this name, to look at, and replace nothing.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) into: Option<String>,
+    /// Restore the Redis of the backup, not the PostgreSQL.
+    #[arg(long, requires = "backup", conflicts_with_all = ["to", "into"])]
+    pub(crate) redis: bool,
+    /// Say yes to what is replaced, instead of being asked.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RestoreCommand {
+    /// List what lies beside: copies that were restored, and what served before a restore.
+    #[command(after_help = "Example:\n  ambit restore list -e prod")]
+    List {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+    /// Delete what lies beside.
+    #[command(after_help = "Example:\n  ambit restore remove 20261124-101500 -e prod")]
+    Remove {
+        /// Its name.
+        name: String,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
+}
+
+/// `2026-11-24 10:05`, `2026-11-24T10:05:00+01:00`, `2026-11-24T09:05:00Z`: milliseconds since the Unix epoch.
+fn moment(text: &str) -> Result<i64, String> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(at.as_millisecond());
+    }
+    let local: jiff::civil::DateTime =
+        text.parse().map_err(|_| "write it as \"2026-11-24 10:05\", or with an offset: 2026-11-24T10:05:00+01:00".to_owned())?;
+    // In the hour that a clock shows twice, the machine cannot know which one is meant.
+    let ambiguous = jiff::tz::TimeZone::system().to_ambiguous_zoned(local);
+    match ambiguous.unambiguous() {
+        Ok(at) => Ok(at.timestamp().as_millisecond()),
+        Err(_) => Err(format!("{text} was twice or never on this machine's clock: add its offset, such as +01:00")),
+    }
 }
 
 #[derive(Subcommand)]

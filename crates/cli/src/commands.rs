@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod backup;
 mod certificate;
 mod check;
 mod completions;
@@ -27,6 +28,7 @@ mod qa;
 mod releases;
 mod remote;
 mod reset;
+mod restore;
 mod restore_point;
 mod rollback;
 mod run;
@@ -92,6 +94,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Seed { environment } => wait(seed::run(&folder()?, &environment, json)),
         Command::Reset { environment, confirm } => wait(reset::run(&folder()?, &environment, confirm, json)),
         Command::Data(command) => wait(data::run(&folder()?, command, json)),
+        Command::Backup(command) => wait(backup::run(&folder()?, command, json)),
+        Command::Restore { command: Some(command), .. } => wait(restore::beside(&folder()?, command, json)),
+        Command::Restore { command: None, what } => wait(restore::run(&folder()?, what, json)),
         Command::Delivery { environment, days } => delivery::run(&folder()?, environment.as_deref(), days, json),
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),
@@ -108,7 +113,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             notifications::list(&folder()?, environment.as_deref(), lines, json)
         }
         Command::Run { environment, command } => run::command(&folder()?, &environment, &command),
-        Command::Psql { environment, arguments } => run::psql(&folder()?, &environment, &arguments),
+        Command::Psql { environment, beside, arguments } => {
+            run::psql(&folder()?, &environment, beside.as_deref(), &arguments)
+        }
         Command::Redis { environment, arguments } => run::redis(&folder()?, &environment, &arguments),
         Command::Url { services, environment } => url::run(&folder()?, &environment, &services, json),
         Command::Env { environment, reveal, here, format } => {

@@ -13,6 +13,8 @@
 //! cache/PROJECT/                      dependency caches of builds
 //! environments/PROJECT/ENV/           0700, owned by the environment's OS user
 //!     postgres/  redis/  home/        data directories; HOME of its apps
+//! backups/PROJECT/ENV/                backups; stay when the environment is destroyed
+//! beside/PROJECT/ENV/NAME/            keeper records of clusters that were restored beside
 //! repositories/PROJECT.git            what was pushed and deployed
 //! tasks/PROJECT/ENV/NAME/             records of commands that run to their end
 //! keepers/PROJECT/ENV/SERVICE.N/      keeper records: spec.json, state.json, lock, log
@@ -138,6 +140,18 @@ impl Home {
     #[must_use]
     pub fn tasks(&self, id: &EnvironmentId) -> PathBuf {
         self.root.join("tasks").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// Backups of one environment, with what makes them.
+    #[must_use]
+    pub fn backups(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("backups").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// Keeper records of the clusters that were restored beside that of one environment.
+    #[must_use]
+    pub fn beside(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("beside").join(id.project.as_str()).join(id.environment.as_str())
     }
 
     /// The repository that Ambit keeps of a project: what was pushed to it, and every commit that was deployed.

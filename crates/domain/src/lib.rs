@@ -6,6 +6,7 @@
 mod actor;
 mod announcing;
 pub mod audit;
+pub mod backup;
 pub mod delivery;
 pub mod deployment;
 pub mod dora;

@@ -16,9 +16,9 @@ const LONGEST: usize = 1000;
 pub struct Announcement {
     /// What happened.
     pub event: Occasion,
-    /// The deployment that it happened to.
-    pub deployment: DeploymentId,
-    /// What people call the release: a tag, or the first digits of the commit.
+    /// The deployment that it happened to, where it is one.
+    pub deployment: Option<DeploymentId>,
+    /// What people call the release: a tag, or the first digits of the commit. Of a backup its name.
     pub version: String,
     /// The whole hash of the commit.
     pub commit: Option<String>,
@@ -34,10 +34,10 @@ pub struct Announcement {
 
 impl Announcement {
     /// Something that happened to a deployment of a version.
-    pub fn new(event: Occasion, deployment: DeploymentId, version: impl Into<String>) -> Self {
+    pub fn new(event: Occasion, deployment: impl Into<Option<DeploymentId>>, version: impl Into<String>) -> Self {
         Self {
             event,
-            deployment,
+            deployment: deployment.into(),
             version: version.into(),
             commit: None,
             subject: None,
@@ -107,7 +107,7 @@ impl Message {
             Placeholder::Author => given(author),
             Placeholder::Reason => given(reason),
             Placeholder::Url => given(&self.url),
-            Placeholder::Deployment => deployment.to_string(),
+            Placeholder::Deployment => deployment.map(|d| d.to_string()).unwrap_or_default(),
             Placeholder::Approvers => self.approvers.join(", "),
             Placeholder::Next => given(next),
         }
@@ -149,6 +149,12 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
         }
         (Language::English, Occasion::TestBuild) => {
             "{project} {environment}: {version} is ready to be tested\n{commit} {subject}\nby {author}\n{url}\nnext: {next}"
+        }
+        (Language::English, Occasion::BackupFailed) => {
+            "{project} {environment}: the backup {version} failed\n{reason}\nnext: {next}"
+        }
+        (Language::Spanish, Occasion::BackupFailed) => {
+            "{project} {environment}: falló la copia de seguridad {version}\n{reason}\nsiguiente paso: {next}"
         }
         (Language::Spanish, Occasion::Deployed) => {
             "{project} {environment}: {version} ya está en funcionamiento\n{commit} {subject}\npor {author}\n{url}"

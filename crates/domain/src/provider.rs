@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Failure,
+    backup::{Count, Form, Listed, RedisCopy, Segment, TableCount},
     ids::{EnvironmentId, InstanceId},
-    spec::{Health, Kind, Persistence},
+    spec::{BackupPlace, Health, Kind, Persistence},
 };
 
 /// A PostgreSQL as it should be.
@@ -38,6 +39,85 @@ pub struct PostgresServer {
     pub memory: Option<u64>,
     /// Settings that override Ambit's.
     pub settings: IndexMap<String, String>,
+    /// How it is backed up, where it is.
+    pub backup: Option<Repository>,
+}
+
+/// Where the backups of an environment lie, opened.
+#[derive(Clone)]
+pub struct Repository {
+    /// Where; `None` is the provider's own place.
+    pub place: Option<BackupPlace>,
+    /// The values of the secrets that [`BackupPlace::secrets`] names, in their order.
+    pub secrets: Vec<String>,
+    /// What everything in it is encrypted by.
+    pub passphrase: String,
+    /// How long backups stay.
+    pub keep: Duration,
+    /// Whether the log between two backups stays as long.
+    pub point_in_time: bool,
+}
+
+/// What a cluster is restored to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// As the backup left it: the first moment at which it is consistent.
+    Backup,
+    /// The named point in the log.
+    Point(String),
+    /// A moment, in milliseconds since the Unix epoch: everything that was committed until then.
+    Moment(i64),
+}
+
+/// Which backup is restored to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// Names the restored cluster among those of its environment.
+    pub name: String,
+    /// The backup that it begins with.
+    pub backup: String,
+    /// Where it ends.
+    pub target: Target,
+    /// What becomes of it.
+    pub purpose: Purpose,
+    /// The loopback port that it listens on.
+    pub port: u16,
+}
+
+/// What becomes of a restored cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Looked at by a drill and thrown away.
+    Drill,
+    /// Kept beside for somebody to look at.
+    Beside,
+    /// Put into the place of the environment's own.
+    Replace,
+}
+
+/// A cluster beside the one that serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub state: BesideState,
+    /// The loopback port that it listens on, while it runs.
+    pub port: Option<u16>,
+}
+
+/// What a cluster beside the one that serves is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BesideState {
+    /// Work goes on there, or was interrupted.
+    Unfinished,
+    /// Restored for somebody to look at.
+    Restored,
+    /// It served until a restore took its place.
+    Replaced,
 }
 
 /// A Redis as it should be.
@@ -297,6 +377,96 @@ pub trait Provider: Send + Sync {
 
     /// Deletes every key of a Redis.
     async fn empty_redis(&self, id: &EnvironmentId, server: &RedisServer) -> Result<(), Failure>;
+
+    /// The version of what makes backups, or why there can be none here.
+    fn backup_engine(&self, repository: &Repository) -> Result<String, Failure>;
+
+    /// Copies the PostgreSQL into its repository, with the log that it needs, and throws away what is kept no longer. What an
+    /// interrupted one left is used or thrown away by the next.
+    async fn back_up_postgres(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        form: Form,
+        output: Sink<'_>,
+    ) -> Result<Listed, Failure>;
+
+    /// Counts the rows of every table at a point of the log that it names, and waits until the log is archived up to there.
+    async fn count_rows(&self, id: &EnvironmentId, server: &PostgresServer, point: &str) -> Result<Count, Failure>;
+
+    /// Has everything that was committed until now archived.
+    async fn archive_now(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<(), Failure>;
+
+    /// The backups and the segments of the log that the repository holds.
+    async fn list_backups(&self, id: &EnvironmentId) -> Result<(Vec<Listed>, Vec<Segment>), Failure>;
+
+    /// Reads everything in the repository and compares it with its checksums.
+    async fn verify_backups(&self, id: &EnvironmentId, output: Sink<'_>) -> Result<(), Failure>;
+
+    /// Restores a cluster beside the one that serves and starts it; returns when it answers and is not recovering any more.
+    async fn restore_postgres(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        restore: &Restore,
+        output: Sink<'_>,
+    ) -> Result<(), Failure>;
+
+    /// Counts the rows of a restored cluster.
+    async fn restored_rows(
+        &self,
+        server: &PostgresServer,
+        restore: &Restore,
+    ) -> Result<Vec<TableCount>, Failure>;
+
+    /// Examines a restored cluster: its indexes and tables, the smoke query, the checksums of its pages. Returns what was
+    /// checked. It does not run afterwards.
+    async fn examine(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        restore: &Restore,
+        smoke: Option<&str>,
+    ) -> Result<Vec<String>, Failure>;
+
+    /// Puts a restored cluster into the place of the one that serves, which is kept beside under the restore's name, and starts
+    /// the environment's apps anew. Where the restored one does not start, the other serves again.
+    async fn put_in_place(&self, id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure>;
+
+    /// The clusters beside the one that serves.
+    fn beside(&self, id: &EnvironmentId) -> Vec<Beside>;
+
+    /// Ends and deletes a cluster beside the one that serves.
+    async fn remove_beside(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
+
+    /// After a crash: finishes or takes back what was to be put in place, and deletes what nobody asked to keep.
+    async fn settle_restores(&self, id: &EnvironmentId) -> Result<(), Failure>;
+
+    /// Copies the files of the Redis, consistent with each other, under a name.
+    async fn back_up_redis(&self, id: &EnvironmentId, server: &RedisServer, name: &str) -> Result<RedisCopy, Failure>;
+
+    /// Starts a Redis with such a copy on a port, beside; returns how many keys it holds, and ends it again.
+    async fn examine_redis(
+        &self,
+        id: &EnvironmentId,
+        server: &RedisServer,
+        name: &str,
+        copy: &RedisCopy,
+        port: u16,
+    ) -> Result<u64, Failure>;
+
+    /// Puts such a copy into the place of the files of the Redis that serves; those are kept beside, under the name that is
+    /// returned.
+    async fn restore_redis(
+        &self,
+        id: &EnvironmentId,
+        server: &RedisServer,
+        name: &str,
+        copy: &RedisCopy,
+    ) -> Result<String, Failure>;
+
+    /// Deletes such a copy.
+    async fn remove_redis_backup(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure>;
 
     /// Starts an instance; does not wait for it.
     async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure>;

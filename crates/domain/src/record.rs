@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{BuildId, DeploymentId},
     plan::Component,
-    spec::{Kind, Policy, ServiceName, Url},
+    spec::{Backup, Kind, Policy, ServiceName, Url},
 };
 
 /// A service as it was last put into its environment.
@@ -103,6 +103,9 @@ pub struct EnvironmentRecord {
     /// cannot loosen the rules that it is judged by.
     #[serde(default)]
     pub policy: Option<Policy>,
+    /// How it is backed up, as the last `up` declared it.
+    #[serde(default)]
+    pub backup: Option<Backup>,
     /// When `up` last finished without a failure, in milliseconds since the Unix epoch.
     pub up_since: Option<i64>,
     /// Its services, servers first.
@@ -150,6 +153,7 @@ impl EnvironmentRecord {
             seeded: false,
             live: None,
             policy: None,
+            backup: None,
             up_since: None,
             services: Vec::new(),
         }

@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{self, Write},
     os::unix::{
-        fs::{DirBuilderExt, chown},
+        fs::{DirBuilderExt, MetadataExt, chown},
         process::CommandExt,
     },
     path::Path,
@@ -46,7 +46,7 @@ impl Host {
     }
 }
 
-fn make(folder: &Path, mode: u32, user: Option<User>) -> Result<(), Failure> {
+pub(crate) fn make(folder: &Path, mode: u32, user: Option<User>) -> Result<(), Failure> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -55,6 +55,28 @@ fn make(folder: &Path, mode: u32, user: Option<User>) -> Result<(), Failure> {
         chown(folder, Some(user.uid), Some(user.gid)).map_err(cannot("give away", folder))?;
     }
     Ok(())
+}
+
+/// The same for a folder that a user owns, with everything in it, also where it was another user's before: of an environment
+/// that was destroyed and is made anew.
+pub(crate) fn make_own(folder: &Path, mode: u32, user: Option<User>) -> Result<(), Failure> {
+    make(folder, mode, user)?;
+    match user {
+        Some(user) => give(folder, user),
+        None => Ok(()),
+    }
+}
+
+/// Gives a folder with everything in it to a user, where it is not the user's yet. Links are given, never followed.
+pub(crate) fn give(folder: &Path, user: User) -> Result<(), Failure> {
+    let owner = fs::symlink_metadata(folder).map_err(cannot("read", folder))?.uid();
+    if owner == user.uid {
+        return Ok(());
+    }
+    let owner = format!("{}:{}", user.uid, user.gid);
+    as_user(None, Command::new("chown").args(["-R", "-P", "--no-dereference", &owner, "--"]).arg(folder))
+        .map(drop)
+        .map_err(cannot("give away", folder))
 }
 
 /// Sets the user of a command. As root this drops every supplementary group too.

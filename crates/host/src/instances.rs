@@ -65,7 +65,7 @@ impl Host {
             let entries = fs::read_dir(folder).into_iter().flatten();
             entries.filter_map(|e| e.ok().map(|e| e.path())).collect::<Vec<_>>()
         };
-        let roots = ["keepers", "tasks"].map(|name| self.home.root().join(name));
+        let roots = ["keepers", "tasks", "beside"].map(|name| self.home.root().join(name));
         roots.into_iter().flat_map(below).flat_map(below).flat_map(below).collect()
     }
 

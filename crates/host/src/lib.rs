@@ -7,6 +7,7 @@ mod apps;
 mod archives;
 pub mod database_names;
 mod databases;
+mod backups;
 mod files;
 mod instances;
 mod leftovers;

@@ -69,9 +69,11 @@ impl Host {
         let place = Place { folder: self.home.environment(id).join("postgres"), user };
         let program = self.program.clone();
 
+        let archive = self.prepare_backups(id, server)?;
+        let archives = archive.is_some();
         let prepared = {
             let (place, server, name) = (place.clone(), server.clone(), id.to_string());
-            blocking(move || prepare(&place, &server, &name)).await?
+            blocking(move || prepare(&place, &server, &name, archive.as_deref())).await?
         };
         let mut done = Vec::new();
         if prepared.created {
@@ -103,15 +105,39 @@ impl Host {
                 done.push(format!("restarted for {}", pending.join(", ")));
                 let admin = self.wait_for_postgres(&record, server).await?;
                 provision(&admin, server).await?;
+                self.begin_archiving(id, server, archives, &prepared, &mut done).await;
                 return Ok(started(prepared.created, &done));
             }
         }
         provision(&admin, server).await?;
+        self.begin_archiving(id, server, archives, &prepared, &mut done).await;
         Ok(started(prepared.created, &done))
     }
 
+    /// Makes the repository of backups know the cluster, so that its log is archived from the beginning. Where that cannot be
+    /// done now, the server serves all the same: it keeps its log until it is archived, and each backup tries again.
+    async fn begin_archiving(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        archives: bool,
+        prepared: &Prepared,
+        done: &mut Vec<String>,
+    ) {
+        if !archives || !(prepared.created || prepared.settings_changed) {
+            return;
+        }
+        match self.make_stanza(id, server).await {
+            Ok(()) => done.push("its log is archived".to_owned()),
+            Err(failure) => {
+                tracing::warn!(causes = ?failure.causes, "{id}: the log is not archived: {failure}");
+                done.push(format!("its log is not archived: {}", failure.causes.join("; ")));
+            }
+        }
+    }
+
     /// Waits until it answers Ambit's own user.
-    async fn wait_for_postgres(&self, record: &Path, server: &PostgresServer) -> Result<Client, Failure> {
+    pub(crate) async fn wait_for_postgres(&self, record: &Path, server: &PostgresServer) -> Result<Client, Failure> {
         let begin = Instant::now();
         let restarts = client::state(record).ok().flatten().map_or(0, |s| s.restarts);
         loop {
@@ -168,7 +194,7 @@ struct Prepared {
 }
 
 /// Everything that can be wrong is found before the running server is touched.
-fn prepare(place: &Place, server: &PostgresServer, name: &str) -> Result<Prepared, Failure> {
+fn prepare(place: &Place, server: &PostgresServer, name: &str, archive: Option<&str>) -> Result<Prepared, Failure> {
     let data = place.data();
     let version_file = data.join("PG_VERSION");
     let version = match fs::read_to_string(&version_file) {
@@ -184,7 +210,7 @@ fn prepare(place: &Place, server: &PostgresServer, name: &str) -> Result<Prepare
     if created {
         make(place, server, &installation)?;
     }
-    let text = configuration(server, name);
+    let text = configuration(server, name, archive);
     let settings = place.settings();
     let old = fs::read_to_string(&settings).unwrap_or_default();
     let settings_changed = old != text;

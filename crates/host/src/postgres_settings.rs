@@ -2,8 +2,12 @@
 
 use ambit_domain::{provider::PostgresServer, spec::Kind};
 
-/// The whole configuration file.
-pub(crate) fn configuration(server: &PostgresServer, name: &str) -> String {
+/// After how many seconds a segment of the log is archived that is not full: with the time that storing it takes, no more than a
+/// minute of work is lost with the machine.
+const ARCHIVE_TIMEOUT: &str = "45";
+
+/// The whole configuration file. `archive` is the command that archives a segment of the log, where something does.
+pub(crate) fn configuration(server: &PostgresServer, name: &str, archive: Option<&str>) -> String {
     let mut settings: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: &str| settings.push((name.to_owned(), value.to_owned()));
     set("listen_addresses", "127.0.0.1");
@@ -29,7 +33,8 @@ pub(crate) fn configuration(server: &PostgresServer, name: &str) -> String {
             set("fsync", "off");
             set("synchronous_commit", "off");
             set("full_page_writes", "off");
-            set("wal_level", "minimal");
+            // A backup needs the whole log.
+            set("wal_level", if archive.is_some() { "replica" } else { "minimal" });
             set("max_wal_senders", "0");
             set("max_wal_size", "128MB");
         }
@@ -42,11 +47,18 @@ pub(crate) fn configuration(server: &PostgresServer, name: &str) -> String {
             set("full_page_writes", "on");
             set("wal_level", "replica");
             set("max_wal_senders", "10");
-            // Changing archive_mode needs a restart, changing the command does not: the backup engine only has to set
+            // Changing archive_mode needs a restart, changing the command does not: backups that begin later only have to set
             // the command. Until then every segment counts as archived, or they would fill the disk.
             set("archive_mode", "on");
             set("archive_command", "/bin/true");
             set("max_wal_size", "1GB");
+        }
+    }
+    if let Some(archive) = archive {
+        set("archive_mode", "on");
+        set("archive_command", archive);
+        if server.backup.as_ref().is_some_and(|b| b.point_in_time) {
+            set("archive_timeout", ARCHIVE_TIMEOUT);
         }
     }
     settings.extend(server.settings.iter().map(|(k, v)| (k.clone(), v.clone())));
@@ -78,20 +90,34 @@ mod tests {
             role_password: String::new(),
             admin_password: String::new(),
             memory: None,
+            backup: None,
             settings: [("application_name".to_owned(), "o'\\b\nport = 1".to_owned())].into_iter().collect(),
         }
     }
 
     #[test]
     fn only_development_gives_up_durability() {
-        assert!(configuration(&server(Kind::Development), "x").contains("fsync = 'off'"));
-        assert!(!configuration(&server(Kind::Staging), "x").contains("fsync = 'off'"));
-        assert!(configuration(&server(Kind::Production), "x").contains("archive_mode = 'on'"));
+        assert!(configuration(&server(Kind::Development), "x", None).contains("fsync = 'off'"));
+        assert!(!configuration(&server(Kind::Staging), "x", None).contains("fsync = 'off'"));
+        assert!(configuration(&server(Kind::Production), "x", None).contains("archive_mode = 'on'"));
+    }
+
+    #[test]
+    fn what_is_backed_up_archives_its_log_whatever_it_is_for() {
+        for kind in [Kind::Development, Kind::Staging, Kind::Production] {
+            let text = configuration(&server(kind), "x", Some("archive '%p'"));
+            let last = |name: &str| text.lines().rev().find_map(|l| l.strip_prefix(name)).unwrap().to_owned();
+            assert_eq!(last("archive_mode = "), "'on'");
+            assert_eq!(last("archive_command = "), "'archive ''%p'''");
+            assert_eq!(last("wal_level = "), "'replica'");
+        }
+        assert!(!configuration(&server(Kind::Staging), "x", None).contains("archive_mode"));
+        assert!(configuration(&server(Kind::Production), "x", None).contains("archive_command = '/bin/true'"));
     }
 
     #[test]
     fn a_setting_cannot_leave_its_line() {
-        let text = configuration(&server(Kind::Staging), "x");
+        let text = configuration(&server(Kind::Staging), "x", None);
         assert!(text.contains("application_name = 'o''\\\\b port = 1'\n"));
     }
 }

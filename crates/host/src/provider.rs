@@ -4,9 +4,10 @@ use std::{fs, path::Path};
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId, Provider,
+    backup::{Count, Form, Listed, RedisCopy, Segment, TableCount},
     provider::{
-        AppProcess, DatabaseStatus, InstanceStatus, MigrationStatus, PostgresServer, Readiness, RedisServer, Sink,
-        Started, Task, TaskStatus,
+        AppProcess, Beside, DatabaseStatus, InstanceStatus, MigrationStatus, PostgresServer, Readiness, RedisServer,
+        Repository, Restore, Sink, Started, Task, TaskStatus,
     },
     spec::{Kind, ServiceName},
 };
@@ -15,8 +16,10 @@ use futures_util::future::join_all;
 
 use crate::{
     Host, databases,
+    files::give,
     machine::{blocking, cannot},
     migrations, ports, postgres, redis,
+    users::User,
 };
 
 #[async_trait]
@@ -181,6 +184,105 @@ impl Provider for Host {
         redis::empty(server).await
     }
 
+    fn backup_engine(&self, repository: &Repository) -> Result<String, Failure> {
+        self.engine(repository)
+    }
+
+    async fn back_up_postgres(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        form: Form,
+        output: Sink<'_>,
+    ) -> Result<Listed, Failure> {
+        self.take_backup(id, server, form, output).await
+    }
+
+    async fn count_rows(&self, id: &EnvironmentId, server: &PostgresServer, point: &str) -> Result<Count, Failure> {
+        self.counted_point(id, server, point).await
+    }
+
+    async fn archive_now(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<(), Failure> {
+        self.archive_up_to_now(id, server).await
+    }
+
+    async fn list_backups(&self, id: &EnvironmentId) -> Result<(Vec<Listed>, Vec<Segment>), Failure> {
+        self.listed(id).await
+    }
+
+    async fn verify_backups(&self, id: &EnvironmentId, output: Sink<'_>) -> Result<(), Failure> {
+        self.verify(id, output).await
+    }
+
+    async fn restore_postgres(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        restore: &Restore,
+        output: Sink<'_>,
+    ) -> Result<(), Failure> {
+        self.restore_beside(id, server, restore, output).await
+    }
+
+    async fn restored_rows(&self, server: &PostgresServer, restore: &Restore) -> Result<Vec<TableCount>, Failure> {
+        self.count_restored(server, restore).await
+    }
+
+    async fn examine(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+        restore: &Restore,
+        smoke: Option<&str>,
+    ) -> Result<Vec<String>, Failure> {
+        self.examine_restored(id, server, restore, smoke).await
+    }
+
+    async fn put_in_place(&self, id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure> {
+        self.replace(id, server, name).await
+    }
+
+    fn beside(&self, id: &EnvironmentId) -> Vec<Beside> {
+        self.besides(id)
+    }
+
+    async fn remove_beside(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
+        self.remove_beside_now(id, name).await
+    }
+
+    async fn settle_restores(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        self.settle(id).await
+    }
+
+    async fn back_up_redis(&self, id: &EnvironmentId, server: &RedisServer, name: &str) -> Result<RedisCopy, Failure> {
+        self.copy_redis(id, server, name).await
+    }
+
+    async fn examine_redis(
+        &self,
+        id: &EnvironmentId,
+        server: &RedisServer,
+        name: &str,
+        copy: &RedisCopy,
+        port: u16,
+    ) -> Result<u64, Failure> {
+        self.try_redis(id, server, name, copy, port).await
+    }
+
+    async fn restore_redis(
+        &self,
+        id: &EnvironmentId,
+        server: &RedisServer,
+        name: &str,
+        copy: &RedisCopy,
+    ) -> Result<String, Failure> {
+        self.put_redis_back(id, server, name, copy).await
+    }
+
+    async fn remove_redis_backup(&self, id: &EnvironmentId, name: &str) -> Result<(), Failure> {
+        self.forget_redis_copy(id, name).await
+    }
+
     async fn start_app(&self, id: &InstanceId, app: &AppProcess) -> Result<(), Failure> {
         self.start(id, app).await
     }
@@ -206,6 +308,7 @@ impl Provider for Host {
         for name in tasks.filter_map(|e| e.ok()?.file_name().into_string().ok()) {
             self.end_task(id, &name).await?;
         }
+        self.stop_besides(id).await?;
         let is_server = |service: &str| matches!(service, "postgres" | "redis");
         for servers in [false, true] {
             let mut stops = Vec::new();
@@ -223,8 +326,14 @@ impl Provider for Host {
 
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let user = self.user(id)?;
-        let folders = [self.home.environment(id), self.home.keepers(id), self.home.tasks(id)];
+        let folders = [self.home.environment(id), self.home.keepers(id), self.home.tasks(id), self.home.beside(id)];
+        let backups = self.home.backups(id);
+        let root = user.is_some();
         blocking(move || {
+            // Backups stay. The number of the user who owned them may be given to another one.
+            if root && backups.is_dir() {
+                give(&backups, User { uid: 0, gid: 0 })?;
+            }
             for folder in folders {
                 match fs::remove_dir_all(&folder) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -110,7 +110,7 @@ impl Host {
     }
 }
 
-fn find_program() -> Option<PathBuf> {
+pub(crate) fn find_program() -> Option<PathBuf> {
     ["/usr/bin", "/usr/local/bin", "/usr/sbin"].iter().map(|d| Path::new(d).join("redis-server")).find(|p| p.exists())
 }
 
@@ -122,7 +122,7 @@ fn word(persist: Persistence) -> &'static str {
     }
 }
 
-fn configuration(server: &RedisServer, persist: Persistence, folder: &Path) -> String {
+pub(crate) fn configuration(server: &RedisServer, persist: Persistence, folder: &Path) -> String {
     let (save, append) = match persist {
         Persistence::None => ("\"\"", "no"),
         Persistence::Snapshot => (SAVE, "no"),
@@ -165,7 +165,7 @@ fn digest(password: &str) -> String {
     Sha256::digest(password.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-async fn wait(record: &Path, server: &RedisServer) -> Result<Wire, Failure> {
+pub(crate) async fn wait(record: &Path, server: &RedisServer) -> Result<Wire, Failure> {
     let begin = Instant::now();
     let restarts = client::state(record).ok().flatten().map_or(0, |s| s.restarts);
     loop {

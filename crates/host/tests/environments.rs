@@ -49,6 +49,7 @@ impl Fixture {
             admin_password: "secret2".into(),
             memory: None,
             settings: Default::default(),
+            backup: None,
         }
     }
 

@@ -10,9 +10,9 @@ use std::{
 };
 
 use ambit_app::{
-    AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down, Exchange,
-    LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received, RemoveCertificate,
-    Reset, Rollback, Seed, TryNotifications, Up, Upgrade, Waive,
+    AddCertificate, AddRemote, AddWebhook, Ambit, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down,
+    DrillBackup, Exchange, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received,
+    RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed, TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -126,6 +126,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().run_pipelines());
     background.spawn(ambit().run_jobs());
     background.spawn(ambit().run_cleaning());
+    background.spawn(ambit().run_backups());
     background.spawn(ambit().run_deliveries());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());
@@ -153,6 +154,13 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/data/delete", post(delete_snapshot))
         .route("/v1/data/export", post(export_data))
         .route("/v1/data/import", post(import_data))
+        .route("/v1/backup", post(back_up))
+        .route("/v1/backup/drill", post(drill))
+        .route("/v1/backup/verify", post(verify_backups))
+        .route("/v1/restore", post(restore))
+        .route("/v1/restore/place", post(put_in_place))
+        .route("/v1/restore/redis", post(restore_redis))
+        .route("/v1/restore/remove", post(remove_beside))
         .route("/v1/notifications/test", post(try_notifications))
         .route("/v1/listen-tls", post(listen_tls))
         .route("/v1/certificates/add", post(add_certificate))
@@ -337,6 +345,48 @@ async fn export_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response
 async fn import_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Exchange, progress| {
         Box::pin(async move { daemon.ambit.import_data(&request, &progress).await })
+    })
+}
+
+async fn back_up(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: BackUp, progress| {
+        Box::pin(async move { daemon.ambit.back_up(&request, &progress).await })
+    })
+}
+
+async fn drill(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: DrillBackup, progress| {
+        Box::pin(async move { daemon.ambit.drill(&request, &progress).await })
+    })
+}
+
+async fn verify_backups(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: BackUp, progress| {
+        Box::pin(async move { daemon.ambit.verify_backups(&request, &progress).await })
+    })
+}
+
+async fn restore(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RestoreRequest, progress| {
+        Box::pin(async move { daemon.ambit.restore(&request, &progress).await })
+    })
+}
+
+async fn put_in_place(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RestoredCopy, progress| {
+        Box::pin(async move { daemon.ambit.put_in_place(&request, &progress).await })
+    })
+}
+
+async fn restore_redis(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RestoredCopy, progress| {
+        Box::pin(async move { daemon.ambit.restore_redis(&request, &progress).await })
+    })
+}
+
+async fn remove_beside(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RestoredCopy, progress| {
+        Box::pin(async move { daemon.ambit.remove_beside(&request, &progress).await })
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
+    backup,
     diagnostic::Diagnostic,
     model::{Environment, Form, Piece, Project, Reference, Value},
     notifications,
@@ -20,6 +21,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
         cycles(reader, environment);
         exposed(reader, root, environment);
         notifications::check(reader, root, environment);
+        backup::check(reader, root, environment);
     }
 }
 

@@ -93,7 +93,13 @@ const BACKUP: &[Key] = &[
     one("every", Duration, "Time between two backups."),
     one("keep", Duration, "How long one is kept."),
     one("point-in-time", Bool, "Whether any moment within `keep` can be restored."),
-    one("to", Text, "Where backups go: a folder, or s3:// or sftp://."),
+    one("to", Text, "Where backups go: a folder, `s3://bucket/path` or `sftp://user@host/path`; Ambit's own folder."),
+    one("smoke", Text, "A query that a restored copy has to answer with a row whose first value is not false."),
+    one("endpoint", Text, "The host of an S3-compatible store; that of AWS in the region where nothing is said."),
+    one("region", Text, "The region of an S3 bucket."),
+    one("key", Text, "The secret that holds the access key of S3, or the private key (PEM) of SFTP."),
+    one("key-secret", Text, "The secret that holds the secret access key of S3."),
+    one("host-key", Text, "SHA-256 fingerprint of the SFTP server's key, in hexadecimal digits."),
 ];
 
 pub(crate) const APP: &[Key] = &[
@@ -228,6 +234,7 @@ const TEMPLATES: &[Key] = &[
     one("waiting", Text, "A deployment waits for an approval."),
     one("rolled-back", Text, "An environment went back to an earlier release."),
     one("test-build", Text, "QA has something new to test."),
+    one("backup-failed", Text, "A backup could not be made, or a drill could not restore it."),
 ];
 
 pub(crate) const SECTIONS: &[Section] = &[

@@ -4,6 +4,7 @@
 //! It does no I/O, knows no provider and prints nothing: faces render [`diagnostic::Diagnostic`]s. Every other room may
 //! use it.
 
+mod backup;
 mod cross_checks;
 pub mod diagnostic;
 mod dotenv;

@@ -120,6 +120,62 @@ pub struct Backup {
     pub keep: Option<Duration>,
     /// Whether any moment within `keep` can be restored.
     pub point_in_time: bool,
+    /// Where backups go; `None` is Ambit's own folder.
+    #[serde(default)]
+    pub to: Option<BackupPlace>,
+    /// A query that a restored copy has to answer.
+    #[serde(default)]
+    pub smoke: Option<String>,
+}
+
+/// Where backups go. What opens it is named by the secret that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupPlace {
+    /// A folder of this machine, by its absolute path.
+    Folder(PathBuf),
+    /// A bucket of S3 or a store that speaks like it.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The path in it, with a leading `/`.
+        path: String,
+        /// The host that serves it.
+        endpoint: String,
+        /// Its region.
+        region: String,
+        /// The secret that holds the access key.
+        key: String,
+        /// The secret that holds the secret access key.
+        key_secret: String,
+    },
+    /// A folder of another machine.
+    Sftp {
+        /// Who logs in.
+        user: String,
+        /// The machine.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// The path on it, with a leading `/`.
+        path: String,
+        /// The secret that holds the private key.
+        key: String,
+        /// SHA-256 fingerprint of the machine's key, in hexadecimal digits.
+        host_key: String,
+    },
+}
+
+impl BackupPlace {
+    /// The secrets that opening it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::Folder(_) => [None, None],
+            Self::S3 { key, key_secret, .. } => [Some(key), Some(key_secret)],
+            Self::Sftp { key, .. } => [Some(key), None],
+        };
+        names.into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// An app or a site.

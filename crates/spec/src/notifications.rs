@@ -29,11 +29,14 @@ pub enum Occasion {
     RolledBack,
     /// QA has something new to test.
     TestBuild,
+    /// A backup could not be made, or a drill could not restore it.
+    BackupFailed,
 }
 
 impl Occasion {
     /// Every occasion, in the order in which people read them.
-    pub const ALL: [Self; 5] = [Self::Deployed, Self::Failed, Self::Waiting, Self::RolledBack, Self::TestBuild];
+    pub const ALL: [Self; 6] =
+        [Self::Deployed, Self::Failed, Self::Waiting, Self::RolledBack, Self::TestBuild, Self::BackupFailed];
 
     /// Its name in the file, on screens and in webhooks.
     #[must_use]
@@ -44,6 +47,7 @@ impl Occasion {
             Self::Waiting => "waiting",
             Self::RolledBack => "rolled-back",
             Self::TestBuild => "test-build",
+            Self::BackupFailed => "backup-failed",
         }
     }
 

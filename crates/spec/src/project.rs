@@ -8,11 +8,11 @@ use std::{
 use indexmap::IndexMap;
 
 use crate::{
-    cross_checks,
+    backup, cross_checks,
     diagnostic::{Diagnostic, Severity},
     format::{self, Key},
     model::{
-        App, Backup, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
+        App, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
         Persistence, Postgres, Project, Redis, Role, Service, Site,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
@@ -197,7 +197,7 @@ fn read_environment(
         reader.error(&node.span, "production is never reset");
     }
     let data = own("data").and_then(|n| read_data(reader, n, name, kind));
-    let backup = own("backup").and_then(|n| read_backup(reader, n));
+    let backup = own("backup").and_then(|n| backup::read(reader, n));
     let recipients = reader
         .pick(root, key(format::TOP, "recipients"), name.as_str())
         .and_then(|(n, _)| reader.texts(n, "recipients"))
@@ -303,23 +303,6 @@ fn read_data(reader: &mut Reader, node: &Node, name: &EnvironmentName, kind: Kin
     }
     let masked = node.get("masked").and_then(|n| reader.bool(n, "masked")).unwrap_or(true);
     Some(DataSource { from: text.parse().ok()?, masked })
-}
-
-fn read_backup(reader: &mut Reader, node: &Node) -> Option<Backup> {
-    let crate::format::Takes::Table(keys) = key(format::ENVIRONMENT, "backup").takes else { return None };
-    if !section(reader, node, keys, "`backup`") {
-        return None;
-    }
-    if let Some(to) = node.get("to") {
-        reader.words(to, "to");
-    }
-    let keep = node.get("keep").and_then(|n| reader.duration(n, "keep"));
-    let point_in_time = node.get("point-in-time").and_then(|n| reader.bool(n, "point-in-time")).unwrap_or(false);
-    let Some(every) = node.get("every") else {
-        reader.error(&node.span, "`backup` does not say `every` how often");
-        return None;
-    };
-    Some(Backup { every: reader.duration(every, "every")?, keep, point_in_time })
 }
 
 fn read_monitoring(reader: &mut Reader, root: &Node, environment: &str) -> Monitoring {

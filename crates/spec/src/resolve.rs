@@ -59,9 +59,11 @@ pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Res
         }
     }
     let mut all = Vec::new();
-    let told: Vec<&str> = environment.notifications.secrets().collect();
+    let place = environment.backup.as_ref().and_then(|b| b.to.as_ref());
+    let kept = place.into_iter().flat_map(|place| place.secrets());
+    let told: Vec<&str> = environment.notifications.secrets().chain(kept).collect();
     for (name, variable) in &environment.variables {
-        // What only sending needs is given to no process, and its absence stops none.
+        // What only sending or storing needs is given to no process, and its absence stops none.
         if told.contains(&name.as_str()) && variable.services.is_empty() {
             continue;
         }

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     audit::TABLE,
     outbox::TABLES,
     crate::intake::MIGRATION,
+    crate::backups::MIGRATION,
 ];
 
 /// Why something could not be remembered or recalled.
@@ -224,13 +225,18 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets an environment with its ports and credentials.
+    /// Forgets an environment with its ports and, where it has no backups, its credentials: what is restored from them was
+    /// opened by the same ones.
     pub fn forget_environment(&self, id: &EnvironmentId) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let forget = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             transaction.execute("DELETE FROM environment WHERE project = ?1 AND name = ?2", key(id))?;
-            transaction.execute("DELETE FROM credential WHERE project = ?1 AND environment = ?2", key(id))?;
+            transaction.execute(
+                "DELETE FROM credential WHERE project = ?1 AND environment = ?2
+                 AND NOT EXISTS (SELECT 1 FROM backup WHERE project = ?1 AND environment = ?2)",
+                key(id),
+            )?;
             let prefix = format!("{id}/");
             transaction.execute("DELETE FROM port WHERE substr(key, 1, length(?1)) = ?1", [prefix])?;
             transaction.commit()

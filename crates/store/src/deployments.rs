@@ -138,7 +138,7 @@ impl Store {
         self.list("SELECT record FROM deployment WHERE final = 0 ORDER BY number", [], "a deployment")
     }
 
-    fn list<T: DeserializeOwned>(
+    pub(crate) fn list<T: DeserializeOwned>(
         &self,
         sql: &str,
         parameters: impl rusqlite::Params,

@@ -5,6 +5,7 @@
 
 mod audit;
 mod audit_heads;
+mod backups;
 mod database;
 mod deployments;
 mod format;

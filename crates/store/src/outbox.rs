@@ -46,7 +46,8 @@ impl Store {
                     announced,
                     environment.project.as_str(),
                     environment.environment.as_str(),
-                    announcement.deployment.0,
+                    // What belongs to no deployment has a number of its own, below those of deployments.
+                    announcement.deployment.map_or(-announced, |d| i64::try_from(d.0).unwrap_or(i64::MAX)),
                     event,
                     body
                 ],

@@ -245,7 +245,7 @@ async fn nobody_is_told_of_what_nobody_asked_for() {
     team.until(Channel::Slack, false, sent).await;
     let told = team.listed();
     assert_eq!(told.len(), 1, "{told:#?}");
-    assert_eq!(told[0].0.announcement.deployment, DeploymentId(2));
+    assert_eq!(told[0].0.announcement.deployment, Some(DeploymentId(2)));
 }
 
 #[tokio::test]

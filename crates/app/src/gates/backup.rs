@@ -1,4 +1,4 @@
-//! There is a copy of the data that is younger than its bound.
+//! There is a copy of the data that is younger than its bound: a restore point, or a backup that a drill has restored.
 
 use std::time::Duration;
 
@@ -14,17 +14,26 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     if at.scope.servers.postgres.is_none() {
         return Ok(Finding::passed("there is no database"));
     }
-    let bound = at.scope.environment.backup.as_ref().map_or(DAY, |b| b.every);
+    let declared = at.scope.environment.backup.as_ref();
+    let bound = declared.map_or(DAY, |b| b.every);
+    let young = |then: i64| now() - then <= i64::try_from(bound.as_millis()).unwrap_or(i64::MAX);
+    let proven = at.scope.ambit.proven(&at.scope.id)?.filter(|b| b.postgres.is_some());
+    if let Some(backup) = proven.as_ref().filter(|b| young(b.started)) {
+        return Ok(Finding::passed(format!("backup {}, proven by a drill, {}", backup.name, ago(backup.started))));
+    }
     let points = at.scope.ambit.store.restore_points(&at.scope.id).map_err(|e| store_failure(&e))?;
-    let next = format!("ambit restore-point make -e {}", at.scope.environment.name);
+    if let Some(point) = points.first().filter(|point| young(point.at)) {
+        let size = point.size.div_ceil(1024);
+        return Ok(Finding::passed(format!("restore point {} of {size} kB, {}", point.name, ago(point.at))));
+    }
+    let next = match declared {
+        Some(_) => format!("ambit backup now -e {}", at.scope.environment.name),
+        None => format!("ambit restore-point make -e {}", at.scope.environment.name),
+    };
+    let newest = proven.map(|b| b.started).into_iter().chain(points.first().map(|p| p.at)).max();
     let hours = bound.as_secs() / 3600;
-    Ok(match points.first() {
-        Some(point) if now() - point.at <= i64::try_from(bound.as_millis()).unwrap_or(i64::MAX) => Finding::passed(
-            format!("restore point {} of {} kB, {}", point.name, point.size.div_ceil(1024), ago(point.at)),
-        ),
-        Some(point) => {
-            Finding::failed(format!("the newest copy is from {}; {hours} h are allowed", ago(point.at)), next)
-        }
+    Ok(match newest {
+        Some(then) => Finding::failed(format!("the newest copy is from {}; {hours} h are allowed", ago(then)), next),
         None => Finding::failed("there is no copy of its data", next),
     })
 }

@@ -21,8 +21,16 @@ pub(crate) fn command(folder: &Path, environment: &str, command: &[String]) -> R
     become_(Command::new(program).args(arguments).envs(variables), program, "is it installed, and on PATH?")
 }
 
-pub(crate) fn psql(folder: &Path, environment: &str, arguments: &[String]) -> Result<ExitCode, Failure> {
-    let url = server_url(folder, environment, false)?;
+pub(crate) fn psql(
+    folder: &Path,
+    environment: &str,
+    beside: Option<&str>,
+    arguments: &[String],
+) -> Result<ExitCode, Failure> {
+    let url = match beside {
+        Some(name) => url_beside(folder, environment, name)?,
+        None => server_url(folder, environment, false)?,
+    };
     let (password, address) = split(&url);
     let mut command = Command::new("psql");
     become_(
@@ -42,6 +50,21 @@ pub(crate) fn redis(folder: &Path, environment: &str, arguments: &[String]) -> R
         "redis-cli",
         "apt-get install redis-tools",
     )
+}
+
+/// The URL of a restored copy: that of the environment's PostgreSQL with another port.
+fn url_beside(folder: &Path, environment: &str, name: &str) -> Result<String, Failure> {
+    let id = context::environment(folder, environment)?;
+    let copies = context::ambit()?.beside(&id);
+    let port = copies.iter().find(|copy| copy.name == name).and_then(|copy| copy.port);
+    let port = port.ok_or_else(|| {
+        Failure::new(FailureKind::NotFound, format!("no copy `{}` answers beside", name.escape_debug()))
+            .hint(format!("ambit restore list -e {environment}"))
+    })?;
+    let url = server_url(folder, environment, false)?;
+    let (before, rest) = url.rsplit_once(':').unwrap_or((url.as_str(), ""));
+    let database = rest.split_once('/').map_or("", |(_, database)| database);
+    Ok(format!("{before}:{port}/{database}"))
 }
 
 fn server_url(folder: &Path, environment: &str, redis: bool) -> Result<String, Failure> {

@@ -2,8 +2,8 @@
 
 use std::{path::Path, process::ExitCode};
 
-use ambit_app::{EnvironmentStatus, ServiceStatus, Status};
-use ambit_domain::{Failure, Wanted};
+use ambit_app::{BackupStatus, EnvironmentStatus, ServiceStatus, Status};
+use ambit_domain::{Failure, Wanted, backup::Worth};
 use ambit_server::Client;
 
 use super::print_json;
@@ -54,6 +54,9 @@ fn print(status: &Status, daemon_since: Option<i64>) {
         for (n, row) in columns(&rows, "  ").iter().enumerate() {
             println!("{}", if n == 0 { paint.dim(row) } else { paint.dots(row) });
         }
+        if let Some(backup) = &environment.backup {
+            println!("  {}", paint.dots(&backup_line(backup)));
+        }
         for service in &environment.services {
             if let Some(trouble) = &service.trouble {
                 println!("  {} {}: {}", paint.bad("✗"), service.service, plain(trouble));
@@ -72,6 +75,19 @@ fn print(status: &Status, daemon_since: Option<i64>) {
             println!("  next: the proxy does not answer; `ambit up` starts it");
         }
         _ => println!("  next: ambit logs -f · ambit url · ambit env dev"),
+    }
+}
+
+fn backup_line(backup: &BackupStatus) -> String {
+    let last = match (backup.at, backup.worth) {
+        (Some(at), Some(Worth::Proven)) => format!("backup ● {} ago, proven", ago(at)),
+        (Some(at), Some(Worth::Unproven)) => format!("backup ○ {} ago, unproven", ago(at)),
+        (Some(at), Some(Worth::Failed)) => format!("backup ✗ {} ago, cannot be restored", ago(at)),
+        _ => "backup ○ none yet".to_owned(),
+    };
+    match &backup.trouble {
+        Some(trouble) => format!("{last} ✗ {}", plain(trouble.lines().next().unwrap_or_default())),
+        None => last,
     }
 }
 

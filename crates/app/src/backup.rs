@@ -1,0 +1,432 @@
+//! Backups: made when they are due or when somebody asks, drilled as soon as they are made, listed, verified.
+
+use std::{sync::Arc, time::Duration};
+
+use ambit_domain::{
+    Actor, Announcement, EnvironmentId, EnvironmentRecord, Failure, FailureKind, Wanted,
+    audit::Note,
+    backup::{Backup, Form, Listed, PostgresCopy, Range, Worth, due, form, kept, ranges},
+    provider::{PostgresServer, RedisServer},
+    spec::{self, EnvironmentName, Occasion, Persistence, ProjectName},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::MutexGuard;
+
+use crate::{
+    ambit::{Ambit, now, store_failure},
+    progress::Progress,
+};
+
+/// How often it is looked at which are due.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Whose data to back up, to list or to verify.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct BackUp {
+    /// The project.
+    pub project: ProjectName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+impl BackUp {
+    fn id(&self) -> EnvironmentId {
+        EnvironmentId { project: self.project.clone(), environment: self.environment.clone() }
+    }
+}
+
+/// Which backup to restore for trial.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DrillBackup {
+    /// The project.
+    pub project: ProjectName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The backup; the newest where nothing is said.
+    pub name: Option<String>,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+/// What the daemon does next by itself.
+enum Next {
+    Backup(Form),
+    Drill(Backup),
+}
+
+/// The backups of an environment, and the moments that they lead to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Backups {
+    /// The newest first.
+    pub backups: Vec<Backup>,
+    /// The moments that can be restored, the earliest first.
+    pub ranges: Vec<Range>,
+    /// Why the last backup that was due could not be made.
+    pub trouble: Option<String>,
+}
+
+/// How the backups of an environment stand, at a glance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BackupStatus {
+    /// When the newest was begun, in milliseconds since the Unix epoch.
+    pub at: Option<i64>,
+    /// What it is worth.
+    pub worth: Option<Worth>,
+    /// Why the last that was due could not be made.
+    pub trouble: Option<String>,
+}
+
+impl Ambit {
+    /// Makes and drills backups when they are due, for as long as it is polled.
+    pub async fn run_backups(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let environments = match self.store.environments() {
+                Ok(environments) => environments,
+                Err(error) => {
+                    tracing::error!("it cannot be read which backups are due: {}", store_failure(&error));
+                    continue;
+                }
+            };
+            for (id, record) in environments {
+                // Before it came up once there is nothing to keep.
+                if record.wanted == Wanted::Running
+                    && record.up_since.is_some()
+                    && let Some(declared) = &record.backup
+                    && let Err(failure) = self.do_what_is_due(&id, declared).await
+                {
+                    tracing::warn!(causes = ?failure.causes, "{id}: {failure}");
+                }
+            }
+        }
+    }
+
+    async fn do_what_is_due(&self, id: &EnvironmentId, declared: &spec::Backup) -> Result<(), Failure> {
+        if self.next_of(id, declared)?.is_none() {
+            return Ok(());
+        }
+        let one = self.backing_up.lock().await;
+        // Somebody may have done it meanwhile.
+        while let Some(next) = self.next_of(id, declared)? {
+            match next {
+                Next::Backup(form) => {
+                    self.remember::<Option<Form>>(&format!("backup-soon {id}"), &None)?;
+                    self.make_backup(&one, id, form, &Actor::daemon(), &Progress::unheard()).await?;
+                }
+                Next::Drill(backup) => {
+                    self.drill_one(&one, id, backup, &Actor::daemon(), &Progress::unheard()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_of(&self, id: &EnvironmentId, declared: &spec::Backup) -> Result<Option<Next>, Failure> {
+        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let soon: Option<Form> = self.remembered(&format!("backup-soon {id}"))?;
+        if let Some(form) = soon.or(due(declared.every, &backups, self.tried(id)?, now())) {
+            return Ok(Some(Next::Backup(form)));
+        }
+        let newest = backups.into_iter().next();
+        Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(Next::Drill))
+    }
+
+    /// Has a full backup made soon: what was restored begins a history of its own.
+    pub(crate) fn back_up_soon(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        self.remember(&format!("backup-soon {id}"), &Some(Form::Full))
+    }
+
+    /// Makes a backup now and drills it.
+    pub async fn back_up(&self, request: &BackUp, progress: &Progress) -> Result<Backup, Failure> {
+        let id = request.id();
+        let record = self.backed_up(&id)?;
+        if record.wanted == Wanted::Stopped {
+            return Err(Failure::new(FailureKind::User, format!("{} is down", id.environment))
+                .hint(format!("ambit up {}", id.environment)));
+        }
+        let backups = self.store.backups(&id).map_err(|e| store_failure(&e))?;
+        let progress = progress.environment(&id.environment);
+        let one = self.backing_up.lock().await;
+        let backup = self.make_backup(&one, &id, form(&backups, now()), &request.actor, &progress).await?;
+        self.drill_one(&one, &id, backup, &request.actor, &progress).await
+    }
+
+    /// Restores a backup for trial.
+    pub async fn drill(&self, request: &DrillBackup, progress: &Progress) -> Result<Backup, Failure> {
+        let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
+        self.backed_up(&id)?;
+        let backup = self.backup(&id, request.name.as_deref())?;
+        let one = self.backing_up.lock().await;
+        self.drill_one(&one, &id, backup, &request.actor, &progress.environment(&id.environment)).await
+    }
+
+    /// A backup by its name, or the newest. Reads only.
+    pub fn backup(&self, id: &EnvironmentId, name: Option<&str>) -> Result<Backup, Failure> {
+        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let none = Failure::new(FailureKind::NotFound, format!("{} has no backups", id.environment))
+            .hint(format!("ambit backup now -e {}", id.environment));
+        let Some(name) = name else { return backups.into_iter().next().ok_or(none) };
+        backups.into_iter().find(|b| b.name == name).ok_or_else(|| {
+            Failure::new(FailureKind::NotFound, format!("there is no backup `{}`", name.escape_debug()))
+                .hint(format!("ambit backup list -e {}", id.environment))
+        })
+    }
+
+    /// The record of an environment that declares how it is backed up.
+    pub(crate) fn backed_up(&self, id: &EnvironmentId) -> Result<EnvironmentRecord, Failure> {
+        let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
+        let record = record.ok_or_else(|| {
+            Failure::new(FailureKind::NotFound, format!("{} is not on this machine", id.environment))
+                .hint(format!("ambit up {}", id.environment))
+        })?;
+        if record.backup.is_none() {
+            return Err(Failure::new(FailureKind::User, format!("{} is not backed up", id.environment))
+                .hint(format!("declare it in [environments.{}] of ambit.toml: backup = {{ every = \"6h\" }}, then ambit up", id.environment)));
+        }
+        Ok(record)
+    }
+
+    fn tried(&self, id: &EnvironmentId) -> Result<Option<i64>, Failure> {
+        self.remembered(&format!("backup-tried {id}"))
+    }
+
+    pub(crate) fn backup_trouble(&self, id: &EnvironmentId) -> Result<Option<String>, Failure> {
+        self.remembered(&format!("backup-trouble {id}"))
+    }
+
+    async fn make_backup(
+        &self,
+        _one: &MutexGuard<'_, ()>,
+        id: &EnvironmentId,
+        form: Form,
+        actor: &Actor,
+        progress: &Progress,
+    ) -> Result<Backup, Failure> {
+        self.remember(&format!("backup-tried {id}"), &Some(now()))?;
+        let made = progress.step("backup", self.copy_servers(id, form, progress)).await;
+        match &made {
+            Ok(backup) => {
+                self.remember::<Option<String>>(&format!("backup-trouble {id}"), &None)?;
+                self.note_quietly(
+                    Note::new(actor, &id.project, "backup.made")
+                        .environment(&id.environment)
+                        .about("name", backup.name.as_str()),
+                );
+            }
+            Err(failure) => self.backup_failed(id, "", failure)?,
+        }
+        made
+    }
+
+    /// Tells everybody who is told of an environment that there is no backup of it: once, until there is one again.
+    pub(crate) fn backup_failed(&self, id: &EnvironmentId, name: &str, failure: &Failure) -> Result<(), Failure> {
+        // What was interrupted with the environment is no sign of anything.
+        let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
+        if record.is_none_or(|record| record.wanted == Wanted::Stopped) || failure.kind == FailureKind::Interrupted {
+            return Ok(());
+        }
+        let why = std::iter::once(&failure.message).chain(&failure.causes).cloned().collect::<Vec<_>>().join(": ");
+        if name.is_empty() {
+            let known = self.backup_trouble(id)?;
+            self.remember(&format!("backup-trouble {id}"), &Some(why.clone()))?;
+            if known.is_some() {
+                return Ok(());
+            }
+        }
+        let mut note = Note::new(&Actor::daemon(), &id.project, "backup.failed").environment(&id.environment);
+        if !name.is_empty() {
+            note = note.about("name", name);
+        }
+        self.note_quietly(note.about("why", why.as_str()));
+        let next = match failure.hints.first() {
+            Some(hint) => hint.clone(),
+            None => format!("ambit backup list -e {}", id.environment),
+        };
+        self.announce(
+            id,
+            Announcement {
+                reason: Some(why),
+                next: Some(next),
+                ..Announcement::new(Occasion::BackupFailed, None, name)
+            },
+        );
+        Ok(())
+    }
+
+    async fn copy_servers(
+        &self,
+        id: &EnvironmentId,
+        form: Form,
+        progress: &Progress,
+    ) -> Result<(Backup, String, bool), Failure> {
+        let started = now();
+        let output = |line: &str| progress.output("backup", line);
+        let postgres = self.postgres_of(id)?;
+        let (name, copy) = match &postgres {
+            Some(server) => {
+                let listed = self.provider.back_up_postgres(id, server, form, &output).await?;
+                let mut copy = copy_of(&listed);
+                copy.count = Some(self.provider.count_rows(id, server, &format!("ambit-{}", listed.name)).await?);
+                (listed.name, Some(copy))
+            }
+            None => {
+                let at = jiff::Timestamp::from_millisecond(started).unwrap_or_default();
+                (at.strftime("%Y%m%d-%H%M%S").to_string(), None)
+            }
+        };
+        let redis = match self.redis_of(id)? {
+            Some(server) => Some(self.provider.back_up_redis(id, &server, &name).await?),
+            None => None,
+        };
+        let backup = Backup {
+            name,
+            environment: id.clone(),
+            started,
+            finished: now(),
+            postgres: copy,
+            redis,
+            drill: None,
+        };
+        self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
+        self.reconcile(id).await?;
+        let size = backup.postgres.as_ref().map_or(0, |p| p.stored) + backup.redis.as_ref().map_or(0, |r| r.size);
+        let detail = format!("{form} {}, {} kB stored", backup.name, size.div_ceil(1024));
+        Ok((backup, detail, true))
+    }
+
+    /// Makes the record say what the repository holds: what it threw away is forgotten, what a crash left unrecorded is
+    /// recorded.
+    async fn reconcile(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let known = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let listed = match self.postgres_of(id)? {
+            Some(_) => self.provider.list_backups(id).await?.0,
+            None => Vec::new(),
+        };
+        for new in listed.iter().filter(|l| known.iter().all(|k| k.name != l.name)) {
+            let backup = Backup {
+                name: new.name.clone(),
+                environment: id.clone(),
+                started: new.started * 1000,
+                finished: new.finished * 1000,
+                postgres: Some(copy_of(new)),
+                redis: None,
+                drill: None,
+            };
+            self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
+        }
+        let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
+        let keep = record.and_then(|r| r.backup).map(|b| kept(&b)).unwrap_or(Duration::MAX);
+        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        for (n, old) in known.iter().enumerate() {
+            let gone = match &old.postgres {
+                Some(_) => listed.iter().all(|l| l.name != old.name),
+                // The newest stays, however old it is.
+                None => n > 0 && now().saturating_sub(old.started) > keep,
+            };
+            if gone {
+                if old.redis.is_some() {
+                    self.provider.remove_redis_backup(id, &old.name).await?;
+                }
+                self.store.forget_backup(id, &old.name).map_err(|e| store_failure(&e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The backups of an environment. Reads only.
+    pub async fn backups(&self, id: &EnvironmentId) -> Result<Backups, Failure> {
+        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let ranges = match backups.iter().any(|b| b.postgres.is_some()) {
+            true => self.recoverable(id).await?,
+            false => Vec::new(),
+        };
+        Ok(Backups { backups, ranges, trouble: self.backup_trouble(id)? })
+    }
+
+    pub(crate) async fn recoverable(&self, id: &EnvironmentId) -> Result<Vec<Range>, Failure> {
+        let (listed, segments) = self.provider.list_backups(id).await?;
+        Ok(ranges(&listed, &segments))
+    }
+
+    /// How the backups of an environment stand; `None` where it declares none.
+    pub(crate) fn backup_status(
+        &self,
+        id: &EnvironmentId,
+        record: &EnvironmentRecord,
+    ) -> Result<Option<BackupStatus>, Failure> {
+        if record.backup.is_none() {
+            return Ok(None);
+        }
+        let newest = self.store.backups(id).map_err(|e| store_failure(&e))?.into_iter().next();
+        Ok(Some(BackupStatus {
+            at: newest.as_ref().map(|b| b.started),
+            worth: newest.as_ref().map(Backup::worth),
+            trouble: self.backup_trouble(id)?,
+        }))
+    }
+
+    /// Reads everything in the repository and compares it with its checksums.
+    pub async fn verify_backups(&self, request: &BackUp, progress: &Progress) -> Result<(), Failure> {
+        let id = request.id();
+        self.backed_up(&id)?;
+        let _one = self.backing_up.lock().await;
+        let progress = progress.environment(&id.environment);
+        let work = async {
+            self.provider.verify_backups(&id, &|line| progress.output("verify", line)).await?;
+            Ok(((), "every file is as it was stored".to_owned(), false))
+        };
+        let verified = progress.step("verify", work).await;
+        if let Err(failure) = &verified {
+            self.backup_failed(&id, "repository", failure)?;
+        }
+        verified
+    }
+
+    /// The PostgreSQL of an environment as it was last made; `None` where it has none.
+    pub(crate) fn postgres_of(&self, id: &EnvironmentId) -> Result<Option<PostgresServer>, Failure> {
+        match self.recorded_postgres(id) {
+            Ok(server) => Ok(Some(server)),
+            Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The Redis of an environment as it was last made; `None` where it has none.
+    pub(crate) fn redis_of(&self, id: &EnvironmentId) -> Result<Option<RedisServer>, Failure> {
+        let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
+        let name = "redis".parse().expect("`redis` is a valid name");
+        let Some(service) = record.as_ref().and_then(|r| r.service(&name)) else { return Ok(None) };
+        let persist = match service.made_from.facts.get("persistence").map(String::as_str) {
+            Some("AppendOnly") => Persistence::AppendOnly,
+            Some("Snapshot") => Persistence::Snapshot,
+            _ => Persistence::None,
+        };
+        self.redis_at(id, persist)
+    }
+
+    /// The Redis of an environment as it is reached; `None` where there never was one.
+    pub(crate) fn redis_at(&self, id: &EnvironmentId, persist: Persistence) -> Result<Option<RedisServer>, Failure> {
+        let credential = |name: &str| self.store.credential(id, name, String::new).map_err(|e| store_failure(&e));
+        let Some(port) = self.store.port(&format!("{id}/redis")).map_err(|e| store_failure(&e))? else { return Ok(None) };
+        Ok(Some(RedisServer {
+            port,
+            password: credential("redis")?,
+            admin_password: credential("redis-admin")?,
+            persist,
+            memory: None,
+        }))
+    }
+
+    /// The newest backup of an environment that a drill restored.
+    pub(crate) fn proven(&self, id: &EnvironmentId) -> Result<Option<Backup>, Failure> {
+        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        Ok(backups.into_iter().find(|b| b.worth() == Worth::Proven))
+    }
+
+}
+
+fn copy_of(listed: &Listed) -> PostgresCopy {
+    PostgresCopy { form: listed.form, size: listed.size, stored: listed.stored, count: None }
+}
