@@ -797,6 +797,16 @@ fn hostile_trees_and_builds_do_no_harm() {
     };
     assert_eq!(lingers(), 0, "what the build left behind has ended");
 
+    let hungry = "build = \"head -c 300000000 /dev/zero | tail -n 1\"\nbuild-memory = \"64MB\"";
+    shop.write("ambit.toml", &sound.replace("build = \"true\"", hungry));
+    shop.commit("hungry");
+    let hungry = shop.ambit(&["deploy", "-e", "dev"]);
+    assert_eq!(code(&hungry), Some(5), "{}", text(&hungry));
+    for said in ["64 MB is its limit", "build-memory = \"128MB\"", "[services.app]"] {
+        assert!(text(&hungry).contains(said), "`{said}` is missing in {}", text(&hungry));
+    }
+    assert_eq!(shop.body("dev.shop.localhost"), "one");
+
     let escapes = deploy("printf '\\033[2J\\033]0;owned\\007 done'; exit 3");
     assert_eq!(code(&escapes), Some(5));
     let number = shop.newest("dev").to_string();
