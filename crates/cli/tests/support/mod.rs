@@ -85,10 +85,22 @@ impl Machine {
 
     /// Starts the daemon as a service unit does.
     pub fn start_daemon(&self, project: &Path) {
-        let null = std::process::Stdio::null;
-        let mut daemon = self.command(project, &["daemon"]).stdin(null()).stderr(null()).spawn().unwrap();
-        std::thread::spawn(move || daemon.wait());
+        self.spawn_daemon(project, None);
         until("the daemon runs", || self.daemon_lives());
+    }
+
+    /// Starts a daemon that is killed at a point, and waits for that.
+    pub fn start_daemon_to_be_killed(&self, project: &Path, point: &str) {
+        let daemon = self.spawn_daemon(project, Some(point));
+        until(&format!("the daemon is killed {point}"), || daemon.is_finished());
+    }
+
+    fn spawn_daemon(&self, project: &Path, kill_at: Option<&str>) -> std::thread::JoinHandle<()> {
+        let null = std::process::Stdio::null;
+        let mut command = self.command(project, &["daemon"]);
+        command.envs(kill_at.map(|point| ("AMBIT_KILL_AT", point)));
+        let mut daemon = command.stdin(null()).stderr(null()).spawn().unwrap();
+        std::thread::spawn(move || drop(daemon.wait()))
     }
 
     /// Whether somebody holds the daemon's lock.
