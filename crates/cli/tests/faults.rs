@@ -189,3 +189,63 @@ fn the_apps_own_migration_runs_once_whatever_is_killed_meanwhile_or_is_reported_
     assert_eq!(shop.body("shop.localhost"), "five");
     load.end();
 }
+
+#[test]
+fn a_postgres_that_dies_in_a_migration_stops_the_deployment_and_a_retry_goes_through() {
+    let shop = Shop::new(&["prod"], &format!("{PROD}[services.postgres]\n"));
+    let sound = std::fs::read_to_string(shop.project.join("ambit.toml")).unwrap();
+    shop.write("ambit.toml", &format!("{sound}migrations = \"migrations\"\n"));
+    shop.write("migrations/0001_events.sql", "CREATE TABLE events (id int); INSERT INTO events VALUES (1)");
+    shop.version("one");
+    shop.up();
+    let load = Load::on(&shop.machine, "shop.localhost", &["one", "two", "three"]);
+    let sql = |sql: &str| shop.ok(&["psql", "-e", "prod", "--", "-Atqc", sql]);
+    let dies_in = |version: &str| {
+        // The migration waits for a lock that goes with the server.
+        let holding = ["psql", "-e", "prod", "--", "-qc", "SELECT pg_advisory_lock(7)", "-c", "SELECT pg_sleep(600)"];
+        let mut holder =
+            shop.machine.command(&shop.project, &holding).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let locks = |granted: bool| {
+            sql(&format!(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND granted = {granted}"
+            ))
+        };
+        until("the lock is held", || locks(true) == "1\n");
+        shop.version(version);
+        let number = shop.queue(&["deploy", "-e", "prod"]);
+        until("the migration waits", || locks(false) == "1\n");
+        let data = shop.machine.folder.path().join("home/environments/shop/prod/postgres/data/postmaster.pid");
+        let pid = std::fs::read_to_string(data).unwrap().lines().next().unwrap().parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        until("the deployment is over", || shop.state(number) == "failed");
+        holder.wait().unwrap();
+        let shown = text(&shop.ambit(&["deployment", "show", &number.to_string()]));
+        let wanted = [
+            "PostgreSQL ended meanwhile",
+            "the version before still serves",
+            "ambit logs -e prod postgres",
+            "then deploy again",
+        ];
+        for said in wanted {
+            assert!(shown.contains(said), "`{said}` is missing in {shown}");
+        }
+        until("PostgreSQL is back", || shop.ambit(&["psql", "-e", "prod", "--", "-c", "SELECT 1"]).status.success());
+        assert_eq!((sql("SELECT count(*) FROM events").as_str(), shop.body("shop.localhost").as_str()), ("1\n", "one"));
+        assert_eq!(sql("SELECT count(*) FROM pg_tables WHERE tablename = 'visits'"), "0\n");
+        shop.nothing_is_left_over("prod");
+        load.is_well("PostgreSQL died");
+        shown
+    };
+    let change = "SELECT pg_advisory_xact_lock(7); CREATE TABLE visits (id int);";
+    shop.write("migrations/0002_visits.sql", change);
+    let shown = dies_in("two");
+    assert!(shown.contains("0 ran before it, 1 are left"), "{shown}");
+    shop.write(
+        "ambit.toml",
+        &format!("{sound}migrate = '''psql -v ON_ERROR_STOP=1 -1 $DATABASE_URL -c \"{change}\"'''\n"),
+    );
+    dies_in("three");
+    assert_eq!(code(&shop.ambit(&["deploy", "-e", "prod"])), Some(0));
+    assert_eq!((sql("SELECT count(*) FROM visits").as_str(), shop.body("shop.localhost").as_str()), ("0\n", "three"));
+    load.end();
+}
