@@ -78,7 +78,9 @@ impl Ambit {
                 }
                 let Some(command) = built.recipe(service).migrate else { return Ok((None, String::new(), false)) };
                 let name = format!("migrate-{}-by-hand", service.name);
-                scope.run_command((service, app, built), &command, "migrate", &name).await?;
+                let ran = scope.run_command((service, app, built), &command, "migrate", &name).await;
+                self.provider.forget_task(&scope.id, &name).await?;
+                ran?;
                 Ok((Some(command.clone()), command, true))
             };
             done.extend(told.step("migrate", work).await?);

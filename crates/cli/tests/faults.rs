@@ -122,7 +122,8 @@ fn the_apps_own_migration_runs_once_whatever_is_killed_meanwhile_or_is_reported_
     let runs = || std::fs::read_to_string(&ran).unwrap_or_default().lines().count();
     shop.version("one");
     shop.up();
-    let load = Load::on(&shop.machine, "shop.localhost", &["one", "two", "three", "four", "five"]);
+    let versions = ["one", "before", "in", "after", "two", "three", "five"];
+    let load = Load::on(&shop.machine, "shop.localhost", &versions);
     let sound = std::fs::read_to_string(shop.project.join("ambit.toml")).unwrap();
     // The migration of a version waits to be told to go on.
     let begins = |version: &str| {
@@ -135,13 +136,22 @@ fn the_apps_own_migration_runs_once_whatever_is_killed_meanwhile_or_is_reported_
         number
     };
 
+    // Between its end and the record of that, too.
+    for when in ["before", "in", "after"] {
+        let _ = std::fs::remove_file(&ran);
+        shop.write("ambit.toml", &format!("{sound}migrate = \"echo {when} >> {}\"\n", ran.display()));
+        shop.version(when);
+        shop.completed_though_killed(&["deploy", "-e", "prod"], &format!("{when} migrate 0"), when);
+        assert_eq!(runs(), 1, "{when}");
+    }
+
     let two = begins("two");
     shop.machine.kill_daemon();
     shop.machine.start_daemon(&shop.project);
     until("it is resumed", || {
         text(&shop.ambit(&["deployment", "log", &two.to_string()])).contains("was interrupted and is resumed")
     });
-    assert_eq!((signals.shells(), shop.body("shop.localhost").as_str()), (1, "one"));
+    assert_eq!((signals.shells(), shop.body("shop.localhost").as_str()), (1, "after"));
     signals.go("two");
     until("it serves", || shop.state(two) == "succeeded");
     assert_eq!((runs(), shop.body("shop.localhost").as_str()), (1, "two"));
@@ -203,8 +213,13 @@ fn a_postgres_that_dies_in_a_migration_stops_the_deployment_and_a_retry_goes_thr
     let dies_in = |version: &str| {
         // The migration waits for a lock that goes with the server.
         let holding = ["psql", "-e", "prod", "--", "-qc", "SELECT pg_advisory_lock(7)", "-c", "SELECT pg_sleep(600)"];
-        let mut holder =
-            shop.machine.command(&shop.project, &holding).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut holder = shop
+            .machine
+            .command(&shop.project, &holding)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         let locks = |granted: bool| {
             sql(&format!(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND granted = {granted}"

@@ -6,7 +6,7 @@
 
 use std::{path::Path, time::Duration};
 
-use ambit_domain::{Failure, FailureKind, provider::InstanceHealth};
+use ambit_domain::{Failure, FailureKind, deployment::StepName, provider::InstanceHealth};
 use async_trait::async_trait;
 
 use super::{super::engine::Stand, Step};
@@ -26,8 +26,8 @@ impl Step for Migrate {
             let result = if let Some(folder) = &app.migrations {
                 migrate_files(scope, &built.build.folder().join(folder)).await
             } else if let Some(command) = built.recipe(service).migrate {
-                let name = format!("migrate-{}-{}", service.name, stand.deployment.number);
-                scope.run_command((service, app, built), &command, "migrate", &name).await.map(|()| command)
+                let ran = (service, app, built);
+                scope.run_once(ran, &command, StepName::Migrate, stand.deployment.number).await.map(|()| command)
             } else {
                 continue;
             };

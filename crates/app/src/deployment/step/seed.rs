@@ -1,9 +1,8 @@
 //! A new database is filled, once.
 //!
-//! A crash within leaves a task that the repeated step waits for; a crash after it and before the record says so runs it
-//! once more, which seeds have to bear.
+//! A crash leaves a task that the repeated step waits for, or learns from how it ended.
 
-use ambit_domain::Failure;
+use ambit_domain::{Failure, deployment::StepName};
 use async_trait::async_trait;
 
 use super::{super::engine::Stand, Step};
@@ -18,8 +17,8 @@ impl Step for Seed {
         for one in &stand.work()?.services {
             let Ok((service, app, built)) = scope.app(stand.built, &one.service) else { continue };
             let Some(command) = built.recipe(service).seed else { continue };
-            let name = format!("seed-{}-{}", service.name, stand.deployment.number);
-            scope.run_command((service, app, built), &command, "seed", &name).await?;
+            let number = stand.deployment.number;
+            scope.run_once((service, app, built), &command, StepName::Seed, number).await?;
             done.push(command);
         }
         stand.record.seeded = true;
