@@ -25,6 +25,7 @@ mod diff;
 mod down;
 mod facts;
 mod fault;
+mod full_disk;
 mod gates;
 mod intake;
 mod jobs;

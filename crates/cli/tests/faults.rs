@@ -264,3 +264,186 @@ fn a_postgres_that_dies_in_a_migration_stops_the_deployment_and_a_retry_goes_thr
     assert_eq!((sql("SELECT count(*) FROM visits").as_str(), shop.body("shop.localhost").as_str()), ("0\n", "three"));
     load.end();
 }
+
+#[test]
+fn a_disk_that_is_full_at_any_step_costs_nothing_that_serves_and_the_deployment_goes_on_once_there_is_room() {
+    let mut shop = Shop::new(&["prod"], &format!("{PROD}[services.postgres]\n"));
+    if !shop.machine.mount_disk(400) {
+        return eprintln!("skipped: this machine mounts no disk for a test");
+    }
+    let disk = shop.machine.disk.as_ref().unwrap();
+    let migrate = |n: usize| {
+        let change = "ALTER TABLE events ADD COLUMN IF NOT EXISTS x int";
+        shop.write(&format!("migrations/{:04}_events.sql", n + 2), change);
+    };
+    shop.with_service_keys("migrations = \"migrations\"\n");
+    shop.write("migrations/0001_events.sql", "CREATE TABLE events (id int); INSERT INTO events VALUES (1)");
+    shop.version("one");
+    shop.up();
+    migrate(0);
+    shop.version("two");
+    shop.ok(&["deploy", "-e", "prod"]);
+    // Before a step is what is after the one before.
+    let points: Vec<String> =
+        points(&shop.show(shop.newest("prod"))).into_iter().filter(|point| !point.starts_with("before")).collect();
+    for known in ["in restore point 0", "after migrate 0", "between record and routes 0", "after stop 0"] {
+        assert!(points.iter().any(|p| p == known), "{known} is not among {points:?}");
+    }
+    let load = Load::on(&shop.machine, "shop.localhost", &["one", "two"]);
+    let said = shop.machine.folder.path().join("daemon.err");
+    let mut held_up = 0;
+    for (n, point) in points.iter().enumerate() {
+        let version = ["one", "two"][n % 2];
+        migrate(n + 1);
+        shop.version(version);
+        shop.machine.kill_daemon();
+        let mut daemon = shop.machine.command(&shop.project, &["daemon"]);
+        daemon.env("AMBIT_HOLD_AT", point).stderr(std::fs::File::create(&said).unwrap());
+        let mut daemon = daemon.stdin(std::process::Stdio::null()).spawn().unwrap();
+        until("the daemon runs", || shop.machine.daemon_lives());
+        let number = shop.queue(&["deploy", "-e", "prod"]);
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", daemon.id())).unwrap();
+        until(&format!("the daemon is held {point}"), || stat().contains(") T "));
+        disk.fill();
+        kill(Pid::from_raw(i32::try_from(daemon.id()).unwrap()), Signal::SIGCONT).unwrap();
+        // Where the files that are there have room for all of it, it goes on.
+        let is = |states: &[&str]| states.contains(&shop.state(number).as_str());
+        let found_full =
+            || std::fs::read_to_string(&said).unwrap().contains(&format!("deployment {number} cannot go on"));
+        until(&format!("it finds the disk full {point}"), || found_full() || !is(&["running"]));
+        let status = text(&shop.ambit(&["status"]));
+        assert!(status.contains("home is full: nothing can be recorded"), "{point}: {status}");
+        if is(&["running"]) {
+            held_up += 1;
+            let shown = text(&shop.ambit(&["deployment", "show", &number.to_string()]));
+            assert!(shown.contains("home is full: nothing can be recorded"), "{point}: {shown}");
+        }
+        load.is_well(&format!("full {point}"));
+        disk.free();
+        until(&format!("it goes on, full {point}"), || is(&["watching", "succeeded"]));
+        assert_eq!(shop.body("shop.localhost"), version, "full {point}");
+        shop.nothing_is_left_over("prod");
+        load.is_well(&format!("full {point}"));
+        shop.machine.kill_daemon();
+        daemon.wait().unwrap();
+    }
+    assert!(held_up > points.len() / 2, "{held_up} of {} were held up", points.len());
+    shop.machine.start_daemon(&shop.project);
+    let sound = std::fs::read_to_string(shop.project.join("ambit.toml")).unwrap();
+    let serves = shop.body("shop.localhost");
+
+    // A build that takes the last of the disk gives it back.
+    let greedy = "build = \"head -c 500000000 /dev/zero > large\"";
+    shop.write("ambit.toml", &sound.replace("build = \"true\"", greedy));
+    shop.commit("greedy");
+    let deployed = shop.ambit(&["deploy", "-e", "prod"]);
+    assert!(
+        !deployed.status.success() && text(&deployed).contains("the disk is full: free some space"),
+        "{}",
+        text(&deployed)
+    );
+    assert_eq!(shop.body("shop.localhost"), serves);
+
+    // And one that is not even queued changes nothing.
+    shop.write("ambit.toml", &sound);
+    shop.version("two");
+    disk.fill();
+    let deployed = shop.ambit(&["deploy", "-e", "prod"]);
+    assert!(!deployed.status.success() && text(&deployed).contains("disk is full"), "{}", text(&deployed));
+    disk.free();
+    shop.ok(&["deploy", "-e", "prod"]);
+    assert_eq!(shop.body("shop.localhost"), "two");
+    load.end();
+    assert_eq!(shop.ok(&["psql", "-e", "prod", "--", "-Atc", "SELECT count(*) FROM events"]), "1\n");
+    let checked: String = shop.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(checked, "ok");
+    shop.ok(&["log", "--verify"]);
+}
+
+#[test]
+fn an_app_that_crashes_once_it_serves_is_taken_back_while_it_is_watched_and_started_again_and_again_afterwards() {
+    let shop = Shop::new(&["prod"], &PROD.replace("1s", "2s"));
+    let signals = Signals::new(&shop.machine);
+    let (crash, starts) = (signals.0.join("crash"), signals.0.join("starts"));
+    // It notes each start, and ends as soon as it is told to.
+    let fragile = |version: &str| {
+        let begin = format!(
+            "open('{}', 'a').write(f'{{time.time()}}\\n')\n\
+             def end():\n    while not os.path.exists('{}'): time.sleep(0.02)\n    os._exit(3)\n\
+             threading.Thread(target=end, daemon=True).start()",
+            starts.display(),
+            crash.display()
+        );
+        shop.write("app.py", &app(version, &begin, ""));
+        shop.commit(version);
+        shop.queue(&["deploy", "-e", "prod"])
+    };
+    shop.version("one");
+    shop.up();
+
+    let watched = fragile("watched");
+    until("it is watched", || shop.state(watched) == "watching");
+    std::fs::write(&crash, "").unwrap();
+    until("it is taken back", || shop.state(watched) == "rolled-back");
+    let back = shop.newest("prod");
+    until("its way back is certain", || shop.state(back) == "succeeded");
+    assert_eq!(shop.body("shop.localhost"), "one");
+    let shown = text(&shop.ambit(&["deployment", "show", &watched.to_string()]));
+    assert!(shown.contains("ended 3 times") && shown.contains("status 3"), "{shown}");
+
+    std::fs::remove_file(&crash).unwrap();
+    let certain = fragile("certain");
+    until("it is certain", || shop.state(certain) == "succeeded");
+    std::fs::remove_file(&starts).unwrap();
+    std::fs::write(&crash, "").unwrap();
+    let times = || -> Vec<f64> {
+        let text = std::fs::read_to_string(&starts).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    until("it was started again four times", || times().len() >= 4);
+    let pauses: Vec<f64> = times().windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(pauses.windows(2).all(|two| two[1] > two[0]), "each pause is longer: {pauses:?}");
+    let service = || {
+        let status = shop.json(&["status"]);
+        let all = status["status"]["environments"][0]["services"].clone();
+        all.as_array().unwrap().iter().find(|s| s["service"] == "app").unwrap().clone()
+    };
+    until("status says so", || {
+        service()["healthy"] == false && service()["trouble"].as_str().unwrap().contains("status 3")
+    });
+    assert_eq!((shop.state(certain).as_str(), shop.newest("prod")), ("succeeded", certain));
+
+    std::fs::remove_file(&crash).unwrap();
+    until("it serves again by itself", || shop.body("shop.localhost") == "certain");
+    until("status says so", || service()["healthy"] == true);
+    shop.nothing_is_left_over("prod");
+}
+
+#[test]
+fn a_gigabyte_of_output_is_kept_within_bounds_and_no_terminal_obeys_it() {
+    let shop = Shop::new(&["prod"], PROD);
+    let signals = Signals::new(&shop.machine);
+    let printed = signals.0.join("printed");
+    let begin = format!(
+        "def loud():\n    line = '\\x1b[2J\\x1b]0;owned\\x07\\u009b31m' + 'x' * 20000 + '\\n'\n\
+         \x20   for _ in range(50000): sys.stdout.write(line)\n\
+         \x20   sys.stdout.flush()\n    open('{}', 'w').close()\n\
+         threading.Thread(target=loud, daemon=True).start()",
+        printed.display()
+    );
+    shop.write("app.py", &app("loud", &begin, ""));
+    shop.commit("loud");
+    shop.up();
+    until("a gigabyte is printed", || printed.exists());
+    assert_eq!(shop.body("shop.localhost"), "loud", "it serves all the while");
+    let keepers = shop.machine.folder.path().join("home/keepers/shop/prod");
+    let folder = std::fs::read_dir(keepers).unwrap().next().unwrap().unwrap().path();
+    let kept: u64 = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+    assert!((20 << 20..60 << 20).contains(&kept), "{kept} bytes are kept");
+    let keeper = processes(&folder.display().to_string());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", keeper.first().unwrap())).unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse().ok());
+    assert!(peak.is_some_and(|kilobytes: u64| kilobytes < 60_000), "the keeper took {peak:?} kB");
+    let shown = text(&shop.ambit(&["logs", "-e", "prod", "-n", "5"]));
+    assert!(shown.contains("owned") && !shown.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{:?}", shown.get(..200));
+}

@@ -157,6 +157,8 @@ pub enum Error {
 #[error("{0}")]
 pub struct Output(pub(crate) String);
 
+const FULL: &str = "the disk is full: free some space (df -h) and repeat the command";
+
 fn megabytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
 }
@@ -208,9 +210,8 @@ impl Error {
                 Some("git ls-remote, as the user that the daemon runs as, shows whether it is let in".into())
             }
             Self::Place { .. } => Some("write https://HOST/PATH, ssh://USER@HOST/PATH or an absolute path".into()),
-            Self::Io { source, .. } if crate::files::is_disk_full(source) => {
-                Some("the disk is full: free some space (df -h) and repeat the command".into())
-            }
+            Self::Io { source, .. } if crate::files::is_disk_full(source) => Some(FULL.to_owned()),
+            Self::Git { said, .. } if said.contains("No space left on device") => Some(FULL.to_owned()),
             _ => None,
         }
     }
