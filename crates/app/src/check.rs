@@ -33,8 +33,8 @@ impl Checked {
     }
 }
 
-/// Checks the project in a folder. Without the key that opens its secrets, their strength is not checked and a warning
-/// says so.
+/// Checks the project in a folder. Without the key that opens its secrets, they are not checked and a warning says
+/// so.
 pub fn check(folder: &Path, keys: &str) -> Result<Checked, Failure> {
     let mut checked = check_declaration(folder, keys)?;
     checked.leaks = leaks(folder)?;
@@ -48,7 +48,13 @@ pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> 
         Ok(declaration) => {
             let mut diagnostics = declaration.diagnostics.clone();
             match declaration.check_secrets() {
-                Ok(findings) => diagnostics.extend(findings),
+                Ok(findings) => {
+                    diagnostics.extend(findings);
+                    let value = |environment: &EnvironmentName, name: &str| {
+                        declaration.secret(environment, name).ok().flatten()
+                    };
+                    diagnostics.extend(ambit_spec::unset_secrets(&declaration.project, &value));
+                }
                 Err(failure) => diagnostics.push(Diagnostic {
                     severity: Severity::Warning,
                     message: format!("secrets were not checked: {}", failure.message),
@@ -79,8 +85,8 @@ fn leaks(folder: &Path) -> Result<Vec<Finding>, Failure> {
 }
 
 impl Declaration {
-    /// Whether the secrets are strong enough and not shared where they must not be. Secrets that are not set are not
-    /// its business: they are told when an environment that needs them is resolved.
+    /// Whether the secrets are strong enough and not shared where they must not be. Whether they are set is not
+    /// its business.
     pub(crate) fn check_secrets(&self) -> Result<Vec<Diagnostic>, Failure> {
         for environment in self.project.environments.values() {
             for (name, variable) in &environment.variables {

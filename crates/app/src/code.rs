@@ -105,9 +105,10 @@ pub(crate) fn commit_from(head: Head, from: String) -> Commit {
 pub(crate) fn source_failure(error: &ambit_source::Error) -> Failure {
     let kind = match error {
         ambit_source::Error::Missing { .. } | ambit_source::Error::Io { .. } => FailureKind::Machine,
-        ambit_source::Error::Build { .. } | ambit_source::Error::Tests { .. } | ambit_source::Error::TooLong { .. } => {
-            FailureKind::App
-        }
+        ambit_source::Error::Build { .. }
+        | ambit_source::Error::Tests { .. }
+        | ambit_source::Error::TooLong { .. }
+        | ambit_source::Error::TooMuchMemory { .. } => FailureKind::App,
         ambit_source::Error::Cancelled => FailureKind::Interrupted,
         _ => FailureKind::User,
     };

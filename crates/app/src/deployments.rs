@@ -26,6 +26,8 @@ pub struct DeploymentView {
     pub deployment: Deployment,
     /// The freeze that it waits for, where it does.
     pub frozen: Option<String>,
+    /// Why it cannot go on now, where it is not over and cannot.
+    pub held_up: Option<String>,
 }
 
 /// What was said since the last look.
@@ -36,6 +38,8 @@ pub struct Followed {
     pub deployment: Deployment,
     /// The freeze that it waits for, where it does.
     pub frozen: Option<String>,
+    /// Why it cannot go on now, where it is not over and cannot.
+    pub held_up: Option<String>,
 }
 
 /// The four figures of delivery (DORA).
@@ -57,7 +61,8 @@ impl Ambit {
         let deployment = self.known_deployment(number)?;
         let waits = matches!(deployment.state, DeploymentState::Approved | DeploymentState::Waiting);
         let frozen = if waits { self.freeze_of(&deployment).map(|f| f.to_string()) } else { None };
-        Ok(DeploymentView { deployment, frozen })
+        let held_up = if deployment.state.is_final() { None } else { self.full_disk() };
+        Ok(DeploymentView { deployment, frozen, held_up })
     }
 
     /// The record of a deployment that there has to be.
@@ -91,10 +96,10 @@ impl Ambit {
     /// What a deployment said from a position of its log on; the position is moved.
     pub fn follow(&self, number: DeploymentId, position: &mut u64) -> Result<Followed, Failure> {
         // First its state: what is said after a look at a final state was said before it became final.
-        let DeploymentView { deployment, frozen } = self.deployment(number)?;
+        let DeploymentView { deployment, frozen, held_up } = self.deployment(number)?;
         let (events, end) = deployment_log::read(&self.home.deployment_log(number), *position);
         *position = end;
-        Ok(Followed { events, deployment, frozen })
+        Ok(Followed { events, deployment, frozen, held_up })
     }
 
     /// The releases of a project, the newest first, each with the environments that run it.

@@ -27,10 +27,10 @@ pub struct Destroy {
 }
 
 impl Ambit {
-    /// Deletes an environment.
-    pub async fn destroy(&self, request: &Destroy, progress: &Progress) -> Result<(), Failure> {
+    /// Deletes an environment. Tells whether nothing of any project is left running on the machine.
+    pub async fn destroy(&self, request: &Destroy, progress: &Progress) -> Result<bool, Failure> {
         let ids = self.known(&request.project, &[request.environment.to_string()])?;
-        let [id] = ids.as_slice() else { return Ok(()) };
+        let [id] = ids.as_slice() else { return Ok(false) };
         let _alone = self.alone(id).await;
         if request.confirmed != request.environment.as_str() {
             return Err(Failure::new(
@@ -38,7 +38,9 @@ impl Ambit {
                 format!("{} was not deleted: the name that was typed is not its name", request.environment),
             ));
         }
-        let Some(mut record) = self.store.environment(id).map_err(|e| store_failure(&e))? else { return Ok(()) };
+        let Some(mut record) = self.store.environment(id).map_err(|e| store_failure(&e))? else {
+            return Ok(false);
+        };
         if record.kind == Kind::Production {
             self.refuse_while_it_holds_data(id).await?;
         }
@@ -69,7 +71,8 @@ impl Ambit {
             self.store.forget_environment(id).map_err(|e| store_failure(&e))?;
             Ok(((), "deleted with its data".to_owned(), true))
         };
-        progress.environment(&id.environment).step("destroy", work).await
+        progress.environment(&id.environment).step("destroy", work).await?;
+        self.end_proxy_when_idle(progress).await
     }
 
     async fn refuse_while_it_holds_data(&self, id: &EnvironmentId) -> Result<(), Failure> {

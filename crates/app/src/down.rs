@@ -28,6 +28,11 @@ impl Ambit {
             .await
             .into_iter()
             .collect::<Result<Vec<_>, _>>()?;
+        self.end_proxy_when_idle(progress).await
+    }
+
+    /// Ends the proxy when nothing of any project should run any more; whether that is so.
+    pub(crate) async fn end_proxy_when_idle(&self, progress: &Progress) -> Result<bool, Failure> {
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let idle = environments.iter().all(|(_, record)| record.wanted == Wanted::Stopped);
         if idle {

@@ -31,6 +31,7 @@ mod exchange;
 mod drill;
 mod facts;
 mod fault;
+mod full_disk;
 mod gates;
 mod intake;
 mod jobs;

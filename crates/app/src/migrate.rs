@@ -118,7 +118,7 @@ impl Scope<'_> {
                 }
                 let Some(command) = built.recipe(service).migrate else { return Ok((None, String::new(), false)) };
                 let name = format!("migrate-{}-{why}", service.name);
-                self.run_command((service, app, built), &command, "migrate", &name).await?;
+                self.run_and_forget((service, app, built), &command, "migrate", &name).await?;
                 Ok((Some(command.clone()), command, true))
             };
             done.extend(told.step("migrate", work).await?);

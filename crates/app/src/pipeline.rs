@@ -63,6 +63,21 @@ impl Pipelines {
     }
 }
 
+/// The mark of an environment's worker. It goes with the worker, even with one that panics: the next has its turn.
+struct Worker {
+    ambit: Arc<Ambit>,
+    id: EnvironmentId,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let pipelines = &self.ambit.pipelines;
+        pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        // Something may have been queued in the moment between.
+        pipelines.wake.notify_one();
+    }
+}
+
 /// A deployment to be queued.
 pub(crate) struct Wanting {
     pub(crate) id: EnvironmentId,
@@ -98,14 +113,8 @@ impl Ambit {
             // environment to itself, and the worker waits for it.
             let mut busy = self.pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner);
             if busy.insert(id.clone()) {
-                let (this, id) = (Arc::clone(self), id.clone());
-                tokio::spawn(async move {
-                    this.drive(&id).await;
-                    let mut busy = this.pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner);
-                    busy.remove(&id);
-                    // Something may have been queued in the moment between.
-                    this.pipelines.wake.notify_one();
-                });
+                let worker = Worker { ambit: Arc::clone(self), id: id.clone() };
+                tokio::spawn(async move { worker.ambit.drive(&worker.id).await });
             }
         }
     }
@@ -171,7 +180,15 @@ impl Ambit {
         loop {
             let next = match self.next(id) {
                 Ok(Some(next)) => next,
-                Ok(None) => return,
+                Ok(None) => match self.recover_what_failed_in(id) {
+                    Ok(Some(_)) => continue,
+                    Ok(None) => return,
+                    Err(failure) => {
+                        tracing::error!(causes = ?failure.causes, "the way back of {id} cannot be queued: {failure}");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        continue;
+                    }
+                },
                 Err(failure) => return tracing::error!("the queue of {id} cannot be read: {failure}"),
             };
             let number = next.number;
@@ -416,9 +433,9 @@ impl Ambit {
         };
         match ready.await {
             Ok(Some((record, built))) => {
-                // How it ended is in the deployment; whoever wants to know follows that.
-                let _ = self.run_deployment(&scope, deployment, record, &built).await;
-                Ok(())
+                let number = deployment.number;
+                let ended = self.run_deployment(&scope, deployment, record, &built).await;
+                self.recorded_or(number, ended)
             }
             Ok(None) => {
                 if let Trigger::Recovery { from, .. } = &deployment.trigger {
@@ -433,11 +450,20 @@ impl Ambit {
                 // What it had begun before it was interrupted is taken back.
                 scope.progress.say("resume", ambit_domain::Outcome::Failed { failure: failure.clone() });
                 let record = scope.recorded()?;
-                let _ = self.give_up(Stand { scope: &scope, built: &[], deployment, record }, failure).await;
-                Ok(())
+                let number = deployment.number;
+                let ended = self.give_up(Stand { scope: &scope, built: &[], deployment, record }, failure).await;
+                self.recorded_or(number, ended)
             }
             Err(failure) => self.failed(deployment, failure, "it could not begin"),
         }
+    }
+
+    /// How a deployment ended is in its record, and whoever wants to know follows that; an error is only what could not be
+    /// recorded. Such a one is resumed.
+    fn recorded_or(&self, number: DeploymentId, ended: Result<(), Failure>) -> Result<(), Failure> {
+        let Err(failure) = ended else { return Ok(()) };
+        let recorded = self.store.deployment(number).map_err(|e| store_failure(&e))?;
+        if recorded.is_some_and(|d| d.state == DeploymentState::Running) { Err(failure) } else { Ok(()) }
     }
 
     fn release_of(&self, deployment: &Deployment, built: &[Built]) -> Result<ambit_domain::Release, Failure> {
@@ -464,6 +490,8 @@ impl Ambit {
         let result = carry_out(&mut stand).await;
         let Stand { mut deployment, mut record, .. } = match result {
             Ok(()) => stand,
+            // The way back needs room as well: it stays as it is and is resumed, and goes on or back once there is some.
+            Err(failure) if self.full_disk().is_some() => return Err(failure),
             Err(failure) => return self.give_up(stand, failure).await,
         };
         match &deployment.trigger {
@@ -533,24 +561,36 @@ impl Ambit {
         self.go_back(&deployment.environment, before, trigger, Actor::daemon(), reason)
     }
 
-    /// Queues the way back that an interrupted daemon did not come to queue.
+    /// Queues the ways back that an interrupted daemon did not come to queue.
     pub(crate) fn recover_what_failed(&self) -> Result<(), Failure> {
         for (id, _) in self.store.environments().map_err(|e| store_failure(&e))? {
-            let newest = self.store.deployments(&id.project, Some(&id), 20).map_err(|e| store_failure(&e))?;
-            // The last that began and came to serve: others changed nothing.
-            let Some(last) = newest.iter().filter(|d| d.has_switched()).max_by_key(|d| d.started) else { continue };
-            let tried = |d: &&Deployment| matches!(d.trigger, Trigger::Recovery { from, .. } if from == last.number);
-            let recoverable = last.work.as_ref().is_some_and(|w| w.before.live.is_some());
-            if last.state == DeploymentState::Failed
-                && recoverable
-                && !last.trigger.goes_back()
-                && !newest.iter().any(|d| tried(&d))
-                && let Err(failure) = self.recover(last)
-            {
-                tracing::error!(causes = ?failure.causes, "there is no way back from deployment {}: {failure}", last.number);
-            }
+            self.recover_what_failed_in(&id)?;
         }
         Ok(())
+    }
+
+    /// Queues the way back that could not be queued when a deployment failed.
+    fn recover_what_failed_in(&self, id: &EnvironmentId) -> Result<Option<Deployment>, Failure> {
+        let newest = self.store.deployments(&id.project, Some(id), 20).map_err(|e| store_failure(&e))?;
+        // The last that began and came to serve: others changed nothing.
+        let Some(last) = newest.iter().filter(|d| d.has_switched()).max_by_key(|d| d.started) else { return Ok(None) };
+        let tried = |d: &&Deployment| matches!(d.trigger, Trigger::Recovery { from, .. } if from == last.number);
+        let recoverable = last.work.as_ref().is_some_and(|w| w.before.live.is_some());
+        let missing = last.state == DeploymentState::Failed
+            && recoverable
+            && !last.trigger.goes_back()
+            && !newest.iter().any(|d| tried(&d));
+        if !missing {
+            return Ok(None);
+        }
+        match self.recover(last) {
+            Ok(back) => Ok(Some(back)),
+            Err(failure) if failure.kind == FailureKind::Machine => Err(failure),
+            Err(failure) => {
+                tracing::error!(causes = ?failure.causes, "there is no way back from deployment {}: {failure}", last.number);
+                Ok(None)
+            }
+        }
     }
 
     fn rolled_back(&self, number: DeploymentId) -> Result<(), Failure> {

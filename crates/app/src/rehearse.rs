@@ -193,7 +193,7 @@ impl Scope<'_> {
                     let name = format!("migrate-{}-{RUN}", service.name);
                     // What an interrupted rehearsal started works on a database that is gone.
                     self.ambit.provider.forget_task(&self.id, &name).await?;
-                    let run = self.run_command((service, app, one), &command, "rehearse", &name);
+                    let run = self.run_and_forget((service, app, one), &command, "rehearse", &name);
                     rehearsal::command(&scratch, &command, run, surroundings).await?
                 } else {
                     return Ok((nothing(), String::new(), false));

@@ -119,7 +119,7 @@ impl Scope<'_> {
             return Ok(false);
         }
         let work = async {
-            let done = scope.seed_all(built, |_| true, RUN).await?;
+            let done = scope.seed_all(built, |_| true, None).await?;
             Ok((!done.is_empty(), done.join(", "), true))
         };
         scope.progress.step("seed", work).await

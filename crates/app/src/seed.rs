@@ -3,6 +3,8 @@
 use ambit_domain::{
     Actor, EnvironmentId, EnvironmentRecord, Failure, FailureKind, Wanted,
     audit::Note,
+    deployment::StepName,
+    ids::DeploymentId,
     spec::{EnvironmentName, Kind, ProjectName, ServiceName, seed_file},
 };
 use serde::{Deserialize, Serialize};
@@ -40,7 +42,7 @@ impl Ambit {
         let scope = self.scope(&declaration, &id.environment, progress)?;
         scope.refuse_production("seeded")?;
         let built = scope.builds_of(&given_by(&record))?;
-        let done = scope.seed_all(&built, |_| true, "by-hand").await?;
+        let done = scope.seed_all(&built, |_| true, None).await?;
         if done.is_empty() {
             return Err(Failure::new(FailureKind::NotFound, format!("nothing says how {} is filled", id.environment))
                 .hint(
@@ -89,12 +91,12 @@ impl Scope<'_> {
         if self.environment.kind == Kind::Production { Err(never(&self.id, verb)) } else { Ok(()) }
     }
 
-    /// Runs the seeds of services; `run` tells the tasks from those of others.
+    /// Runs the seeds of services; for a deployment each command once, whatever becomes of the daemon.
     pub(crate) async fn seed_all(
         &self,
         built: &[Built],
         wanted: impl Fn(&ServiceName) -> bool,
-        run: &str,
+        deployment: Option<DeploymentId>,
     ) -> Result<Vec<String>, Failure> {
         let mut done = Vec::new();
         for one in built.iter().filter(|one| wanted(&one.service)) {
@@ -105,8 +107,14 @@ impl Scope<'_> {
                     self.ambit.provider.run_sql(&self.id, server, &built.build.folder().join(file)).await?;
                 }
                 _ => {
-                    let name = format!("seed-{}-{run}", service.name);
-                    self.run_command((service, app, built), &seed, "seed", &name).await?;
+                    let service = (service, app, built);
+                    match deployment {
+                        Some(number) => self.run_once(service, &seed, StepName::Seed, number).await?,
+                        None => {
+                            let name = format!("seed-{}-by-hand", service.0.name);
+                            self.run_and_forget(service, &seed, "seed", &name).await?;
+                        }
+                    }
                 }
             }
             done.push(seed);

@@ -21,6 +21,8 @@ pub struct Status {
     pub project: ProjectName,
     /// Whether the proxy answers.
     pub proxy: bool,
+    /// What it means that the disk is full, where it is.
+    pub full_disk: Option<String>,
     /// Its environments, in the order that is asked for, then by name.
     pub environments: Vec<EnvironmentStatus>,
 }
@@ -95,7 +97,7 @@ impl Ambit {
             .map(|(id, record)| self.environment_status(&id, record, figures.as_ref(), address))
             .collect::<Result<Vec<_>, Failure>>()?;
         environments.sort_by_key(|e| e.kind as u8);
-        Ok(Status { project: project.clone(), proxy: figures.is_some(), environments })
+        Ok(Status { project: project.clone(), proxy: figures.is_some(), full_disk: self.full_disk(), environments })
     }
 
     fn environment_status(

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use ambit_app::{Ambit, Followed};
-use ambit_domain::{Deployment, DeploymentState, Failure, deployment::Trigger, ids::DeploymentId};
+use ambit_domain::{Deployment, DeploymentState, Event, Failure, Outcome, deployment::Trigger, ids::DeploymentId};
 
 use crate::{
     commands::print_json,
@@ -29,11 +29,22 @@ pub(crate) enum Until {
 /// Shows a deployment until it has come that far; the exit code says how it went.
 pub(crate) async fn follow(ambit: &Ambit, number: DeploymentId, until: Until, json: bool) -> Result<ExitCode, Failure> {
     let lines = Lines::new(json);
-    let mut position = 0;
+    let (mut position, mut told_why) = (0, None);
     loop {
-        let Followed { events, deployment, frozen } = ambit.follow(number, &mut position)?;
+        let Followed { events, deployment, frozen, held_up } = ambit.follow(number, &mut position)?;
         for event in &events {
             lines.show(event);
+        }
+        if held_up != told_why {
+            if let Some(why) = &held_up {
+                lines.show(&Event {
+                    environment: Some(deployment.environment.environment.clone()),
+                    service: None,
+                    step: "deploy".to_owned(),
+                    outcome: Outcome::Notice { text: why.clone() },
+                });
+            }
+            told_why = held_up;
         }
         let state = deployment.state;
         let waits =

@@ -4,232 +4,16 @@
 
 #[path = "support/load.rs"]
 mod load;
+#[path = "support/shop.rs"]
+mod shop;
 mod support;
 
-use std::{collections::BTreeSet, path::PathBuf, process::Output};
+use std::{collections::BTreeSet, process::Output};
 
 use load::Load;
 use serde_json::Value;
+use shop::{Shop, Signals, app, code, points, services, text};
 use support::{Machine, git, until};
-
-/// A project whose app says its version.
-struct Shop {
-    machine: Machine,
-    project: PathBuf,
-}
-
-/// An app in Python: what it does before it listens, and with each request; the version is the body of its answers.
-fn app(version: &str, begin: &str, answer: &str) -> String {
-    format!(
-        "import http.server, os, sys, time, threading\n\
-         VERSION = '{version}'\n\
-         {begin}\n\
-         class Handler(http.server.BaseHTTPRequestHandler):\n\
-         \x20   protocol_version = 'HTTP/1.1'\n\
-         \x20   disable_nagle_algorithm = True\n\
-         \x20   def do_GET(self):\n\
-         \x20       status = 200\n\
-         \x20       {answer}\n\
-         \x20       self.send_response(status)\n\
-         \x20       self.send_header('Content-Length', str(len(VERSION)))\n\
-         \x20       self.end_headers()\n\
-         \x20       self.wfile.write(VERSION.encode())\n\
-         \x20   def log_message(self, *_): pass\n\
-         class Server(http.server.ThreadingHTTPServer):\n\
-         \x20   daemon_threads = True\n\
-         \x20   request_queue_size = 128\n\
-         Server(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n"
-    )
-}
-
-fn services(environments: &[&str]) -> String {
-    let url = |name: &&str| if *name == "prod" { "prod = \"@\"".to_owned() } else { format!("{name} = \"{name}.@\"") };
-    let urls: Vec<String> = environments.iter().map(url).collect();
-    format!(
-        "[services.app]\nbuild = \"true\"\nrun = \"exec /usr/bin/python3 -IS app.py\"\n\
-         health = {{ path = \"/\", successes = 1, deadline = \"20s\" }}\nurl = {{ {} }}\n",
-        urls.join(", ")
-    )
-}
-
-impl Shop {
-    /// A project with a repository; `toml` is put before [`services`].
-    fn new(environments: &[&'static str], toml: &str) -> Self {
-        let mut machine = Machine::new();
-        let project = machine.project("shop", environments);
-        git(&project, &["init", "-q"]);
-        git(&project, &["config", "user.email", "ana@example.org"]);
-        let services = services(environments);
-        std::fs::write(project.join("ambit.toml"), format!("project = \"shop\"\n{toml}{services}")).unwrap();
-        let shop = Self { machine, project };
-        shop.write("app.py", &app("one", "", ""));
-        shop
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.project.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn commit(&self, message: &str) -> String {
-        git(&self.project, &["add", "-A"]);
-        git(&self.project, &["commit", "-q", "--allow-empty", "-m", message]);
-        let head = self.run("git", &["rev-parse", "HEAD"]);
-        String::from_utf8(head.stdout).unwrap().trim().to_owned()
-    }
-
-    /// A commit with another app.
-    fn version(&self, version: &str) -> String {
-        self.write("app.py", &app(version, "", ""));
-        self.commit(version)
-    }
-
-    /// What is answered at a host's root.
-    fn body(&self, host: &str) -> String {
-        load::ask(&mut None, self.machine.port, host, false).map_or_else(|e| e.to_string(), |(_, body)| body)
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) -> Output {
-        std::process::Command::new(program).args(arguments).current_dir(&self.project).output().unwrap()
-    }
-
-    fn ambit(&self, arguments: &[&str]) -> Output {
-        self.machine.ambit(&self.project, arguments)
-    }
-
-    fn ok(&self, arguments: &[&str]) -> String {
-        self.machine.ok(&self.project, arguments)
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let text = self.ok(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("ambit {arguments:?}: {e}: {text}"))
-    }
-
-    fn up(&self) {
-        self.machine.up(&self.project);
-    }
-
-    fn show(&self, number: u64) -> Value {
-        self.json(&["deployment", "show", &number.to_string()])
-    }
-
-    fn state(&self, number: u64) -> String {
-        self.show(number)["state"].as_str().unwrap().to_owned()
-    }
-
-    /// Queues something and returns its number.
-    fn queue(&self, arguments: &[&str]) -> u64 {
-        self.json(&[arguments, &["--detach"]].concat())["number"].as_u64().unwrap()
-    }
-
-    /// The number of the newest deployment.
-    fn newest(&self, environment: &str) -> u64 {
-        self.json(&["deployments", "-e", environment, "-n", "1"])[0]["number"].as_u64().unwrap()
-    }
-
-    fn database(&self) -> rusqlite::Connection {
-        let database = rusqlite::Connection::open(self.machine.folder.path().join("home/state.db")).unwrap();
-        database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-        database
-    }
-
-    fn record(&self, environment: &str) -> Value {
-        let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-        let sql = "SELECT record FROM environment WHERE project = 'shop' AND name = ?1";
-        serde_json::from_str(&self.database().query_row(sql, [environment], read).unwrap()).unwrap()
-    }
-
-    /// The instances of an environment's apps that are recorded as serving, by the names that their keepers mark them with.
-    fn serving(&self, environment: &str) -> BTreeSet<String> {
-        let record = self.record(environment);
-        let services = record["services"].as_array().unwrap().iter();
-        services
-            .flat_map(|s| {
-                let name = s["made_from"]["service"].as_str().unwrap();
-                let app = &s["real"]["app"];
-                assert!(app["retiring"].as_array().is_none_or(Vec::is_empty), "something retires still: {record}");
-                let serving = app["serving"].as_array().cloned().unwrap_or_default();
-                serving.into_iter().map(move |i| format!("shop/{environment}/{name}.{}", i["number"]))
-            })
-            .collect()
-    }
-
-    /// Nothing runs that no record names, nothing that one names is missing, and every other port was given back.
-    fn nothing_is_left_over(&self, environment: &str) {
-        let serving = self.serving(environment);
-        let of_apps = |all: BTreeSet<String>| -> BTreeSet<String> {
-            let ours = format!("shop/{environment}/");
-            all.into_iter().filter(|i| i.starts_with(&ours) && !i.contains("/postgres.")).collect()
-        };
-        assert_eq!(of_apps(self.machine.instances()), serving);
-        let database = self.database();
-        let mut keys = database.prepare("SELECT key FROM port").unwrap();
-        let keys: BTreeSet<String> =
-            keys.query_map([], |r| r.get::<_, String>(0)).unwrap().map(Result::unwrap).collect();
-        let keys: BTreeSet<String> = keys
-            .into_iter()
-            .filter(|k| k.starts_with(&format!("shop/{environment}/")) && !k.ends_with("/postgres"))
-            .collect();
-        let with_ports: BTreeSet<String> = serving.into_iter().filter(|i| i.contains("/app.")).collect();
-        assert_eq!(keys, with_ports, "ports");
-        let keepers = self.machine.folder.path().join("home/keepers/shop").join(environment);
-        let records = std::fs::read_dir(keepers).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        let records: BTreeSet<String> =
-            records.filter(|r| !r.starts_with("postgres")).map(|r| format!("shop/{environment}/{r}")).collect();
-        assert_eq!(records, self.serving(environment), "keepers' records");
-    }
-}
-
-fn code(output: &Output) -> Option<i32> {
-    output.status.code()
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// Every point at which the journal of a deployment lets a daemon be killed.
-fn points(deployment: &Value) -> Vec<String> {
-    let steps = deployment["steps"].as_array().unwrap().iter();
-    steps
-        .map(|s| (s["name"].as_str().unwrap().replace('-', " "), s["round"].as_u64().unwrap()))
-        .filter(|(name, _)| name != "watch")
-        .flat_map(|(name, round)| {
-            let mut points: Vec<String> =
-                ["before", "in", "after"].map(|when| format!("{when} {name} {round}")).to_vec();
-            if name == "switch" {
-                points.push(format!("between record and routes {round}"));
-            }
-            points
-        })
-        .collect()
-}
-
-/// Deploys the two versions in turn, the daemon killed at one point after the other.
-fn killed_at(shop: &Shop, load: &Load, versions: &[(&str, String)], points: &[String]) {
-    for (n, point) in points.iter().enumerate() {
-        let (version, commit) = &versions[n % versions.len()];
-        shop.machine.kill_daemon();
-        let mut deploy = shop.machine.command(&shop.project, &["deploy", "-e", "prod", "--ref", commit, "--detach"]);
-        let deployed = deploy.env("AMBIT_KILL_AT", point).output().unwrap();
-        until(&format!("the daemon is killed {point}: {}", text(&deployed)), || !shop.machine.daemon_lives());
-        let number = shop.newest("prod");
-        shop.machine.start_daemon(&shop.project);
-        until(&format!("it goes on, killed {point}"), || {
-            let state = shop.state(number);
-            assert!(["running", "watching", "succeeded"].contains(&state.as_str()), "killed {point}: {state}");
-            state != "running"
-        });
-        assert_eq!(shop.show(number)["commit"]["id"], **commit);
-        let log = text(&shop.ambit(&["deployment", "log", &number.to_string()]));
-        assert!(log.contains("was interrupted and is resumed"), "killed {point}: {log}");
-        assert_eq!(shop.body("shop.localhost"), *version, "killed {point}");
-        shop.nothing_is_left_over("prod");
-        load.is_well(&format!("killed {point}"));
-    }
-}
 
 #[test]
 fn a_daemon_killed_at_any_step_loses_no_request_and_its_deployment_is_completed_after_the_next_start() {
@@ -252,7 +36,13 @@ fn a_daemon_killed_at_any_step_loses_no_request_and_its_deployment_is_completed_
         }
         let mine: Vec<String> = points.into_iter().skip(which).step_by(2).collect();
         let load = Load::on(&shop.machine, "shop.localhost", &["one", "two"]);
-        killed_at(&shop, &load, &[("one", one), ("two", two)], &mine);
+        let versions = [("one", one), ("two", two)];
+        for (n, point) in mine.iter().enumerate() {
+            let (version, commit) = &versions[n % 2];
+            let number = shop.completed_though_killed(&["deploy", "-e", "prod", "--ref", commit], point, version);
+            assert_eq!(shop.show(number)["commit"]["id"], **commit);
+            load.is_well(&format!("killed {point}"));
+        }
         load.end();
         shop.ok(&["down"]);
         until("every process ends", || shop.machine.processes() == 0 && shop.machine.instances().is_empty());
@@ -261,51 +51,6 @@ fn a_daemon_killed_at_any_step_loses_no_request_and_its_deployment_is_completed_
         scope.spawn(|| half(0));
         scope.spawn(|| half(1));
     });
-}
-
-/// Shell commands that say that they began and go on once they may, by files in a folder.
-struct Signals(PathBuf);
-
-impl Signals {
-    fn new(machine: &Machine) -> Self {
-        let folder = machine.folder.path().join("signals");
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-        Self(folder)
-    }
-
-    /// A command that waits.
-    fn waits(&self, name: &str) -> String {
-        let folder = self.0.display();
-        format!("touch {folder}/{name}; while ! test -e {folder}/go-{name}; do sleep 0.05; done")
-    }
-
-    fn until_waiting(&self, name: &str) {
-        until(&format!("{name} begins"), || self.0.join(name).exists());
-    }
-
-    fn forget(&self, name: &str) {
-        std::fs::remove_file(self.0.join(name)).unwrap();
-    }
-
-    fn go(&self, name: &str) {
-        std::fs::write(self.0.join(format!("go-{name}")), "").unwrap();
-    }
-
-    /// How many shells run a command that waits.
-    fn shells(&self) -> usize {
-        let mark = format!("{}/go-", self.0.display());
-        std::fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|e| std::fs::read(e.ok()?.path().join("cmdline")).ok())
-            .filter(|c| String::from_utf8_lossy(c).contains(&mark))
-            .count()
-    }
-}
-
-fn with_service_keys(shop: &Shop, keys: &str) {
-    let file = std::fs::read_to_string(shop.project.join("ambit.toml")).unwrap();
-    shop.write("ambit.toml", &format!("{file}{keys}"));
 }
 
 fn builds(shop: &Shop) -> BTreeSet<String> {
@@ -351,7 +96,7 @@ fn a_daemon_killed_while_it_tests_builds_or_watches_goes_on_after_the_next_start
 fn versions_that_cannot_run_get_no_traffic_and_say_why_in_one_screen() {
     let toml = "[environments.prod]\nbranch = \"main\"\ngates = []\nsoak = \"1s\"\n[services.postgres]\n";
     let shop = Shop::new(&["prod"], toml);
-    with_service_keys(&shop, "migrations = \"migrations\"\n");
+    shop.with_service_keys("migrations = \"migrations\"\n");
     let sound = std::fs::read_to_string(shop.project.join("ambit.toml")).unwrap();
     shop.write("migrations/0001_events.sql", "CREATE TABLE events (id int); INSERT INTO events VALUES (1)");
     shop.commit("one");
@@ -401,7 +146,7 @@ fn versions_that_cannot_run_get_no_traffic_and_say_why_in_one_screen() {
     assert_eq!(rows, "1\n");
     std::fs::remove_file(shop.project.join("migrations/0002_users.sql")).unwrap();
 
-    with_service_keys(&shop, "test = \"echo 41 is not 42; exit 1\"\n");
+    shop.with_service_keys("test = \"echo 41 is not 42; exit 1\"\n");
     fails("tests fail", &["41 is not 42", "tests"]);
 
     shop.write("ambit.toml", &sound.replace("build = \"true\"", "build = \"echo no such crate; exit 101\""));
@@ -416,7 +161,7 @@ fn versions_that_cannot_run_get_no_traffic_and_say_why_in_one_screen() {
 #[test]
 fn a_version_that_breaks_once_it_serves_is_taken_back_by_itself() {
     let shop = Shop::new(&["prod"], "[environments.prod]\nbranch = \"main\"\ngates = []\nsoak = \"20s\"\n");
-    with_service_keys(&shop, "instances = 2\n");
+    shop.with_service_keys("instances = 2\n");
     let signals = Signals::new(&shop.machine);
     shop.commit("one");
     shop.up();
@@ -579,7 +324,7 @@ fn production_gets_the_builds_that_test_ran_and_only_after_the_yes_of_somebody_n
 fn the_release_before_serves_again_without_a_build_and_with_its_data_where_that_is_wanted() {
     let toml = "[environments.prod]\nbranch = \"main\"\ngates = []\nsoak = \"1s\"\n[services.postgres]\n";
     let shop = Shop::new(&["prod"], toml);
-    with_service_keys(&shop, "migrations = \"migrations\"\n");
+    shop.with_service_keys("migrations = \"migrations\"\n");
     shop.write("migrations/0001_events.sql", "CREATE TABLE events (id int); INSERT INTO events VALUES (1)");
     shop.commit("one");
     shop.up();
@@ -651,8 +396,7 @@ fn collect_upstreams(table: &Value, ports: &mut Vec<u16>) {
 #[test]
 fn three_instances_roll_one_by_one_and_workers_are_replaced() {
     let shop = Shop::new(&["prod"], "[environments.prod]\nbranch = \"main\"\ngates = []\nsoak = \"1s\"\n");
-    with_service_keys(
-        &shop,
+    shop.with_service_keys(
         "instances = { prod = 3 }\n[services.mailer]\nkind = \"worker\"\nbuild = \"true\"\n\
          run = \"echo mailer of $(cat app.py | grep ^VERSION); exec sleep 100000\"\n",
     );
@@ -796,6 +540,16 @@ fn hostile_trees_and_builds_do_no_harm() {
         cmdlines.filter(|c| c.starts_with(b"sleep\x00987654")).count()
     };
     assert_eq!(lingers(), 0, "what the build left behind has ended");
+
+    let hungry = "build = \"head -c 300000000 /dev/zero | tail -n 1\"\nbuild-memory = \"64MB\"";
+    shop.write("ambit.toml", &sound.replace("build = \"true\"", hungry));
+    shop.commit("hungry");
+    let hungry = shop.ambit(&["deploy", "-e", "dev"]);
+    assert_eq!(code(&hungry), Some(5), "{}", text(&hungry));
+    for said in ["64 MB is its limit", "build-memory = \"128MB\"", "[services.app]"] {
+        assert!(text(&hungry).contains(said), "`{said}` is missing in {}", text(&hungry));
+    }
+    assert_eq!(shop.body("dev.shop.localhost"), "one");
 
     let escapes = deploy("printf '\\033[2J\\033]0;owned\\007 done'; exit 3");
     assert_eq!(code(&escapes), Some(5));

@@ -44,6 +44,17 @@ fn a_weak_or_shared_secret_is_refused_when_it_is_set() {
     let toml = "project = \"vault\"\n[environments.dev]\n[environments.prod]\n[secrets]\nJWT_SECRET = {}\n";
     std::fs::write(project.join("ambit.toml"), toml).unwrap();
     machine.ok(&project, &["secret", "key", "--add"]);
+    let warned = || {
+        let checked = machine.ambit(&project, &["check"]);
+        assert_eq!(checked.status.code(), Some(0), "a warning is no error");
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        ["dev", "prod"].map(|environment| {
+            let unset = said.contains(&format!("{environment} cannot come up: the secret JWT_SECRET is not set"));
+            assert_eq!(unset, said.contains(&format!("ambit secret set JWT_SECRET -e {environment}")), "{said}");
+            unset
+        })
+    };
+    assert_eq!(warned(), [true, true]);
     let set = |environment: &str, value: &str| {
         std::fs::write(project.join("value"), value).unwrap();
         let mut command = machine.command(&project, &["secret", "set", "JWT_SECRET", "-e", environment]);
@@ -52,9 +63,11 @@ fn a_weak_or_shared_secret_is_refused_when_it_is_set() {
     assert_eq!(set("prod", "short"), Some(4));
     assert_eq!(set("prod", "changeme-changeme-changeme-changeme"), Some(4));
     assert_eq!(set("dev", "q9w8e7r6t5y4u3i2o1p0a9s8d7f6g5h4j3k2"), Some(0));
+    assert_eq!(warned(), [false, true]);
     assert_eq!(set("prod", "q9w8e7r6t5y4u3i2o1p0a9s8d7f6g5h4j3k2"), Some(4), "shared with dev");
     assert!(!machine.ok(&project, &["secret", "list", "--json"]).contains("prod\": true"));
     assert_eq!(set("prod", "m1n2b3v4c5x6z7l8k9j0h1g2f3d4s5a6p7o8"), Some(0));
+    assert_eq!(warned(), [false, false]);
 }
 
 #[test]
@@ -267,4 +280,22 @@ fn notifications_can_be_tried_out_and_tell_of_a_deployment() {
     let listed = || machine.ok(&project, &["notifications", "-e", "prod"]);
     until("the result is listed", || listed().contains("sent") && listed().contains("Connection refused"));
     assert_eq!(texts().len(), 1, "{:?}", texts());
+}
+
+#[test]
+fn the_daemon_ends_when_the_last_environment_is_destroyed() {
+    let mut machine = Machine::new();
+    let pages = machine.project("pages", &["dev", "test"]);
+    std::fs::write(pages.join("index.html"), "<p>pages</p>").unwrap();
+    let toml = "project = \"pages\"\n[environments.dev]\n[environments.test]\n[services.web]\nstatic = \".\"\n\
+                url = { dev = \"dev.@\", test = \"test.@\" }\n";
+    std::fs::write(pages.join("ambit.toml"), toml).unwrap();
+    machine.up(&pages);
+    machine.ok(&pages, &["destroy", "dev", "--confirm", "dev"]);
+    assert!(machine.daemon_lives() && machine.get("test.pages.localhost", "/").contains("pages"), "test still runs");
+    machine.ok(&pages, &["down"]);
+    until("everything ends", || machine.processes() == 0);
+    let said = machine.ok(&pages, &["destroy", "test", "--confirm", "test"]);
+    assert!(said.contains("Nothing of ambit runs any more"), "{said}");
+    until("everything ends", || machine.processes() == 0 && !machine.daemon_lives());
 }

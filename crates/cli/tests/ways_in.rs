@@ -258,6 +258,12 @@ fn what_would_take_something_back_is_refused_and_what_deploys_nothing_says_so() 
     fs::write(shop.project.join("ambit.toml"), TOML.replace("\"shop\"", "\"other\"")).unwrap();
     shop.commit("another project");
     assert!(shop.push(&["develop"]).contains("declares the project `other`"));
+    fs::remove_file(shop.project.join("ambit.toml")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", shop.project.join("ambit.toml")).unwrap();
+    shop.commit("a declaration from elsewhere");
+    let said = shop.push(&["develop"]);
+    assert!(said.contains("nothing is deployed") && !said.contains("root:"), "{said}");
+    fs::remove_file(shop.project.join("ambit.toml")).unwrap();
     fs::write(shop.project.join("ambit.toml"), TOML).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", shop.project.join("web/passwd")).unwrap();
     shop.commit("leads out");

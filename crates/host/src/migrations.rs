@@ -8,7 +8,10 @@ use ambit_domain::{
     provider::{MigrationStatus, PostgresServer},
 };
 use refinery::{Migration, Runner};
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::{
+    Client,
+    error::{DbError, SqlState},
+};
 
 use crate::postgres::{connect, query_failed};
 
@@ -22,12 +25,18 @@ pub(crate) async fn run(server: &PostgresServer, folder: &Path) -> Result<Vec<St
         connect(server, &server.role, &server.role_password, &server.database).await.map_err(|e| query_failed(&e))?;
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(|e| query_failed(&e))?;
     // The lock ends with the session, whatever happens.
-    let ran = Runner::new(&files).set_abort_missing(false).run_async(&mut client).await;
+    let runner = Runner::new(&files).set_abort_missing(false);
+    let before = applied(&runner, &mut client).await.map_err(|e| failure(&e))?;
+    let pending = files.iter().filter(|file| before.iter().all(|b| b.version() != file.version())).count();
+    let ran = runner.run_async(&mut client).await;
     match ran {
         Ok(report) => Ok(report.applied_migrations().iter().map(name_of).collect()),
         Err(error) => {
             let done = error.report().map(|r| r.applied_migrations().len()).unwrap_or(0);
-            Err(failure(&error, &files, done))
+            Err(failure(&error).because(format!(
+                "it was taken back whole; {done} ran before it, {} are left",
+                pending.saturating_sub(done)
+            )))
         }
     }
 }
@@ -59,13 +68,7 @@ pub(crate) async fn status(server: &PostgresServer, folder: &Path) -> Result<Vec
     let files = read(folder)?;
     let mut client =
         connect(server, &server.role, &server.role_password, &server.database).await.map_err(|e| query_failed(&e))?;
-    let applied = Runner::new(&files).get_applied_migrations_async(&mut client).await;
-    let applied = match applied {
-        Ok(applied) => applied,
-        // Where nothing ever ran there is no table.
-        Err(error) if is_missing_table(&error) => Vec::new(),
-        Err(error) => return Err(failure(&error, &files, 0)),
-    };
+    let applied = applied(&Runner::new(&files), &mut client).await.map_err(|e| failure(&e))?;
     Ok(files
         .iter()
         .map(|file| {
@@ -85,6 +88,14 @@ pub(crate) async fn pending(server: &PostgresServer, folder: &Path) -> Result<Ve
     let files = read(folder)?;
     let left = files.iter().filter(|file| !ran.contains(&name_of(file)));
     Ok(left.map(|file| (name_of(file), file.sql().unwrap_or_default().to_owned())).collect())
+}
+
+async fn applied(runner: &Runner, client: &mut Client) -> Result<Vec<Migration>, refinery::Error> {
+    match runner.get_applied_migrations_async(client).await {
+        // Where nothing ever ran there is no table.
+        Err(error) if is_missing_table(&error) => Ok(Vec::new()),
+        other => other,
+    }
 }
 
 fn name_of(migration: &Migration) -> String {
@@ -131,7 +142,7 @@ fn read(folder: &Path) -> Result<Vec<Migration>, Failure> {
     Ok(found)
 }
 
-fn failure(error: &refinery::Error, files: &[Migration], done: usize) -> Failure {
+fn failure(error: &refinery::Error) -> Failure {
     let mut failure = Failure::new(FailureKind::App, "a migration failed");
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(cause) = source {
@@ -142,8 +153,7 @@ fn failure(error: &refinery::Error, files: &[Migration], done: usize) -> Failure
         failure = failure.because(cause.to_string());
         source = cause.source();
     }
-    let remaining = files.len().saturating_sub(done);
-    failure.because(format!("it was taken back whole; {done} ran before it, {remaining} are left"))
+    failure
 }
 
 /// Everything that PostgreSQL says of an error.

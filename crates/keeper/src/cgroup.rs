@@ -3,8 +3,10 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io,
+    io::{self, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::record::Limits;
@@ -86,12 +88,31 @@ impl Cgroup {
         self.folders.iter().filter_map(count).sum()
     }
 
+    /// The most memory that its processes had at one time, in bytes.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let read = |f: &PathBuf| {
+            ["memory.peak", "memory.max_usage_in_bytes"]
+                .iter()
+                .find_map(|name| fs::read_to_string(f.join(name)).ok()?.trim().parse().ok())
+        };
+        self.folders.iter().find_map(read)
+    }
+
     /// Removes the groups; one that still holds a process stays.
     pub(crate) fn remove(&self) {
         for folder in &self.folders {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// The process that the command starts joins by these doors before it becomes its program.
+#[allow(unsafe_code)]
+pub(crate) fn enter(command: &mut Command, mut doors: Vec<fs::File>) {
+    let join = move || doors.iter_mut().try_for_each(|door| door.write_all(b"0"));
+    // SAFETY: between fork and exec the closure makes only the system call write, which is async-signal-safe; it allocates
+    // nothing.
+    unsafe { command.pre_exec(join) };
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

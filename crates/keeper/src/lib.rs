@@ -8,6 +8,7 @@
 //!
 //! Knows nothing of what it runs. Small on purpose: no async runtime, since ten of them idle side by side.
 
+mod bound;
 mod cgroup;
 pub mod client;
 mod log;
@@ -18,6 +19,8 @@ mod renew;
 mod run;
 mod tree;
 
+pub use bound::MemoryBound;
 pub use memory::give_back;
 pub use record::{Exit, FORMAT, Held, Limits, LimitsState, Once, Phase, RecordError, Spec, State, StopSignal, Wanted};
 pub use run::{KeeperError, run};
+pub use tree::{carrying, descendants};

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io,
     os::{
         fd::OwnedFd,
         unix::{fs::fchown, process::CommandExt},
@@ -20,7 +20,7 @@ use nix::{
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::{
-    cgroup::Cgroup,
+    cgroup::{self, Cgroup},
     record::{Held, Spec},
     tree,
 };
@@ -57,7 +57,8 @@ pub(crate) fn start(spec: &Spec, output: &File, cgroup: Option<&Cgroup>) -> io::
         // As root, setting a user id also drops every supplementary group (std::os::unix::process::CommandExt::uid).
         command.uid(uid).gid(gid);
     }
-    enter(&mut command, doors);
+    cgroup::enter(&mut command, doors);
+    detach(&mut command);
     let child = command.spawn()?;
     let pid = child.id();
     let held = Held { pid, start_time: tree::process(pid).map_or(0, |p| p.start_time), since: now() };
@@ -65,19 +66,16 @@ pub(crate) fn start(spec: &Spec, output: &File, cgroup: Option<&Cgroup>) -> io::
 }
 
 #[allow(unsafe_code)]
-fn enter(command: &mut Command, mut doors: Vec<File>) {
+fn detach(command: &mut Command) {
     let nomask = SigSet::empty();
     let first = move || {
-        for door in &mut doors {
-            door.write_all(b"0")?;
-        }
         rustix::process::setsid()?;
         // The keeper reads its signals from a descriptor and blocks them; a blocked signal would stay so across exec.
         nomask.thread_set_mask()?;
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         Ok(())
     };
-    // SAFETY: between fork and exec the closure makes only the system calls write, setsid, sigprocmask and umask, which are
+    // SAFETY: between fork and exec the closure makes only the system calls setsid, sigprocmask and umask, which are
     // async-signal-safe; it allocates nothing.
     unsafe { command.pre_exec(first) };
 }

@@ -34,19 +34,29 @@ fn all() -> Vec<u32> {
 /// Every process that carries the marker, the caller excepted.
 pub(crate) fn marked(marker: &str) -> Vec<u32> {
     let wanted = format!("{MARKER}={marker}");
+    with_variable(|variable| variable == wanted.as_bytes())
+}
+
+/// Every process that has a variable which begins so (`NAME=…`) in its first environment, the caller excepted.
+#[must_use]
+pub fn carrying(beginning: &str) -> Vec<u32> {
+    with_variable(|variable| variable.starts_with(beginning.as_bytes()))
+}
+
+fn with_variable(wanted: impl Fn(&[u8]) -> bool) -> Vec<u32> {
     let me = std::process::id();
     all()
         .into_iter()
         .filter(|pid| *pid != me)
         .filter(|pid| {
-            fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.split(|b| *b == 0).any(|v| v == wanted.as_bytes()))
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|b| *b == 0).any(&wanted))
         })
         .collect()
 }
 
 /// Every descendant of a process.
-pub(crate) fn descendants(root: u32) -> Vec<u32> {
+#[must_use]
+pub fn descendants(root: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = all().into_iter().filter_map(|pid| Some((pid, process(pid)?.parent))).collect();
     let mut found = HashSet::from([root]);
     loop {
@@ -61,13 +71,17 @@ pub(crate) fn descendants(root: u32) -> Vec<u32> {
     }
 }
 
-/// Resident memory of a process and its descendants, in bytes. Pages shared between them count once for each, as `ps`
-/// counts them, except where the kernel tells proportional sizes.
+/// Resident memory of a process and its descendants, in bytes.
 pub(crate) fn memory(root: u32) -> u64 {
-    let of = |pid: u32| {
+    resident(&[&[root], descendants(root).as_slice()].concat())
+}
+
+/// Resident memory of processes, in bytes. What several share is divided among them (`Pss` of proc(5)).
+pub(crate) fn resident(processes: &[u32]) -> u64 {
+    let of = |pid: &u32| {
         let proportional = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
         let line = proportional.as_deref().and_then(|t| t.lines().find_map(|l| l.strip_prefix("Pss:")));
         line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
     };
-    of(root) + descendants(root).into_iter().map(of).sum::<u64>()
+    processes.iter().map(of).sum()
 }

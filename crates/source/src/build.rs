@@ -15,6 +15,7 @@ use std::{
 };
 
 use ambit_domain::{BuildId, release::TestResult};
+use ambit_keeper::MemoryBound;
 use ambit_spec::{Form, Service};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
@@ -33,8 +34,8 @@ use crate::{
     toolchain, working_tree,
 };
 
-/// A build that takes longer is stopped.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// How often it is looked whether a build has too much memory.
+const LOOK: Duration = Duration::from_millis(200);
 /// The beginning of the names of folders that a tree is exported to.
 const EXPORTED: &str = ".export-";
 /// The beginning of the names of folders that tests run in.
@@ -411,8 +412,12 @@ impl Job<'_> {
         if let Ok(mut log) = lines.lock() {
             log.line(&format!("$ {command}"));
         }
+        let limits = request.service.form.build_limits();
+        let most = limits.memory.unwrap_or_else(three_quarters_of_memory);
+        let bound = MemoryBound::new(&format!("{}/{id}", request.builds.display()), most);
+        bound.admit(shell.as_std_mut()).map_err(Error::io(folder))?;
         let mut child = shell.spawn().map_err(Error::io(folder))?;
-        let ender = Ender { group: child.id(), marker };
+        let ender = Ender { group: child.id(), marker, bound };
         let say = |line: &str| {
             (request.output)(line);
             if let Ok(mut log) = lines.lock() {
@@ -434,16 +439,31 @@ impl Job<'_> {
                 _ = &mut readers => status.await,
             }
         };
+        let too_much_memory = |used| Error::TooMuchMemory {
+            service: request.service.name.to_string(),
+            command: command.to_owned(),
+            used,
+            limit: most,
+        };
         let status = tokio::select! {
             status = work => status.map_err(Error::io(folder))?,
             () = request.cancel.cancelled() => return Err(Error::Cancelled),
-            () = tokio::time::sleep(LONGEST) => {
-                return Err(Error::TooLong { command: command.to_owned(), minutes: LONGEST.as_secs() / 60 });
+            used = ender.too_much_memory() => return Err(too_much_memory(used)),
+            () = tokio::time::sleep(limits.time) => {
+                return Err(Error::TooLong {
+                    service: request.service.name.to_string(),
+                    command: command.to_owned(),
+                    longest: limits.time,
+                });
             }
         };
+        let passed = ender.memory_passed();
         drop(ender);
         if status.success() {
             return Ok(());
+        }
+        if let Some(used) = passed {
+            return Err(too_much_memory(used));
         }
         let last: Vec<String> = lines.lock().map(|log| log.last.iter().cloned().collect()).unwrap_or_default();
         let text = last.join("\n");
@@ -539,15 +559,33 @@ pub fn end_abandoned(builds: &Path) {
 
 /// Ends every process of a build whose mark begins so.
 fn end_marked(mark: &str) {
-    let wanted = format!("AMBIT_BUILD={mark}");
-    let Ok(processes) = fs::read_dir("/proc") else { return };
-    for pid in processes.filter_map(|e| e.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
-        let marked = fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environ| environ.split(|b| *b == 0).any(|v| v.starts_with(wanted.as_bytes())));
-        if marked && let Some(pid) = as_pid(pid) {
+    end_all(|| marked(mark));
+}
+
+fn marked(mark: &str) -> Vec<u32> {
+    ambit_keeper::carrying(&format!("AMBIT_BUILD={mark}"))
+}
+
+/// Kills until a look finds nothing: what is killed may have started more in the meantime.
+fn end_all(look: impl Fn() -> Vec<u32>) {
+    let until = std::time::Instant::now() + Duration::from_secs(2);
+    loop {
+        let left = look();
+        for pid in left.iter().copied().filter_map(as_pid) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
+        if left.is_empty() || std::time::Instant::now() > until {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn three_quarters_of_memory() -> u64 {
+    let told = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes =
+        told.lines().find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+    kilobytes.map_or(u64::MAX, |total: u64| total * 1024 / 4 * 3)
 }
 
 pub(crate) fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
@@ -558,6 +596,30 @@ pub(crate) fn as_pid(pid: u32) -> Option<rustix::process::Pid> {
 struct Ender {
     group: Option<u32>,
     marker: String,
+    bound: MemoryBound,
+}
+
+impl Ender {
+    fn memory_passed(&self) -> Option<u64> {
+        self.bound.passed(|| {
+            let mut all = marked(&self.marker);
+            // Some clear their environment.
+            all.extend(self.group.into_iter().flat_map(ambit_keeper::descendants));
+            all.sort_unstable();
+            all.dedup();
+            all
+        })
+    }
+
+    /// Returns once they have more memory than they may, with the bytes.
+    async fn too_much_memory(&self) -> u64 {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(used) = self.memory_passed() {
+                return used;
+            }
+        }
+    }
 }
 
 impl Drop for Ender {
@@ -566,6 +628,6 @@ impl Drop for Ender {
             // It has ended, as a rule.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
-        end_marked(&self.marker);
+        end_all(|| [marked(&self.marker), self.bound.processes()].concat());
     }
 }

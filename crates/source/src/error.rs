@@ -1,6 +1,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::detect::LOOKED_FOR;
@@ -100,12 +101,26 @@ pub enum Error {
     #[error("the build was taken back")]
     Cancelled,
     /// A command of the build took too long.
-    #[error("`{command}` took longer than {minutes} minutes and was stopped")]
+    #[error("`{command}` took longer than {} and was ended", time(*longest))]
     TooLong {
+        /// The service.
+        service: String,
         /// The command.
         command: String,
         /// The most that it may take.
-        minutes: u64,
+        longest: Duration,
+    },
+    /// A command of the build took too much memory.
+    #[error("`{command}` was ended: it used {} MB of memory, and {} MB is its limit", megabytes(*used), megabytes(*limit))]
+    TooMuchMemory {
+        /// The service.
+        service: String,
+        /// The command.
+        command: String,
+        /// Bytes that it used.
+        used: u64,
+        /// Bytes that it may use.
+        limit: u64,
     },
     /// Another repository did not give its commits.
     #[error("`{reference}` cannot be fetched from {from}")]
@@ -142,6 +157,17 @@ pub enum Error {
 #[error("{0}")]
 pub struct Output(pub(crate) String);
 
+const FULL: &str = "the disk is full: free some space (df -h) and repeat the command";
+
+fn megabytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
+fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}
+
 impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_path_buf(), source }
@@ -172,13 +198,20 @@ impl Error {
                 Some(format!("say which one it is: `run = \"exec bin/{first}\"` in [services.{service}]"))
             }
             Self::Build { log, .. } | Self::Tests { log, .. } => Some(format!("its whole output: {}", log.display())),
+            Self::TooLong { service, longest, .. } => {
+                let more = longest.as_secs().saturating_mul(2).div_ceil(60);
+                Some(format!("if it needs more: `build-time = \"{more}m\"` in [services.{service}]"))
+            }
+            Self::TooMuchMemory { service, limit, .. } => Some(format!(
+                "if it needs more: `build-memory = \"{}MB\"` in [services.{service}]; fewer jobs at once need less",
+                megabytes(limit.saturating_mul(2))
+            )),
             Self::Fetch { .. } => {
                 Some("git ls-remote, as the user that the daemon runs as, shows whether it is let in".into())
             }
             Self::Place { .. } => Some("write https://HOST/PATH, ssh://USER@HOST/PATH or an absolute path".into()),
-            Self::Io { source, .. } if crate::files::is_disk_full(source) => {
-                Some("the disk is full: free some space (df -h) and repeat the command".into())
-            }
+            Self::Io { source, .. } if crate::files::is_disk_full(source) => Some(FULL.to_owned()),
+            Self::Git { said, .. } if said.contains("No space left on device") => Some(FULL.to_owned()),
             _ => None,
         }
     }

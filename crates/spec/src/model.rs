@@ -200,6 +200,15 @@ pub enum Form {
 }
 
 impl Form {
+    /// What its build may take.
+    #[must_use]
+    pub fn build_limits(&self) -> BuildLimits {
+        match self {
+            Self::App(app) => app.build_limits,
+            Self::Site(site) => site.build_limits,
+        }
+    }
+
     /// The folder of its code, relative to `ambit.toml`.
     #[must_use]
     pub fn source(&self) -> &Path {
@@ -208,6 +217,15 @@ impl Form {
             Self::Site(site) => &site.source,
         }
     }
+}
+
+/// What each command of a build, the tests included, may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildLimits {
+    /// Time.
+    pub time: Duration,
+    /// Memory in bytes; `None` is three quarters of the machine's.
+    pub memory: Option<u64>,
 }
 
 /// A process: what is `None` is detected from its tree.
@@ -219,6 +237,8 @@ pub struct App {
     pub source: PathBuf,
     /// Shell command that builds it.
     pub build: Option<String>,
+    /// What its build may take.
+    pub build_limits: BuildLimits,
     /// Shell command that starts it.
     pub run: Option<String>,
     /// Shell command that brings the database up to date.
@@ -275,6 +295,8 @@ pub struct Site {
     pub folder: PathBuf,
     /// Shell command that makes the folder, run in `source`.
     pub build: Option<String>,
+    /// What its build may take.
+    pub build_limits: BuildLimits,
     /// The folder that `build` runs in and that the release is made from; equals `folder` where nothing is built.
     pub source: PathBuf,
     /// Variables that its pages may read, by name. Never secrets.

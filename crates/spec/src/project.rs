@@ -12,7 +12,7 @@ use crate::{
     diagnostic::{Diagnostic, Severity},
     format::{self, Key},
     model::{
-        App, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
+        App, BuildLimits, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
         Persistence, Postgres, Project, Redis, Role, Service, Site,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
@@ -559,11 +559,22 @@ fn read_site(reader: &mut Reader, node: &Node, environment: &EnvironmentName) ->
     }
     Some(Site {
         build: command(reader, node, format::SITE, "build", environment),
+        build_limits: read_build_limits(reader, node),
         expose: node.get("expose").and_then(|n| reader.texts(n, "expose")).unwrap_or_default(),
         single_page: node.get("single-page").and_then(|n| reader.bool(n, "single-page")).unwrap_or(false),
         folder,
         source,
     })
+}
+
+/// A command of a build that takes longer is ended.
+const BUILD_TIME: Duration = Duration::from_secs(3600);
+
+fn read_build_limits(reader: &mut Reader, node: &Node) -> BuildLimits {
+    BuildLimits {
+        time: node.get("build-time").and_then(|n| reader.duration(n, "build-time")).unwrap_or(BUILD_TIME),
+        memory: node.get("build-memory").and_then(|n| reader.size(n, "build-memory")),
+    }
 }
 
 /// How long requests in flight may take to finish on an instance that is replaced.
@@ -610,6 +621,7 @@ fn read_app(reader: &mut Reader, node: &Node, environment: &EnvironmentName) -> 
         role,
         source,
         build: command(reader, node, keys, "build", environment),
+        build_limits: read_build_limits(reader, node),
         run: command(reader, node, keys, "run", environment),
         migrate: command(reader, node, keys, "migrate", environment),
         seed: command(reader, node, keys, "seed", environment),

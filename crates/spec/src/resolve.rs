@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::{
     diagnostic::Diagnostic,
-    model::{Environment, Origin, Piece, Reference, Rules, ServerPart, Value},
-    name::ServiceName,
+    model::{Environment, Origin, Piece, Project, Reference, Rules, ServerPart, Value, Variable},
+    name::{EnvironmentName, ServiceName},
 };
 
 /// What resolution asks for.
@@ -59,12 +59,8 @@ pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Res
         }
     }
     let mut all = Vec::new();
-    let place = environment.backup.as_ref().and_then(|b| b.to.as_ref());
-    let kept = place.into_iter().flat_map(|place| place.secrets());
-    let told: Vec<&str> = environment.notifications.secrets().chain(kept).collect();
     for (name, variable) in &environment.variables {
-        // What only sending or storing needs is given to no process, and its absence stops none.
-        if told.contains(&name.as_str()) && variable.services.is_empty() {
+        if is_for_ambit_alone(environment, name) {
             continue;
         }
         let value = values.remove(name.as_str()).flatten();
@@ -101,6 +97,34 @@ pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Res
         }
     }
     if found.is_empty() { Ok(all) } else { Err(found) }
+}
+
+/// What only sending or storing needs is given to no process, and its absence stops none.
+fn is_for_ambit_alone(environment: &Environment, name: &str) -> bool {
+    let place = environment.backup.as_ref().and_then(|b| b.to.as_ref());
+    let mut kept = place.into_iter().flat_map(|place| place.secrets());
+    environment.variables.get(name).is_some_and(|v| v.services.is_empty())
+        && (environment.notifications.secrets().any(|told| told == name) || kept.any(|secret| secret == name))
+}
+
+/// A warning for each environment that cannot come up since secrets that it requires have no value.
+pub fn unset_secrets(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -> Option<String>) -> Vec<Diagnostic> {
+    let of = |environment: &Environment| {
+        let name = &environment.name;
+        let unset: Vec<(&String, &Variable)> = environment
+            .variables
+            .iter()
+            .filter(|(_, v)| v.value == Value::Secret && v.rules.required)
+            .filter(|(n, _)| !is_for_ambit_alone(environment, n) && value(name, n).is_none())
+            .collect();
+        let (_, first) = unset.first()?;
+        let names: Vec<&str> = unset.iter().map(|(n, _)| n.as_str()).collect();
+        let commands: Vec<String> = names.iter().map(|n| format!("ambit secret set {n} -e {name}")).collect();
+        let (noun, verb) = if names.len() == 1 { ("secret", "is") } else { ("secrets", "are") };
+        let message = format!("{name} cannot come up: the {noun} {} {verb} not set", names.join(", "));
+        Some(Diagnostic::error(first.span.clone(), message).help(commands.join(" · ")).warning())
+    };
+    project.environments.values().filter_map(of).collect()
 }
 
 /// `None` while a variable that it names has not been resolved.

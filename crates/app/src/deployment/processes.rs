@@ -4,6 +4,8 @@ use std::{path::Path, time::Duration};
 
 use ambit_domain::{
     Failure, FailureKind,
+    deployment::StepName,
+    ids::DeploymentId,
     provider::{AppProcess, PostgresServer, Task},
     spec::{App, Form, Service, ServiceName},
 };
@@ -56,8 +58,29 @@ impl Scope<'_> {
         Task { process: self.process(app, built, command, variables), longest: LONGEST_TASK }
     }
 
-    /// Runs a command of a service to its end, its output told as that of a step, and forgets it. Under a name that stays the
-    /// same, the run that a crash of the daemon left is waited for.
+    /// Runs a command of a service for a deployment: once, whatever becomes of the daemon. How it ended is remembered until
+    /// another deployment runs one, since only that is certain to come after this one's step was recorded.
+    pub(crate) async fn run_once(
+        &self,
+        service: (&Service, &App, &Built),
+        command: &str,
+        step: StepName,
+        deployment: DeploymentId,
+    ) -> Result<(), Failure> {
+        let step = step.name();
+        let beginning = format!("{step}-{}-", service.0.name);
+        let name = format!("{beginning}{deployment}");
+        let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+        for old in self.ambit.provider.tasks(&self.id) {
+            if old.name != name && old.name.strip_prefix(&beginning).is_some_and(is_number) {
+                self.ambit.provider.forget_task(&self.id, &old.name).await?;
+            }
+        }
+        self.run_command(service, command, step, &name).await
+    }
+
+    /// Runs a command of a service to its end, its output told as that of a step. Under a name that is known, the run of that
+    /// name is waited for, or told as it ended.
     pub(crate) async fn run_command(
         &self,
         (service, app, built): (&Service, &App, &Built),
@@ -67,7 +90,18 @@ impl Scope<'_> {
     ) -> Result<(), Failure> {
         let progress = self.progress.service(&service.name);
         let task = self.task_of(service, app, built, command);
-        let ran = self.ambit.provider.run_task(&self.id, name, &task, &|line| progress.output(step, line)).await;
+        self.ambit.provider.run_task(&self.id, name, &task, &|line| progress.output(step, line)).await
+    }
+
+    /// Runs a command of a service to its end, and forgets how it ended.
+    pub(crate) async fn run_and_forget(
+        &self,
+        service: (&Service, &App, &Built),
+        command: &str,
+        step: &str,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let ran = self.run_command(service, command, step, name).await;
         self.ambit.provider.forget_task(&self.id, name).await?;
         ran
     }

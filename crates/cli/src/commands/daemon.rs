@@ -21,5 +21,11 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
 pub(super) fn logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("AMBIT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        // What cannot be logged, since the disk is full, would be told to the same place, and end the task that logs.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -84,6 +84,9 @@ pub(crate) fn show(number: u64, json: bool) -> Result<ExitCode, Failure> {
     for waiver in &d.waivers {
         println!("  waived   {} by {}: \"{}\"", waiver.gate.name(), plain(&waiver.actor.who), plain(&waiver.reason));
     }
+    if let Some(why) = &view.held_up {
+        println!("  held up  {}", plain(why));
+    }
     if let Some(frozen) = &view.frozen {
         println!("  frozen   {frozen}; it starts after that");
     }

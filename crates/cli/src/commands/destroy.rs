@@ -42,9 +42,14 @@ pub(crate) async fn run(
     let daemon = context::daemon().await?;
     let lines = Lines::new(json);
     let request = Destroy { project, environment, confirmed, actor: context::actor(folder) };
-    daemon.work::<_, ()>("/v1/destroy", &request, |event| lines.show(&event)).await?;
+    let idle: bool = daemon.work("/v1/destroy", &request, |event| lines.show(&event)).await?;
+    if idle {
+        context::stop(&daemon).await?;
+    }
     if json {
-        print_json(&serde_json::json!({ "destroyed": request.environment }));
+        print_json(&serde_json::json!({ "destroyed": request.environment, "daemon": !idle }));
+    } else if idle {
+        println!("✓ {} is deleted. Nothing of ambit runs any more.", request.environment);
     } else {
         println!("✓ {} is deleted", request.environment);
     }

@@ -37,6 +37,9 @@ fn print(status: &Status, daemon_since: Option<i64>) {
     let paint = Paint::stdout();
     let daemon = daemon_since.map_or("no daemon".to_owned(), |since| format!("daemon up {}", ago(since)));
     println!("{} · on this machine · {daemon}", paint.strong(status.project.as_str()));
+    if let Some(why) = &status.full_disk {
+        println!("  {} {}", paint.bad("!"), plain(why));
+    }
     if status.environments.is_empty() {
         println!("\n  nothing is up; ambit up");
         return;

@@ -14,6 +14,8 @@ use std::{
 
 /// A machine of its own: a state folder and a port. Everything is stopped and removed at the end, also of a failed test.
 pub struct Machine {
+    /// Goes before the folder that it lies in.
+    pub disk: Option<Disk>,
     pub folder: tempfile::TempDir,
     pub port: u16,
     /// For TLS.
@@ -25,7 +27,7 @@ impl Machine {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder, port: free_port(), tls: free_port(), projects: Vec::new() }
+        Self { disk: None, folder, port: free_port(), tls: free_port(), projects: Vec::new() }
     }
 
     pub fn command(&self, project: &Path, arguments: &[&str]) -> Command {
@@ -85,10 +87,22 @@ impl Machine {
 
     /// Starts the daemon as a service unit does.
     pub fn start_daemon(&self, project: &Path) {
-        let null = std::process::Stdio::null;
-        let mut daemon = self.command(project, &["daemon"]).stdin(null()).stderr(null()).spawn().unwrap();
-        std::thread::spawn(move || daemon.wait());
+        self.spawn_daemon(project, None);
         until("the daemon runs", || self.daemon_lives());
+    }
+
+    /// Starts a daemon that is killed at a point, and waits for that.
+    pub fn start_daemon_to_be_killed(&self, project: &Path, point: &str) {
+        let daemon = self.spawn_daemon(project, Some(point));
+        until(&format!("the daemon is killed {point}"), || daemon.is_finished());
+    }
+
+    fn spawn_daemon(&self, project: &Path, kill_at: Option<&str>) -> std::thread::JoinHandle<()> {
+        let null = std::process::Stdio::null;
+        let mut command = self.command(project, &["daemon"]);
+        command.envs(kill_at.map(|point| ("AMBIT_KILL_AT", point)));
+        let mut daemon = command.stdin(null()).stderr(null()).spawn().unwrap();
+        std::thread::spawn(move || drop(daemon.wait()))
     }
 
     /// Whether somebody holds the daemon's lock.
@@ -110,6 +124,12 @@ impl Machine {
             .collect()
     }
 
+    /// Puts the state folder on a small disk of its own; whether that could be done.
+    pub fn mount_disk(&mut self, megabytes: u32) -> bool {
+        self.disk = Disk::at(self.folder.path().join("home"), megabytes);
+        self.disk.is_some()
+    }
+
     /// Processes that were started for this machine.
     pub fn processes(&self) -> usize {
         let home = self.folder.path().join("home").to_string_lossy().into_owned();
@@ -118,6 +138,36 @@ impl Machine {
             .filter_map(|e| std::fs::read(e.ok()?.path().join("cmdline")).ok())
             .filter(|c| String::from_utf8_lossy(c).contains(&home))
             .count()
+    }
+}
+
+/// A small disk of the state folder's own, as only root can make one.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    fn at(folder: PathBuf, megabytes: u32) -> Option<Self> {
+        std::fs::create_dir(&folder).unwrap();
+        let size = format!("size={megabytes}m,mode=0711");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(folder))
+    }
+
+    /// Takes every byte that is left.
+    pub fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.0.join("ballast")).unwrap();
+        let chunk = vec![1; 1 << 16];
+        while ballast.write_all(&chunk).is_ok() {}
+        while ballast.write_all(&[1]).is_ok() {}
+    }
+
+    pub fn free(&self) {
+        std::fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

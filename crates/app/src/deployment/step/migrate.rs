@@ -4,9 +4,9 @@
 //! step waits for the same run. SQL files run in a session of the daemon's own; a crash ends the session, PostgreSQL takes
 //! back what was not committed, and the repeated step runs what is missing.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use ambit_domain::{Failure, FailureKind};
+use ambit_domain::{Failure, FailureKind, deployment::StepName, provider::InstanceHealth};
 use async_trait::async_trait;
 
 use super::{super::engine::Stand, Step};
@@ -19,20 +19,24 @@ impl Step for Migrate {
     async fn run(&self, stand: &mut Stand<'_>, _round: u32) -> Result<String, Failure> {
         let scope = stand.scope;
         let mut done = Vec::new();
+        let server = postgres_process(scope);
         let work = stand.work()?;
         for one in work.services.iter().filter(|w| w.new_code || work.new_database) {
             let Ok((service, app, built)) = scope.app(stand.built, &one.service) else { continue };
             let result = if let Some(folder) = &app.migrations {
                 migrate_files(scope, &built.build.folder().join(folder)).await
             } else if let Some(command) = built.recipe(service).migrate {
-                let name = format!("migrate-{}-{}", service.name, stand.deployment.number);
-                scope.run_command((service, app, built), &command, "migrate", &name).await.map(|()| command)
+                let ran = (service, app, built);
+                scope.run_once(ran, &command, StepName::Migrate, stand.deployment.number).await.map(|()| command)
             } else {
                 continue;
             };
             match result {
                 Ok(detail) => done.push(detail),
-                Err(failure) => return Err(explained(failure, stand)),
+                Err(failure) => {
+                    let died = has_ended(scope, server).await;
+                    return Err(explained(failure, stand, died));
+                }
             }
         }
         Ok(done.join(", "))
@@ -47,8 +51,29 @@ async fn migrate_files(scope: &Scope<'_>, folder: &Path) -> Result<String, Failu
     scope.run_migration_files(server, folder).await
 }
 
+/// Process id and start of the environment's PostgreSQL, where it runs.
+fn postgres_process(scope: &Scope<'_>) -> Option<(u32, i64)> {
+    let all = scope.ambit.provider.instances(&scope.id);
+    let postgres = all.into_iter().find(|i| i.service == "postgres" && i.health == InstanceHealth::Running)?;
+    postgres.pid.zip(postgres.since)
+}
+
+/// Whether a PostgreSQL is gone that ran before. Those who were connected to it know sooner than its keeper.
+async fn has_ended(scope: &Scope<'_>, before: Option<(u32, i64)>) -> bool {
+    if before.is_none() {
+        return false;
+    }
+    for _ in 0..10 {
+        if postgres_process(scope) != before {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
 /// What a person needs to know when production's migration failed: that nothing else happened, and what to do.
-fn explained(failure: Failure, stand: &Stand<'_>) -> Failure {
+fn explained(failure: Failure, stand: &Stand<'_>, postgres_ended: bool) -> Failure {
     let environment = &stand.scope.environment.name;
     let said = failure.causes.join("\n");
     let mut told = Failure { kind: FailureKind::App, ..failure };
@@ -67,6 +92,10 @@ fn explained(failure: Failure, stand: &Stand<'_>) -> Failure {
                 "or finish by hand what it left undone: ambit run -e {environment} -- npx prisma migrate resolve --applied {name}"
             ))
             .hint("never delete migrations that ran anywhere, and never `prisma db push` on real data"),
+        None if postgres_ended => told
+            .because("PostgreSQL ended meanwhile; it is started again by itself and takes back what was not committed")
+            .hint(format!("see why it ended: ambit logs -e {environment} postgres"))
+            .hint(format!("then deploy again to {environment}: what ran already is not run again by tools that remember it")),
         None => told
             .hint(format!("correct the migration, try it in another environment first, and deploy again to {environment}")),
     };
