@@ -116,6 +116,8 @@ impl Generate for NumberIds {
     fn generate(&self, value: &str, subject: Option<&str>, turn: u32, out: &mut String) -> Result<(), MaskError> {
         match &self.cards {
             Some(cards) if is_card(value.as_bytes()) => cards.generate(value, subject, turn, out),
+            // Only from a number of the type does the walk come back to one.
+            _ if !self.in_range(value, value.starts_with('-')) => Err(MaskError("not an integer of the column's type")),
             cards => {
                 self.exchange(value, |written| cards.is_none() || !is_card(written.as_bytes()), out);
                 Ok(())

@@ -136,8 +136,10 @@ impl<'a> Reader<'a, '_> {
                     return Err(MaskError("JSON that is nested too deeply"));
                 }
                 // A nested `json(…)` is about strings; its paths are in the tree already, and what they leave out is by kind.
+                // `a: keep` keeps a string, a number at `a`. Should an object be there, nobody has seen what is in it.
                 let inherited = match rule {
                     Some(Leafs::Nested(_)) => None,
+                    Some(Leafs::Keep) => inherited,
                     rule => rule.or(inherited),
                 };
                 let inherited = node.and_then(|n| n.rest.as_ref()).or(inherited);
