@@ -59,7 +59,7 @@ fn tables(text: &str) -> (Vec<TableSample>, Vec<(String, String)>) {
         if tables.last().is_none_or(|(name, _)| *name != facts.name.table) {
             tables.push((facts.name.table.clone(), TableSample::default()));
         }
-        let (_, table) = tables.last_mut().unwrap();
+        let (_, table) = tables.last_mut().expect("the table was added");
         table.columns.push(facts);
         table.samples.push(values);
         expected.push((dotted.to_owned(), rule.trim().to_owned()));
@@ -82,7 +82,7 @@ fn check(text: &str) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     // Whatever is proposed is a file that a copy can be made with.
     let columns: Vec<ColumnFacts> = tables.into_iter().flat_map(|t| t.columns).collect();
-    let file = MaskingFile::parse(&render(Language::English, &proposals)).unwrap();
+    let file = MaskingFile::parse(&render(Language::English, &proposals)).expect("a file");
     assert_eq!(compare(&file, &columns), []);
 }
 
