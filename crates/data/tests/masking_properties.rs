@@ -218,7 +218,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-fn texts_of(visit: &dyn Fn(&mut dyn FnMut(Leaf<'_>))) -> Vec<(String, bool)> {
+fn texts_of(visit: impl Fn(&mut dyn FnMut(Leaf<'_>))) -> Vec<(String, bool)> {
     let mut texts = Vec::new();
     visit(&mut |leaf| texts.push((leaf.text.to_owned(), leaf.masked)));
     texts
@@ -234,8 +234,8 @@ proptest! {
             let mask = mask(rule, Shape::Json);
             let masked = apply(&mask, &text).expect("JSON");
             serde_json::from_str::<serde_json::Value>(&masked).expect("JSON still");
-            let before = texts_of(&|leaf| mask.visit(&text, leaf));
-            let after = texts_of(&|leaf| visit_kept(&Shape::Json, &masked, leaf));
+            let before = texts_of(|leaf| mask.visit(&text, leaf));
+            let after = texts_of(|leaf| visit_kept(&Shape::Json, &masked, leaf));
             prop_assert_eq!(before.len(), after.len());
             for ((old, replaced), (new, _)) in before.iter().zip(&after) {
                 if *replaced {
@@ -248,7 +248,7 @@ proptest! {
         // Whatever is visited is in the value: a leak check sees all strings there are.
         let mut strings = Vec::new();
         collect(&json, &mut strings);
-        let visited: Vec<String> = texts_of(&|leaf| visit_kept(&Shape::Json, &text, leaf)).into_iter().map(|(t, _)| t).collect();
+        let visited: Vec<String> = texts_of(|leaf| visit_kept(&Shape::Json, &text, leaf)).into_iter().map(|(t, _)| t).collect();
         prop_assert!(strings.iter().all(|s| visited.contains(s)));
     }
 
@@ -262,7 +262,7 @@ proptest! {
         let shape = Shape::Array(Box::new(TEXT));
         let mask = mask("id", shape.clone());
         let masked = apply(&mask, &text).expect("an array");
-        let after = texts_of(&|leaf| visit_kept(&shape, &masked, leaf));
+        let after = texts_of(|leaf| visit_kept(&shape, &masked, leaf));
         let expected: Vec<String> = elements.iter().flatten().map(|e| apply(&text_mask("id"), e).unwrap()).collect();
         prop_assert_eq!(after.into_iter().map(|(t, _)| t).collect::<Vec<_>>(), expected);
         prop_assert_eq!(masked.matches("NULL").count() >= elements.iter().filter(|e| e.is_none()).count(), true);

@@ -63,7 +63,7 @@ const LEXICON: &[(Meaning, &str)] = &[
     (
         Email,
         "email, e mail, mail, email address, mail address, correo, correo electronico, direccion correo,
-         direccion email, emailaddress",
+         direccion email, emailaddress, from address, to address, reply to, cc, bcc, from email, to email",
     ),
     (
         Phone,
@@ -72,13 +72,14 @@ const LEXICON: &[(Meaning, &str)] = &[
          homephone, contact number",
     ),
     (Name, "name, nombre, denominacion"),
-    (Title, "label, title, titulo, subject, asunto, headline, titular noticia, value"),
+    (Title, "label, title, titulo, subject, asunto, headline, titular noticia, value, domain, subdomain, dominio"),
     (
         FullName,
         "full name, fullname, nombre completo, nombre apellido, nombre y apellido, real name, display name,
          displayname, legal name, cardholder, card holder, cardholder name, account holder, titular, beneficiary,
          beneficiario, contacto, persona contacto, contact person, firmante, ship name, bill name, recipient,
-         destinatario, attn, composer",
+         destinatario, attn, composer, bill to, ship to, next kin, kin, shipping name, billing name, remitente,
+         signatory, conyuge, jefe",
     ),
     (
         Who,
@@ -96,9 +97,9 @@ const LEXICON: &[(Meaning, &str)] = &[
          total, amount, importe, price, precio, scope, permission, job title, title courtesy, cargo, puesto,
          contact title, department, departamento, salutation, tratamiento cortesia, rating, score, weight, order,
          frequency, created at, updated at, file type, service name, queue, bucket, app label, codename, record type,
-         item type, subject type, table name, column name, event name, domain, environment, platform, os, verified,
-         enabled, abbreviation, abbr, brand, marca, card brand, card type, phone type, email type, address type,
-         feature, tag, etiqueta, duration, key, campaign, medium",
+         item type, subject type, table name, column name, event name, environment, platform, os, verified, enabled,
+         abbreviation, abbr, brand, marca, card brand, card type, phone type, email type, address type, feature, tag,
+         etiqueta, duration, key, campaign, medium, job, occupation, profession, profesion, ocupacion, grade, barcode",
     ),
     (
         FirstName,
@@ -119,7 +120,8 @@ const LEXICON: &[(Meaning, &str)] = &[
     (
         Username,
         "username, user name, login, login name, nickname, nick, handle, screen name, usuario, nombre usuario, alias,
-         apodo, userid, account name, twitter, instagram, github, telegram, skype",
+         apodo, userid, account name, twitter, instagram, github, telegram, skype, nice name, nicename, discord,
+         slack, screenname",
     ),
     (
         Address,
@@ -130,7 +132,8 @@ const LEXICON: &[(Meaning, &str)] = &[
     (
         Pin,
         "house number, numero portal, last four, last 4, card last 4, cvv, cvc, pin, otp, otp code,
-         verification code, codigo verificacion, sms code, extension",
+         verification code, codigo verificacion, sms code, extension, two factor code, mfa code, security code,
+         access code, login code, codigo acceso, codigo seguridad, house no, portal",
     ),
     (
         City,
@@ -142,7 +145,7 @@ const LEXICON: &[(Meaning, &str)] = &[
         Birth,
         "birth, birth date, birthdate, date birth, birthday, dob, born, born on, nacimiento, fecha nacimiento,
          fec nacimiento, f nacimiento, fnac, cumpleanos, birth year, ano nacimiento, death date, fecha defuncion,
-         fechanacimiento",
+         fechanacimiento, nac, f nac, fecha nac, fec nac",
     ),
     (Age, "age, edad"),
     (
@@ -152,7 +155,8 @@ const LEXICON: &[(Meaning, &str)] = &[
          cedula, curp, rfc, cuit, cuil, rut, nit, tax id, tax number, vat, vat number, vat id, documento identidad,
          numero documento, documento, document number, driver license, driving license, license number,
          carnet conducir, identificacion fiscal, license plate, plate number, matricula, vin, imei, colegiado,
-         tarjeta sanitaria, fiscal code",
+         tarjeta sanitaria, fiscal code, nhs number, medical record number, insurance number, policy number,
+         numero poliza, historia clinica, numero historia, numero afiliacion, serial number, numero serie",
     ),
     (Account, "iban, bank account, account number, cuenta, cuenta bancaria, numero cuenta, ccc"),
     (
@@ -166,7 +170,9 @@ const LEXICON: &[(Meaning, &str)] = &[
          session token, session, refresh token, clave api, auth key, token hash, token digest, key hash, secreto,
          otp secret, totp secret, recovery code, backup code, magic link, invite code, invitation code,
          webhook secret, push token, device token, cookie, credential, signature, public key, ssh key,
-         encrypted otp secret, jwt, session data, password salt, salt, fingerprint",
+         encrypted otp secret, jwt, session data, password salt, salt, fingerprint, activation key, reset key,
+         verification key, confirmation key, security key, license key, encryption key, hashed key, key prefix,
+         huella, sid, session id",
     ),
     (
         Password,
@@ -191,7 +197,9 @@ const LEXICON: &[(Meaning, &str)] = &[
         "stripe id, stripe customer id, customer id stripe, google id, facebook id, apple id, github id, telegram id,
          chat id, external id, id externo, provider id, provider account id, provider user id, oauth id,
          firebase uid, uid, device id, advertising id, idfa, subscriber id, paypal id, twilio sid, auth 0 id,
-         clerk id, subscription id stripe, stripe subscription id, stripe payment intent id",
+         clerk id, subscription id stripe, stripe subscription id, stripe payment intent id, referral code,
+         codigo referido, invoice number, numero factura, order number, numero pedido, tracking number, reference,
+         referencia, folio, expediente, ticket number, sub, customer code, codigo cliente",
     ),
     (
         Prose,
@@ -199,7 +207,8 @@ const LEXICON: &[(Meaning, &str)] = &[
          contenido, text, texto, bio, biography, biografia, about, about me, summary, resumen, remark, feedback,
          review, resena, opinion, answer, respuesta, question, pregunta, reason, motivo, transcript, details,
          detalle, history, historial, prompt, completion, error message, log, logs, html, excerpt, caption, snippet,
-         query, search term, change message, object repr, instructions, instrucciones, object",
+         query, search term, change message, object repr, instructions, instrucciones, object, cuerpo, memo,
+         testimonial, resume, curriculum, carta",
     ),
     (Latitude, "latitude, lat, latitud"),
     (Longitude, "longitude, lng, lon, long, longitud"),
@@ -210,7 +219,7 @@ const LEXICON: &[(Meaning, &str)] = &[
         "religion, ethnicity, race, etnia, diagnosis, diagnostico, disease, enfermedad, allergy, alergia, medication,
          medicacion, tratamiento, treatment, blood type, grupo sanguineo, disability, discapacidad,
          sexual orientation, political, union, sindicato, symptom, sintoma, criminal record, nationality,
-         nacionalidad, marital status, estado civil",
+         nacionalidad, marital status, estado civil, blood group, condition, patologia, orientacion sexual, ideologia",
     ),
     (Id, "id, uuid, guid, ulid, pk, cuid, parent, nanoid"),
 ];
@@ -230,7 +239,7 @@ fn split(list: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 /// Words at the front that say more than what follows them: `tipo_documento`, `is_email_public`, `fecha_alta`.
-const FRONT: &[&str] = &["tipo", "estado", "es", "is", "has", "tiene", "total", "fecha", "num", "count", "id", "type"];
+const FRONT: &[&str] = &["tipo", "estado", "es", "is", "has", "tiene", "total", "fecha", "count", "id", "type"];
 
 /// Whose something is, where anything else is said of what it is.
 const ROLES: &[&str] = &[
@@ -269,7 +278,11 @@ pub(super) fn meaning(words: &[String]) -> Option<Found> {
     let found = best(&loud).or_else(|| best(&words.iter().map(String::as_str).collect::<Vec<_>>()));
     // `tipo_documento` is no document.
     match (loud.first().and_then(|first| FRONT.iter().find(|f| *f == first)), found) {
-        (Some(&"id"), Some((what, said))) if !said.contains(' ') && what != Plain => Some((Id, "id")),
+        (Some(&"id"), Some((what, said)))
+            if !said.contains(' ') && !matches!(what, Plain | Token | Password | Email) =>
+        {
+            Some((Id, "id"))
+        }
         (Some(front), Some((what, said)))
             if *front != "id" && !said.contains(' ') && loud.len() > 1 && what != Birth =>
         {
@@ -321,7 +334,8 @@ const PEOPLE: &str =
     empleado, contacto, persona, miembro, paciente, alumno, estudiante, profesor, medico, conductor, candidato,
     pasajero, agente, perfil, vendedor, comprador, jugador, socio, suscriptor, huesped, trabajador, inquilino,
     asistente, voluntario, autor, titular, familiar, tutor, actor, parent, borrower, beneficiary, signer, holder,
-    emergency, spouse, child";
+    emergency, spouse, child, sender, manager, guardian, creator, reporter, technician, nurse, boss, jefe,
+    encargado, madre, padre, mother, father, remitente, destinatario";
 
 const COMPANIES: &str =
     "company, supplier, vendor, organization, organisation, shipper, firm, employer, partner, empresa, proveedor,
@@ -334,13 +348,13 @@ const CONTENT: &str =
     notification, notificacion, log, audit, version, response, submission";
 
 const CATALOG: &str =
-    "product, category, genre, film, movie, track, album, playlist, media, language, country, currency, plan, tag,
-    region, territory, role, permission, setting, config, feature, state, status, type, city, province, group,
-    producto, categoria, genero, pelicula, cancion, idioma, pais, moneda, etiqueta, rol, permiso, provincia, ciudad,
-    municipio, course, curso, subject, asignatura, department, departamento, brand, marca, model, modelo, template,
-    plantilla, store, warehouse, almacen, unit, artist, book, libro, page, site, migration, sku, item, articulo,
-    tax, impuesto, inventory, inventario, service, servicio, skill, menu, ingredient, recipe, receta, coupon,
-    event type, flag, channel, demographic, airport";
+    "group, product, category, genre, film, movie, track, album, playlist, media, language, country, currency, plan, tag,
+    region, territory, role, permission, feature, state, status, type, city, province, producto, categoria, genero,
+    pelicula, cancion, idioma, pais, moneda, etiqueta, rol, permiso, provincia, ciudad, municipio, course, curso,
+    subject, asignatura, department, departamento, brand, marca, model, modelo, template, plantilla, store,
+    warehouse, almacen, unit, artist, book, libro, page, site, migration, sku, item, articulo, tax, impuesto,
+    inventory, inventario, service, servicio, skill, menu, ingredient, recipe, receta, coupon, event type, flag,
+    channel, demographic, airport";
 
 /// What a table is about, by the last of its words that says so: `customer_notes` are notes.
 pub(super) fn subject(words: &[String]) -> Subject {
