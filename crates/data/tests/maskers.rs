@@ -240,6 +240,23 @@ fn numbers_are_in_their_range_and_fit_their_type() {
 }
 
 #[test]
+fn numbers_below_one_stay_below_one() {
+    let mask = mask("id", Shape::Numeric { precision: Some(2), scale: Some(2) });
+    for i in 0..100 {
+        let masked = made(&mask, &format!("0.{i:02}"));
+        assert!(masked.starts_with("0.") && masked != format!("0.{i:02}"), "{masked}");
+    }
+}
+
+#[test]
+fn masks_are_shared_between_threads() {
+    let mask = std::sync::Arc::new(text_mask("json(a: email)"));
+    let one = made(&mask, r#"{"a": "x@y.es"}"#);
+    let other = std::thread::spawn(move || made(&mask, r#"{"a": "x@y.es"}"#)).join().unwrap();
+    assert_eq!(one, other);
+}
+
+#[test]
 fn addresses_of_machines_are_reserved_ones_or_keep_their_neighbours() {
     let ip = mask("ip", Shape::Network);
     let v4 = made(&ip, "83.44.12.9");
@@ -332,6 +349,9 @@ fn coordinates_move_a_little() {
     let numbers: Vec<f64> = moved.trim_matches(['(', ')']).split(',').map(|n| n.parse().unwrap()).collect();
     assert!((numbers[0] - 40.4168).abs() <= 0.5 && (numbers[1] + 3.7038).abs() <= 0.5, "{moved}");
     assert_ne!(moved, "(40.4168,-3.7038)");
+    let float = mask("coordinates", Shape::Float);
+    assert!(made(&float, "1.5e-05").parse::<f64>().unwrap().abs() <= 0.51);
+    assert_eq!(made(&float, "NaN"), "NaN");
 }
 
 #[test]
