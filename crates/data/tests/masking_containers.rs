@@ -67,6 +67,9 @@ fn keys_of_json_that_are_somebodys_are_replaced() {
     let masked = made(&mask, value);
     assert!(!masked.contains("ana@x.es") && masked.contains("@example.com") && masked.contains("theme"));
     assert_eq!(leaves(&mask, value), (vec!["ana@x.es".into(), "1".into()], vec!["theme".into(), "dark".into()]));
+    // Where the rest is masked, so are such keys; where it is kept, they are.
+    assert!(!made(&support::mask("json(*: text)", Shape::Json), value).contains("ana@x.es"));
+    assert!(made(&support::mask("json(*: keep)", Shape::Json), value).contains("ana@x.es"));
     let keys = support::mask("json(by_name.@keys: first-name, *: keep)", Shape::Json);
     let masked = made(&keys, r#"{"by_name": {"Ana": 1}, "x": "Ana"}"#);
     assert!(!masked.contains(r#""Ana":"#) && masked.contains(r#""x": "Ana""#), "{masked}");
