@@ -59,7 +59,7 @@ fn tables(text: &str) -> (Vec<TableSample>, Vec<(String, String)>) {
         if tables.last().is_none_or(|(name, _)| *name != facts.name.table) {
             tables.push((facts.name.table.clone(), TableSample::default()));
         }
-        let (_, table) = tables.last_mut().unwrap();
+        let (_, table) = tables.last_mut().expect("the table was added");
         table.columns.push(facts);
         table.samples.push(values);
         expected.push((dotted.to_owned(), rule.trim().to_owned()));
@@ -82,7 +82,7 @@ fn check(text: &str) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     // Whatever is proposed is a file that a copy can be made with.
     let columns: Vec<ColumnFacts> = tables.into_iter().flat_map(|t| t.columns).collect();
-    let file = MaskingFile::parse(&render(Language::English, &proposals)).unwrap();
+    let file = MaskingFile::parse(&render(Language::English, &proposals)).expect("a file");
     assert_eq!(compare(&file, &columns), []);
 }
 
@@ -323,6 +323,55 @@ fn spanish() {
         pedidos.cosa text = text : xyzzy | plugh
         pedidos.estado character varying(20) = keep : pagado
         productos.nombre_producto character varying(60) = keep : Silla | Mesa
+        ",
+    );
+}
+
+#[test]
+fn names_as_they_are_found_in_the_wild() {
+    check(
+        "
+        wp_users.user_login text = username
+        wp_users.user_pass text = password
+        wp_users.user_activation_key text = token
+        wp_usermeta.meta_value text = text
+        patients.nhs_number text = digits
+        patients.blood_group text = text
+        patients.emergency_contact_name text = name
+        patients.next_of_kin text = name
+        invoices.customer_tax_id text = digits
+        invoices.billing_email text = email
+        accounts.id_token text = token
+        accounts.provider_account_id text = id
+        orders.shipping_name text = name
+        orders.card_last4 text = digits
+        orders.card_brand text = keep
+        orders.currency text = keep
+        orders.gift_message text = text
+        usuarios.telefono_contacto text = phone
+        usuarios.correo_usuario text = email
+        usuarios.direccion_empresa text = address
+        usuarios.num_telefono text = phone
+        usuarios.email_verificado_token text = token
+        usuarios.f_nac date = date-shift(180)
+        usuarios.apellido2 text = last-name
+        usuarios.pais text = keep
+        mensajes.remitente text = name
+        emails.from_address text = email
+        messages.sender_name text = name
+        messages.sender_id integer = keep
+        settings.value text = text
+        payments.cardholder_name text = name
+        comments.author_ip text = ip
+        users.email_frequency text = keep
+        users.two_factor_code text = digits
+        users.twitter_handle text = username
+        users.address_line_1 text = street
+        users.phone bigint = phone
+        users.search_vector tsvector = null
+        users.signature bytea = bytes
+        users.is_email_public boolean = keep
+        vehicles.license_plate text = digits
         ",
     );
 }

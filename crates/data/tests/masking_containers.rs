@@ -51,6 +51,10 @@ fn the_rest_of_json_is_kept_only_where_that_is_said() {
     // A rule for a whole branch is one for all that it holds.
     let branch = made(&mask("json(*: keep, e: email)", Shape::Json), all);
     assert!(branch.contains("@example.com") && branch.contains("Pérez"));
+    // What is said of a path is not said of an object that somebody puts there one day.
+    let later = made(&mask("json(a: keep)", Shape::Json), r#"{"a": {"b": "Ana"}}"#);
+    assert!(!later.contains("Ana"));
+    assert_eq!(made(&mask("json(.: keep)", Shape::Json), "\"Ana\""), "\"Ana\"");
     // An outermost array.
     let array = made(&mask("json([*].n: first-name, *: keep)", Shape::Json), r#"[{"n": "Ana", "m": "Ana"}]"#);
     assert!(array.contains(r#""m": "Ana""#) && !array.contains(r#""n": "Ana""#));
@@ -63,6 +67,9 @@ fn keys_of_json_that_are_somebodys_are_replaced() {
     let masked = made(&mask, value);
     assert!(!masked.contains("ana@x.es") && masked.contains("@example.com") && masked.contains("theme"));
     assert_eq!(leaves(&mask, value), (vec!["ana@x.es".into(), "1".into()], vec!["theme".into(), "dark".into()]));
+    // Where the rest is masked, so are such keys; where it is kept, they are.
+    assert!(!made(&support::mask("json(*: text)", Shape::Json), value).contains("ana@x.es"));
+    assert!(made(&support::mask("json(*: keep)", Shape::Json), value).contains("ana@x.es"));
     let keys = support::mask("json(by_name.@keys: first-name, *: keep)", Shape::Json);
     let masked = made(&keys, r#"{"by_name": {"Ana": 1}, "x": "Ana"}"#);
     assert!(!masked.contains(r#""Ana":"#) && masked.contains(r#""x": "Ana""#), "{masked}");

@@ -64,7 +64,8 @@ impl Mask {
         self.subject.as_deref()
     }
 
-    /// Masks one value that is not NULL, in PostgreSQL's text form. Appends to `out`; what was there stays. After an error `out`
+    /// Masks one value that is not NULL, in PostgreSQL's text form. A date without a subject (NULL in its column, too) is its own
+    /// subject. Appends to `out`; what was there stays. After an error `out`
     /// is as it was.
     pub fn apply(&self, value: &str, subject: Option<&str>, out: &mut String) -> Result<Masked, MaskError> {
         let start = out.len();

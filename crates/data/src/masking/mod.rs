@@ -4,7 +4,7 @@
 //!
 //! A mask is a function of the value and the key alone, never of the table or the column: the same e-mail address has the same
 //! pseudonym everywhere, in this copy and in the next one, so joins and foreign keys hold. Without the key nothing can be
-//! computed back: pseudonyms are outputs of HMAC-SHA-256 or of a permutation keyed by it ([`key`], [`permutation`]).
+//! computed back: pseudonyms are outputs of HMAC-SHA-256 or of a permutation keyed by it.
 
 mod compare;
 mod file;

@@ -96,7 +96,7 @@ impl Permutation {
         let (left, right) = values.split_at_mut(half);
         let (left_sizes, right_sizes) = sizes.split_at(half);
         let (from, to, to_sizes) =
-            if round % 2 == 0 { (&*right, left, left_sizes) } else { (&*left, right, right_sizes) };
+            if round.is_multiple_of(2) { (&*right, left, left_sizes) } else { (&*left, right, right_sizes) };
         let mut state = header ^ u128::from(round + 1) << 120;
         for chunk in from.chunks(15) {
             let mut block = [0; 16];

@@ -116,6 +116,8 @@ impl Generate for NumberIds {
     fn generate(&self, value: &str, subject: Option<&str>, turn: u32, out: &mut String) -> Result<(), MaskError> {
         match &self.cards {
             Some(cards) if is_card(value.as_bytes()) => cards.generate(value, subject, turn, out),
+            // Only from a number of the type does the walk come back to one.
+            _ if !self.in_range(value, value.starts_with('-')) => Err(MaskError("not an integer of the column's type")),
             cards => {
                 self.exchange(value, |written| cards.is_none() || !is_card(written.as_bytes()), out);
                 Ok(())
@@ -133,8 +135,9 @@ impl NumberIds {
         let negative = value.starts_with('-');
         let whole = value.bytes().skip(usize::from(negative)).take_while(u8::is_ascii_digit).count();
         let first = usize::from(negative);
-        // No number begins with a zero, except zero itself; and there is no negative one.
-        let base = |i: usize| u8::from(i == first && (whole > 1 || negative && whole == value.len() - first));
+        // No number begins with a zero, except those below one, which stay below one; and there is no negative zero.
+        let one_digit = value.len() == 1;
+        let base = |i: usize| u8::from(i == first && !one_digit);
         let changes = |i: usize, b: u8| i < mantissa && b.is_ascii_digit() && b - b'0' >= base(i);
         let mut symbols = Symbols::default();
         for (i, b) in value.bytes().enumerate().filter(|(i, b)| changes(*i, *b)) {

@@ -39,6 +39,14 @@ impl Generate for Coordinates {
     /// Moves each number of the value by at most half a degree (some 55 km of latitude). What is between numbers stays.
     fn generate(&self, value: &str, subject: Option<&str>, turn: u32, out: &mut String) -> Result<(), MaskError> {
         let start = out.len();
+        // Floating point writes what is close to zero with an exponent.
+        if let (true, Ok(number)) = (value.contains('e'), value.parse::<f64>()) {
+            return self.generate(&format!("{number:.6}"), subject, turn, out);
+        }
+        if value == "NaN" {
+            out.push_str(value);
+            return Ok(());
+        }
         match (self.numbers(value, turn, out), &self.otherwise) {
             (Some(()), _) => Ok(()),
             (None, None) => Err(MaskError("not a place")),

@@ -352,6 +352,9 @@ impl<'a> Reader<'a> {
 
     fn path(&mut self) -> Result<Path, RuleError> {
         let mut segments = Vec::new();
+        if self.eat('.') {
+            return Ok(Path(segments));
+        }
         loop {
             if segments.is_empty() && self.rest().starts_with('[') {
                 // A path may begin with the elements of an outermost array.

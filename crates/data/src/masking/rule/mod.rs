@@ -109,7 +109,7 @@ pub enum Masker {
     Coordinates,
 }
 
-/// Where in a JSON value something is.
+/// Where in a JSON value something is; `.` is the value itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(pub Vec<Segment>);
 

@@ -95,6 +95,9 @@ fn list<'a>(
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(".");
+        }
         for (i, segment) in self.0.iter().enumerate() {
             let dot = if i > 0 { "." } else { "" };
             match segment {

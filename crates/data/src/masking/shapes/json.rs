@@ -58,8 +58,8 @@ trait Sink {
     fn between(&mut self, raw: &str);
     /// A string, raw and as it reads.
     fn string(&mut self, raw: &str, text: &str, rule: Option<&Leafs>) -> Result<(), MaskError>;
-    /// An object's key. `rule` is what is said of keys, `others` of what the object contains.
-    fn key(&mut self, raw: &str, text: &str, rule: Option<&Leafs>, others: bool) -> Result<(), MaskError>;
+    /// An object's key. `rule` is what is said of keys; a key is `named` if a path names it, or all that is here is kept.
+    fn key(&mut self, raw: &str, text: &str, rule: Option<&Leafs>, named: bool) -> Result<(), MaskError>;
     /// A number.
     fn number(&mut self, raw: &str, rule: Option<&Leafs>) -> Result<(), MaskError>;
     /// What follows becomes this, up to [`Sink::became`].
@@ -136,8 +136,10 @@ impl<'a> Reader<'a, '_> {
                     return Err(MaskError("JSON that is nested too deeply"));
                 }
                 // A nested `json(…)` is about strings; its paths are in the tree already, and what they leave out is by kind.
+                // `a: keep` keeps a string, a number at `a`. Should an object be there, nobody has seen what is in it.
                 let inherited = match rule {
                     Some(Leafs::Nested(_)) => None,
+                    Some(Leafs::Keep) => inherited,
                     rule => rule.or(inherited),
                 };
                 let inherited = node.and_then(|n| n.rest.as_ref()).or(inherited);
@@ -177,7 +179,7 @@ impl<'a> Reader<'a, '_> {
             let (raw, text) = self.string()?;
             let key = text.unwrap_or(&self.unescaped);
             let member = node.and_then(|n| n.members.get(key));
-            let named = member.is_some() || inherited.is_some();
+            let named = member.is_some() || matches!(inherited, Some(Leafs::Keep));
             self.sink.key(raw, key, node.and_then(|n| n.keys.as_ref()), named)?;
             let member = member.or_else(|| node.and_then(|n| n.other.as_deref()));
             self.at += raw.len();

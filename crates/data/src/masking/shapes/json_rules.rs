@@ -53,7 +53,7 @@ impl Node {
 
     /// Everything stays.
     pub(super) fn kept() -> Self {
-        Self { here: Some(Leafs::Keep), ..Self::default() }
+        Self { here: Some(Leafs::Keep), rest: Some(Leafs::Keep), ..Self::default() }
     }
 }
 
