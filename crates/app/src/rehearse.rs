@@ -59,7 +59,18 @@ pub struct Rehearsal {
 }
 
 impl Ambit {
-    /// Rehearses the migrations that a release would bring to an environment. `make_scratch` fills a database of that name on
+    /// Rehearses the migrations that a release would bring to an environment.
+    pub async fn rehearse(&self, request: &Rehearse, progress: &Progress) -> Result<Rehearsal, Failure> {
+        let make_scratch = async |id: &EnvironmentId, _: &PostgresServer, _: &str| {
+            Err(Failure::new(FailureKind::Machine, "not supported yet: a rehearsal on a masked copy").because(format!(
+                "nothing makes a masked scratch copy of {} yet, and unmasked data does not leave it",
+                id.environment
+            )))
+        };
+        self.rehearse_on(request, progress, make_scratch).await
+    }
+
+    /// The same with a scratch database that somebody else makes: `make_scratch` fills one of that name on
     /// that server with masked data of the environment, at the schema that it has there.
     pub(crate) async fn rehearse_on(
         &self,

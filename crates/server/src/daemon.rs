@@ -11,8 +11,8 @@ use std::{
 
 use ambit_app::{
     AddCertificate, AddRemote, AddWebhook, Ambit, ChangeWebhook, Decide, Deploy, Destroy, Down, Exchange,
-    LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received, RemoveCertificate,
-    Reset, Rollback, Seed, TryNotifications, Up, Upgrade, Waive,
+    LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received, Rehearse,
+    RemoveCertificate, Reset, Rollback, Seed, TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -145,6 +145,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/migrate/status", post(migration_status))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
+        .route("/v1/rehearse", post(rehearse))
         .route("/v1/seed", post(seed))
         .route("/v1/reset", post(reset))
         .route("/v1/data/snapshot", post(make_snapshot))
@@ -288,6 +289,12 @@ async fn make_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> R
 async fn load_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: LoadRestorePoint, progress| {
         Box::pin(async move { daemon.ambit.put_back(&request, &progress).await })
+    })
+}
+
+async fn rehearse(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Rehearse, progress| {
+        Box::pin(async move { daemon.ambit.rehearse(&request, &progress).await })
     })
 }
 
