@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ambit::{Ambit, now, store_failure},
+    code::source_failure,
     declaration::Declaration,
     progress::Progress,
     release::Built,
@@ -180,10 +181,20 @@ impl Ambit {
 }
 
 impl Scope<'_> {
-    /// The builds of a release that this environment has services for.
+    /// The builds of a release whose services this environment has too.
     fn builds_in(&self, release: &Release) -> Result<Vec<Built>, Failure> {
-        let given = release.builds.iter().map(|(service, build)| (service.clone(), (build.clone(), None))).collect();
-        self.builds_of(&given)
+        let builds = self.ambit.builds(&self.id.project);
+        let known = release.builds.iter().filter(|(service, _)| self.environment.services.contains_key(*service));
+        known
+            .map(|(service, id)| {
+                let build =
+                    ambit_source::builds::find(&builds, id).map_err(|e| source_failure(&e))?.ok_or_else(|| {
+                        Failure::new(FailureKind::NotFound, format!("the build of {service} is gone"))
+                            .hint("deploy its commit again to a staging environment")
+                    })?;
+                Ok(Built { service: service.clone(), build, commit: None })
+            })
+            .collect()
     }
 
     /// Runs what is pending in the scratch database, which is this scope's own.
