@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ambit::{Ambit, now, store_failure},
+    code::source_failure,
     declaration::Declaration,
     progress::Progress,
     release::Built,
@@ -59,7 +60,18 @@ pub struct Rehearsal {
 }
 
 impl Ambit {
-    /// Rehearses the migrations that a release would bring to an environment. `make_scratch` fills a database of that name on
+    /// Rehearses the migrations that a release would bring to an environment.
+    pub async fn rehearse(&self, request: &Rehearse, progress: &Progress) -> Result<Rehearsal, Failure> {
+        let make_scratch = async |id: &EnvironmentId, _: &PostgresServer, _: &str| {
+            Err(Failure::new(FailureKind::Machine, "not supported yet: a rehearsal on a masked copy").because(format!(
+                "nothing makes a masked scratch copy of {} yet, and unmasked data does not leave it",
+                id.environment
+            )))
+        };
+        self.rehearse_on(request, progress, make_scratch).await
+    }
+
+    /// The same with a scratch database that somebody else makes: `make_scratch` fills one of that name on
     /// that server with masked data of the environment, at the schema that it has there.
     pub(crate) async fn rehearse_on(
         &self,
@@ -169,10 +181,20 @@ impl Ambit {
 }
 
 impl Scope<'_> {
-    /// The builds of a release that this environment has services for.
+    /// The builds of a release whose services this environment has too.
     fn builds_in(&self, release: &Release) -> Result<Vec<Built>, Failure> {
-        let given = release.builds.iter().map(|(service, build)| (service.clone(), (build.clone(), None))).collect();
-        self.builds_of(&given)
+        let builds = self.ambit.builds(&self.id.project);
+        let known = release.builds.iter().filter(|(service, _)| self.environment.services.contains_key(*service));
+        known
+            .map(|(service, id)| {
+                let build =
+                    ambit_source::builds::find(&builds, id).map_err(|e| source_failure(&e))?.ok_or_else(|| {
+                        Failure::new(FailureKind::NotFound, format!("the build of {service} is gone"))
+                            .hint("deploy its commit again to a staging environment")
+                    })?;
+                Ok(Built { service: service.clone(), build, commit: None })
+            })
+            .collect()
     }
 
     /// Runs what is pending in the scratch database, which is this scope's own.

@@ -100,7 +100,6 @@ impl Ambit {
     }
 
     /// `has_to_serve`: whether what runs is to go on with the copy. Where it does not, nothing is changed.
-
     pub(crate) async fn load_restore_point(
         &self,
         id: &EnvironmentId,

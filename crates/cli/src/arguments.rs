@@ -192,6 +192,18 @@ pub(crate) enum Command {
     /// Copy an environment's database, list copies, or put one back.
     #[command(subcommand, after_help = "Example:\n  ambit restore-point make -e prod")]
     RestorePoint(RestorePointCommand),
+    /// Run the migrations of a release on a masked scratch copy of an environment's data, and tell what would hurt.
+    #[command(
+        after_help = "Examples:\n  ambit rehearse\n  ambit rehearse -e prod --release 3f2a91   # exit code 1 where it failed or would hurt"
+    )]
+    Rehearse {
+        /// The environment.
+        #[arg(short, long = "env", default_value = "prod")]
+        environment: String,
+        /// The release, by the first digits of its id; the newest where nothing is said.
+        #[arg(long)]
+        release: Option<String>,
+    },
     /// Fill an environment's database with what is made up for development.
     #[command(after_help = "Example:\n  ambit seed -e dev")]
     Seed {

@@ -25,6 +25,7 @@ mod notifications;
 mod plan;
 mod proxy;
 mod qa;
+mod rehearse;
 mod releases;
 mod remote;
 mod reset;
@@ -91,6 +92,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Diff { from, to } => diff::run(&folder()?, &from, &to, json),
         Command::Migrate { what, environment } => wait(migrate::run(&folder()?, &environment, what.is_some(), json)),
         Command::RestorePoint(command) => wait(restore_point::run(&folder()?, command, json)),
+        Command::Rehearse { environment, release } => wait(rehearse::run(&folder()?, &environment, release, json)),
         Command::Seed { environment } => wait(seed::run(&folder()?, &environment, json)),
         Command::Reset { environment, confirm } => wait(reset::run(&folder()?, &environment, confirm, json)),
         Command::Data(command) => wait(data::run(&folder()?, command, json)),

@@ -141,10 +141,11 @@ impl Host {
         from: &Path,
         database: &str,
     ) -> Result<(), Failure> {
-        let source = File::open(from).map_err(cannot("read", from))?;
-        if !source.metadata().map_err(cannot("read", from))?.is_file() {
+        // Before it is opened: a pipe would be waited for.
+        if !fs::metadata(from).map_err(cannot("read", from))?.is_file() {
             return Err(Failure::new(FailureKind::User, format!("{} is not a file", from.display())));
         }
+        let source = File::open(from).map_err(cannot("read", from))?;
         let inner = self.home.environment(id).join("exchange/import.dump");
         self.make_folder_of(id, &inner).await?;
         let (user, to) = (self.user(id)?, inner.clone());
@@ -228,9 +229,8 @@ fn refuse_existing(file: &Path) -> Result<(), Failure> {
 
 /// Copies a file under another name and gives it its own when it is complete.
 fn hand_out(from: &Path, to: &Path) -> Result<u64, Failure> {
-    let mut name = to.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part: PathBuf = to.with_file_name(name);
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let part: PathBuf = to.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let copy = || -> io::Result<u64> {
         let mut source = File::open(from)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;

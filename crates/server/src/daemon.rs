@@ -12,7 +12,8 @@ use std::{
 use ambit_app::{
     AddCertificate, AddRemote, AddWebhook, Ambit, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down,
     DrillBackup, Exchange, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received,
-    RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed, TryNotifications, Up, Upgrade, Waive,
+    Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed, TryNotifications, Up, Upgrade,
+    Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -147,6 +148,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/data/copy", post(copy_data))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
+        .route("/v1/rehearse", post(rehearse))
         .route("/v1/seed", post(seed))
         .route("/v1/reset", post(reset))
         .route("/v1/data/snapshot", post(make_snapshot))
@@ -303,6 +305,12 @@ async fn make_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> R
 async fn load_restore_point(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: LoadRestorePoint, progress| {
         Box::pin(async move { daemon.ambit.put_back(&request, &progress).await })
+    })
+}
+
+async fn rehearse(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Rehearse, progress| {
+        Box::pin(async move { daemon.ambit.rehearse(&request, &progress).await })
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
     format::{self, Key},
     model::{
         App, BuildLimits, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
-        Persistence, Postgres, Project, Redis, Role, Service, Site,
+        Persistence, Postgres, Project, Redis, Role, Service, Site, seed_file,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications, policy,
@@ -624,7 +624,7 @@ fn read_app(reader: &mut Reader, node: &Node, environment: &EnvironmentName) -> 
         build_limits: read_build_limits(reader, node),
         run: command(reader, node, keys, "run", environment),
         migrate: command(reader, node, keys, "migrate", environment),
-        seed: command(reader, node, keys, "seed", environment),
+        seed: read_seed(reader, node, keys, environment),
         test: command(reader, node, keys, "test", environment),
         migrations: node.get("migrations").and_then(|n| path(reader, n, "migrations")),
         drain: reader
@@ -637,6 +637,17 @@ fn read_app(reader: &mut Reader, node: &Node, environment: &EnvironmentName) -> 
         memory: memory(reader, node, keys, environment),
         cpus,
     })
+}
+
+fn read_seed(reader: &mut Reader, node: &Node, keys: &'static [Key], environment: &EnvironmentName) -> Option<String> {
+    let (node, _) = reader.pick(node, key(keys, "seed"), environment.as_str())?;
+    let seed = reader.words(node, "seed")?;
+    let one_word = !seed.contains(char::is_whitespace);
+    if one_word && seed.ends_with(".sql") && seed_file(&seed).is_none() {
+        reader.error(&node.span, "the seed is a file outside the app's folder");
+        return None;
+    }
+    Some(seed)
 }
 
 fn read_health(reader: &mut Reader, node: &Node) -> Option<Health> {

@@ -155,6 +155,18 @@ fn production_is_never_seeded_reset_or_copied_into() {
 }
 
 #[test]
+fn a_seed_is_a_command_or_a_file_within_its_app() {
+    use std::path::Path;
+    for (seed, file) in [("seeds/dev.sql", true), ("./a.sql", true), ("psql -f a.sql", false), ("bin/seed", false)] {
+        assert_eq!(ambit_spec::seed_file(seed), file.then_some(Path::new(seed)), "{seed}");
+    }
+    for outside in ["../other/dev.sql", "/etc/dev.sql"] {
+        let text = format!("project = \"p\"\n[environments.dev]\n[services.a]\nrun = \"x\"\nseed = \"{outside}\"\n");
+        assert_eq!(findings(&text), ["5:8 the seed is a file outside the app's folder"], "{outside}");
+    }
+}
+
+#[test]
 fn no_secret_reaches_a_page() {
     let found = findings(
         "project = \"p\"\n[environments.dev]\n[services.postgres]\n[services.web]\nstatic = \"w\"\nexpose = [\"DB\", \"KEY\"]\n[variables]\nDB = \"x${postgres.url}\"\n[secrets]\nKEY = {}\n",
