@@ -12,8 +12,8 @@ use crate::{
     diagnostic::{Diagnostic, Severity},
     format::{self, Key},
     model::{
-        App, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
-        Persistence, Postgres, Project, Redis, Role, Service, Site,
+        App, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel, Persistence,
+        Postgres, Project, Redis, Role, Service, Site,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications, policy,

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use ambit_spec::{
-    BackupPlace, Code, EnvironmentName, Inputs, Kind, Occasion, Persistence, Project, Reference, ServerPart, UrlPart, check_secrets,
-    parse, resolve,
+    BackupPlace, Code, EnvironmentName, Inputs, Kind, Occasion, Persistence, Project, Reference, ServerPart, UrlPart,
+    check_secrets, parse, resolve,
 };
 use proptest::prelude::*;
 
@@ -440,7 +440,9 @@ fn where_backups_go_is_complete_with_the_secrets_that_open_it() {
     };
     assert_eq!(place("keep = \"7d\""), None);
     assert_eq!(place("to = \"/mnt/backups\""), Some(BackupPlace::Folder("/mnt/backups".into())));
-    let s3 = place("to = \"s3://kaia/ambit/\", region = \"eu-west-1\", key = \"BACKUP_KEY\", key-secret = \"BACKUP_SECRET\"");
+    let s3 = place(
+        "to = \"s3://kaia/ambit/\", region = \"eu-west-1\", key = \"BACKUP_KEY\", key-secret = \"BACKUP_SECRET\"",
+    );
     let Some(BackupPlace::S3 { bucket, path, endpoint, .. }) = &s3 else { panic!("{s3:?}") };
     assert_eq!((bucket.as_str(), path.as_str(), endpoint.as_str()), ("kaia", "/ambit", "s3.eu-west-1.amazonaws.com"));
     assert_eq!(s3.as_ref().unwrap().secrets().collect::<Vec<_>>(), ["BACKUP_KEY", "BACKUP_SECRET"]);
