@@ -133,6 +133,15 @@ impl Ambit {
         Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(Next::Drill))
     }
 
+    /// Waits until no backup, drill or restore is under way.
+    pub(crate) async fn one_at_a_time(&self, progress: &Progress) -> MutexGuard<'_, ()> {
+        if let Ok(free) = self.backing_up.try_lock() {
+            return free;
+        }
+        progress.notice("backup", "waits for a backup, a drill or a restore that is under way");
+        self.backing_up.lock().await
+    }
+
     /// Has a full backup made soon: what was restored begins a history of its own.
     pub(crate) fn back_up_soon(&self, id: &EnvironmentId) -> Result<(), Failure> {
         self.remember(&format!("backup-soon {id}"), &Some(Form::Full))
@@ -148,7 +157,7 @@ impl Ambit {
         }
         let backups = self.store.backups(&id).map_err(|e| store_failure(&e))?;
         let progress = progress.environment(&id.environment);
-        let one = self.backing_up.lock().await;
+        let one = self.one_at_a_time(&progress).await;
         let backup = self.make_backup(&one, &id, form(&backups, now()), &request.actor, &progress).await?;
         self.drill_one(&one, &id, backup, &request.actor, &progress).await
     }
@@ -158,8 +167,9 @@ impl Ambit {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
         self.backed_up(&id)?;
         let backup = self.backup(&id, request.name.as_deref())?;
-        let one = self.backing_up.lock().await;
-        self.drill_one(&one, &id, backup, &request.actor, &progress.environment(&id.environment)).await
+        let progress = progress.environment(&id.environment);
+        let one = self.one_at_a_time(&progress).await;
+        self.drill_one(&one, &id, backup, &request.actor, &progress).await
     }
 
     /// A backup by its name, or the newest. Reads only.
@@ -182,8 +192,10 @@ impl Ambit {
                 .hint(format!("ambit up {}", id.environment))
         })?;
         if record.backup.is_none() {
-            return Err(Failure::new(FailureKind::User, format!("{} is not backed up", id.environment))
-                .hint(format!("declare it in [environments.{}] of ambit.toml: backup = {{ every = \"6h\" }}, then ambit up", id.environment)));
+            return Err(Failure::new(FailureKind::User, format!("{} is not backed up", id.environment)).hint(format!(
+                "declare it in [environments.{}] of ambit.toml: backup = {{ every = \"6h\" }}, then ambit up",
+                id.environment
+            )));
         }
         Ok(record)
     }
@@ -280,15 +292,8 @@ impl Ambit {
             Some(server) => Some(self.provider.back_up_redis(id, &server, &name).await?),
             None => None,
         };
-        let backup = Backup {
-            name,
-            environment: id.clone(),
-            started,
-            finished: now(),
-            postgres: copy,
-            redis,
-            drill: None,
-        };
+        let backup =
+            Backup { name, environment: id.clone(), started, finished: now(), postgres: copy, redis, drill: None };
         self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
         self.reconcile(id).await?;
         let size = backup.postgres.as_ref().map_or(0, |p| p.stored) + backup.redis.as_ref().map_or(0, |r| r.size);
@@ -371,8 +376,8 @@ impl Ambit {
     pub async fn verify_backups(&self, request: &BackUp, progress: &Progress) -> Result<(), Failure> {
         let id = request.id();
         self.backed_up(&id)?;
-        let _one = self.backing_up.lock().await;
         let progress = progress.environment(&id.environment);
+        let _one = self.one_at_a_time(&progress).await;
         let work = async {
             self.provider.verify_backups(&id, &|line| progress.output("verify", line)).await?;
             Ok(((), "every file is as it was stored".to_owned(), false))
@@ -409,7 +414,9 @@ impl Ambit {
     /// The Redis of an environment as it is reached; `None` where there never was one.
     pub(crate) fn redis_at(&self, id: &EnvironmentId, persist: Persistence) -> Result<Option<RedisServer>, Failure> {
         let credential = |name: &str| self.store.credential(id, name, String::new).map_err(|e| store_failure(&e));
-        let Some(port) = self.store.port(&format!("{id}/redis")).map_err(|e| store_failure(&e))? else { return Ok(None) };
+        let Some(port) = self.store.port(&format!("{id}/redis")).map_err(|e| store_failure(&e))? else {
+            return Ok(None);
+        };
         Ok(Some(RedisServer {
             port,
             password: credential("redis")?,
@@ -424,7 +431,6 @@ impl Ambit {
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
         Ok(backups.into_iter().find(|b| b.worth() == Worth::Proven))
     }
-
 }
 
 fn copy_of(listed: &Listed) -> PostgresCopy {

@@ -39,17 +39,22 @@ impl Ambit {
         let mut seen = Seen::default();
         let work = async {
             self.try_out(id, &backup, &mut seen, progress).await?;
-            let detail = format!("restored in {}.{} s; {}", seen.restored_in / 1000, seen.restored_in % 1000 / 100, seen.checked.join(", "));
+            let detail = format!(
+                "restored in {}.{} s; {}",
+                seen.restored_in / 1000,
+                seen.restored_in % 1000 / 100,
+                seen.checked.join(", ")
+            );
             Ok(((), detail, true))
         };
         let tried = progress.step("drill", work).await;
         self.provider.remove_beside(id, NAME).await?;
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
         let running = record.is_some_and(|record| record.wanted == Wanted::Running);
-        if tried.is_err() && !running {
-            // It was ended with its environment: that proves nothing.
-            tried?;
-            return Ok(backup);
+        match tried {
+            // It was ended with its environment, or by whoever asked: that proves nothing.
+            Err(failure) if !running || failure.kind == FailureKind::Interrupted => return Err(failure),
+            _ => {}
         }
         let failure = tried.as_ref().err().map(told);
         backup.drill =
@@ -62,8 +67,14 @@ impl Ambit {
             Ok(()) => Ok(backup),
             Err(failure) => {
                 self.backup_failed(id, &backup.name, &failure)?;
-                Err(Failure { message: format!("the backup {} was not proven: {}", backup.name, failure.message), ..failure }
-                    .hint(format!("ambit backup now -e {} makes another; ambit backup verify looks at all of them", id.environment)))
+                Err(Failure {
+                    message: format!("the backup {} was not proven: {}", backup.name, failure.message),
+                    ..failure
+                }
+                .hint(format!(
+                    "ambit backup now -e {} makes another; ambit backup verify looks at all of them",
+                    id.environment
+                )))
             }
         }
     }

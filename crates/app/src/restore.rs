@@ -75,8 +75,8 @@ impl Ambit {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
         let progress = progress.environment(&id.environment);
         let server = self.recorded_postgres(&id)?;
-        let _one = self.backing_up.lock().await;
-        let backup = self.begin_with(&id, &server, request).await?;
+        let _one = self.one_at_a_time(&progress).await;
+        let (backup, archived) = self.begin_with(&id, &server, request, &progress).await?;
         let taken = self.store.ports().map_err(|e| store_failure(&e))?;
         let name = match &request.into {
             Some(name) if name == "drill" || name.starts_with("redis-") => {
@@ -96,13 +96,28 @@ impl Ambit {
         let begin = Instant::now();
         let output = |line: &str| progress.output("restore", line);
         let work = async {
-            self.provider.restore_postgres(&id, &server, &restore, &output).await?;
+            match self.provider.restore_postgres(&id, &server, &restore, &output).await {
+                // The log ends before the moment because nothing was committed in between that was archived.
+                Err(failure) if !archived && ends_before(&failure) => {
+                    progress.notice("restore", "the archived log ends before that moment: all of it is restored");
+                    let all = Restore { target: Target::End, ..restore.clone() };
+                    self.provider.restore_postgres(&id, &server, &all, &output).await?;
+                }
+                restored => restored?,
+            }
             let tables = self.provider.restored_rows(&server, &restore).await?;
             let rows: i64 = tables.iter().map(|t| t.rows).sum();
             let detail = format!("beside, from {}: {rows} rows in {} tables", restore.backup, tables.len());
             Ok((tables, detail, true))
         };
         let tables = progress.step("restore", work).await?;
+        if restore.purpose == Purpose::Replace
+            && let Err(interrupted) = progress.go_on()
+        {
+            // Nobody is there to say yes.
+            self.provider.remove_beside(&id, &restore.name).await?;
+            return Err(interrupted);
+        }
         self.note_quietly(
             Note::new(&request.actor, &id.project, "restore.made")
                 .environment(&id.environment)
@@ -119,53 +134,69 @@ impl Ambit {
         })
     }
 
-    /// The backup to begin with; refuses a moment that cannot be restored.
+    /// The backup to begin with, and whether everything that was committed until now is archived; refuses a moment that cannot
+    /// be restored.
     async fn begin_with(
         &self,
         id: &EnvironmentId,
         server: &PostgresServer,
         request: &RestoreRequest,
-    ) -> Result<Backup, Failure> {
-        let Some(to) = request.to else { return self.backup(id, request.backup.as_deref()) };
+        progress: &Progress,
+    ) -> Result<(Backup, bool), Failure> {
+        let Some(to) = request.to else { return Ok((self.backup(id, request.backup.as_deref())?, false)) };
         if to > now() {
             return Err(Failure::new(FailureKind::User, "that moment has not come yet; nothing was changed"));
         }
         let running =
             self.store.environment(id).map_err(|e| store_failure(&e))?.is_some_and(|r| r.wanted == Wanted::Running);
-        if running {
-            // What was committed until now may be asked for.
-            self.provider.archive_now(id, server).await?;
-        }
+        // What was committed until now may be asked for. A server that is broken is what a restore may be for.
+        let archived = match running {
+            true => match self.provider.archive_now(id, server).await {
+                Ok(()) => true,
+                Err(failure) => {
+                    progress.notice("restore", format!("what was written last is not archived: {}", failure.message));
+                    false
+                }
+            },
+            false => false,
+        };
         let ranges = self.recoverable(id).await?;
-        let covered = |r: &Range| r.from * 1000 + 1000 <= to && (to <= r.until * 1000 || (r.open && running));
+        let covered = |r: &Range| r.from * 1000 + 1000 <= to && (to <= r.until * 1000 || (r.open && archived));
         if !ranges.iter().any(covered) {
-            let mut failure =
-                Failure::new(FailureKind::User, format!("{} cannot be restored to {}; nothing was changed", id.environment, moment(to)));
+            let mut failure = Failure::new(
+                FailureKind::User,
+                format!("{} cannot be restored to {}; nothing was changed", id.environment, moment(to)),
+            );
             if ranges.is_empty() {
-                return Err(failure.because("there is no backup that could be restored").hint(format!("ambit backup now -e {}", id.environment)));
+                return Err(failure
+                    .because("there is no backup that could be restored")
+                    .hint(format!("ambit backup now -e {}", id.environment)));
             }
             for range in &ranges {
-                failure = failure.because(format!("restorable: {}", told(range, running)));
+                failure = failure.because(format!("restorable: {}", told(range, archived)));
             }
             return Err(failure);
         }
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
         if let Some(name) = &request.backup {
-            return self.backup(id, Some(name));
+            return Ok((self.backup(id, Some(name))?, archived));
         }
         let (listed, _) = self.provider.list_backups(id).await?;
         let before = |b: &&ambit_domain::backup::Listed| b.finished * 1000 + 1000 <= to;
         let newest = listed.iter().filter(before).max_by_key(|b| b.finished);
         let chosen = newest.and_then(|listed| backups.into_iter().find(|b| b.name == listed.name));
-        chosen.ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no backup from before that moment"))
+        chosen
+            .map(|backup| (backup, archived))
+            .ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no backup from before that moment"))
     }
 
     /// Puts a restored PostgreSQL into the place of the one that serves.
     pub async fn put_in_place(&self, request: &RestoredCopy, progress: &Progress) -> Result<(), Failure> {
         let id = request.id();
         let server = self.recorded_postgres(&id)?;
+        let progress = progress.environment(&id.environment);
         let _alone = self.alone(&id).await;
-        let _one = self.backing_up.lock().await;
+        let _one = self.one_at_a_time(&progress).await;
         // Before the deed: who asked for it stays known whatever happens in the middle of it.
         self.note(
             Note::new(&request.actor, &id.project, "restore.in-place")
@@ -176,7 +207,7 @@ impl Ambit {
             self.provider.put_in_place(&id, &server, &request.name).await?;
             Ok(((), format!("in place; what was there is kept as {}", request.name), true))
         };
-        progress.environment(&id.environment).step("in place", work).await?;
+        progress.step("in place", work).await?;
         if self.store.environment(&id).map_err(|e| store_failure(&e))?.is_some_and(|r| r.backup.is_some()) {
             self.back_up_soon(&id)?;
         }
@@ -190,8 +221,9 @@ impl Ambit {
         let none = |what: &str| Failure::new(FailureKind::NotFound, format!("{what} has no redis"));
         let copy = backup.redis.ok_or_else(|| none(&format!("the backup {}", request.name)))?;
         let server = self.redis_of(&id)?.ok_or_else(|| none(id.environment.as_str()))?;
+        let progress = progress.environment(&id.environment);
         let _alone = self.alone(&id).await;
-        let _one = self.backing_up.lock().await;
+        let _one = self.one_at_a_time(&progress).await;
         self.note(
             Note::new(&request.actor, &id.project, "restore.redis")
                 .environment(&id.environment)
@@ -201,7 +233,7 @@ impl Ambit {
             let kept = self.provider.restore_redis(&id, &server, &request.name, &copy).await?;
             Ok((kept.clone(), format!("Redis is as in {}; what was there is kept as {kept}", request.name), true))
         };
-        progress.environment(&id.environment).step("restore", work).await
+        progress.step("restore", work).await
     }
 
     /// The copies beside what serves. Reads only.
@@ -214,10 +246,14 @@ impl Ambit {
     pub async fn remove_beside(&self, request: &RestoredCopy, progress: &Progress) -> Result<(), Failure> {
         let id = request.id();
         if !self.beside(&id).iter().any(|b| b.name == request.name) {
-            return Err(Failure::new(FailureKind::NotFound, format!("there is no copy `{}`", request.name.escape_debug()))
-                .hint(format!("ambit restore list -e {}", id.environment)));
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("there is no copy `{}`", request.name.escape_debug()),
+            )
+            .hint(format!("ambit restore list -e {}", id.environment)));
         }
-        let _one = self.backing_up.lock().await;
+        let progress = progress.environment(&id.environment);
+        let _one = self.one_at_a_time(&progress).await;
         self.note(
             Note::new(&request.actor, &id.project, "restore.removed")
                 .environment(&id.environment)
@@ -227,7 +263,7 @@ impl Ambit {
             self.provider.remove_beside(&id, &request.name).await?;
             Ok(((), format!("{} is deleted", request.name), true))
         };
-        progress.environment(&id.environment).step("restore", work).await
+        progress.step("restore", work).await
     }
 
     /// At the start of the daemon: what an interrupted one left of backups, drills and restores.
@@ -240,6 +276,10 @@ impl Ambit {
         }
         Ok(())
     }
+}
+
+fn ends_before(failure: &Failure) -> bool {
+    failure.causes.iter().any(|cause| cause.contains("recovery ended before configured recovery target"))
 }
 
 fn moment(millis: i64) -> String {

@@ -700,8 +700,9 @@ fn moment(text: &str) -> Result<i64, String> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Ok(at.as_millisecond());
     }
-    let local: jiff::civil::DateTime =
-        text.parse().map_err(|_| "write it as \"2026-11-24 10:05\", or with an offset: 2026-11-24T10:05:00+01:00".to_owned())?;
+    let local: jiff::civil::DateTime = text
+        .parse()
+        .map_err(|_| "write it as \"2026-11-24 10:05\", or with an offset: 2026-11-24T10:05:00+01:00".to_owned())?;
     // In the hour that a clock shows twice, the machine cannot know which one is meant.
     let ambiguous = jiff::tz::TimeZone::system().to_ambiguous_zoned(local);
     match ambiguous.unambiguous() {

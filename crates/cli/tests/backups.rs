@@ -96,9 +96,13 @@ impl Shop {
         let (name, proven) = self.newest().unwrap();
         assert!(proven);
         let finished = self.backups()["ranges"][0]["from"].as_i64().unwrap();
-        let clock = || self.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint").parse::<i64>().unwrap();
-        until("the backup is two seconds old", || clock() > finished + 1);
+        until("the backup is two seconds old", || self.clock() > finished + 1);
         name
+    }
+
+    /// The database's own clock, in whole seconds.
+    fn clock(&self) -> i64 {
+        self.sql("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint").parse().unwrap()
     }
 
     fn environment(&self) -> PathBuf {
@@ -149,7 +153,10 @@ fn a_restore_to_a_moment_between_two_commits_returns_exactly_the_first() {
 
     let text = shop.ok(&["restore", "-e", "prod", "--to", &between, "--into", "look", "--json"]);
     let restored: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((restored["backup"].as_str(), restored["tables"][0]["rows"].as_i64()), (Some(first.as_str()), Some(501)));
+    assert_eq!(
+        (restored["backup"].as_str(), restored["tables"][0]["rows"].as_i64()),
+        (Some(first.as_str()), Some(501))
+    );
     let beside = ["psql", "-e", "prod", "--beside", "look", "--", "-qAtc", "SELECT count(*), max(id) FROM orders"];
     assert_eq!(shop.ok(&beside).trim(), "501|501");
     assert_eq!(shop.sql("SELECT count(*) FROM orders"), "2", "what serves was not touched");
@@ -162,7 +169,8 @@ fn a_restore_to_a_moment_between_two_commits_returns_exactly_the_first() {
 
     shop.ok(&["restore", "-e", "prod", "--to", &between, "--yes"]);
     assert_eq!(shop.sql("SELECT count(*), max(id) FROM orders"), "501|501");
-    let kept: Vec<String> = shop.beside().into_iter().filter(|(_, state)| state == "replaced").map(|(n, _)| n).collect();
+    let kept: Vec<String> =
+        shop.beside().into_iter().filter(|(_, state)| state == "replaced").map(|(n, _)| n).collect();
     assert_eq!(kept.len(), 1, "what was replaced is kept");
 
     // What is written from now on is archived, and backed up by a full backup of its own.
@@ -233,6 +241,9 @@ fn a_missing_segment_of_the_log_shrinks_what_can_be_restored_and_harms_nothing()
     for id in [501, 502, 503] {
         shop.sql(&format!("INSERT INTO orders VALUES ({id})"));
         moments.push(shop.moment());
+        // Segments are known to the second.
+        let second = shop.clock();
+        until("another second begins", || shop.clock() > second);
         let segments = || files_below(&shop.repository().join("archive/shop-prod")).len();
         let before = segments();
         shop.ok(&["restore", "-e", "prod", "--to", &moments[moments.len() - 1], "--into", "look"]);
@@ -376,9 +387,14 @@ fn without_pgbackrest_everything_works_but_backups_and_that_is_said() {
     // Programs that the machine has, but for one.
     let path = machine.folder.path().join("bin");
     std::fs::create_dir(&path).unwrap();
-    for name in ["git", "sh", "env", "psql"] {
-        let found = ["/usr/bin", "/bin"].iter().map(|d| Path::new(d).join(name)).find(|p| p.exists());
-        symlink(found.unwrap(), path.join(name)).unwrap();
+    for folder in ["/usr/bin", "/usr/sbin"] {
+        for program in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            let name = program.file_name().unwrap();
+            if name != "pgbackrest" {
+                // Where both folders have one, the first counts.
+                let _ = symlink(&program, path.join(name));
+            }
+        }
     }
     let run = |arguments: &[&str]| {
         let output = machine.command(&project, arguments).env("PATH", &path).output().unwrap();

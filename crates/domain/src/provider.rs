@@ -68,6 +68,8 @@ pub enum Target {
     Point(String),
     /// A moment, in milliseconds since the Unix epoch: everything that was committed until then.
     Moment(i64),
+    /// The end of the archived log.
+    End,
 }
 
 /// Which backup is restored to what.
@@ -413,11 +415,7 @@ pub trait Provider: Send + Sync {
     ) -> Result<(), Failure>;
 
     /// Counts the rows of a restored cluster.
-    async fn restored_rows(
-        &self,
-        server: &PostgresServer,
-        restore: &Restore,
-    ) -> Result<Vec<TableCount>, Failure>;
+    async fn restored_rows(&self, server: &PostgresServer, restore: &Restore) -> Result<Vec<TableCount>, Failure>;
 
     /// Examines a restored cluster: its indexes and tables, the smoke query, the checksums of its pages. Returns what was
     /// checked. It does not run afterwards.

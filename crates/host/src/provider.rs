@@ -327,12 +327,11 @@ impl Provider for Host {
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let user = self.user(id)?;
         let folders = [self.home.environment(id), self.home.keepers(id), self.home.tasks(id), self.home.beside(id)];
-        let backups = self.home.backups(id);
-        let root = user.is_some();
+        let backups = if user.is_some() { self.backup_folders(id) } else { Vec::new() };
         blocking(move || {
             // Backups stay. The number of the user who owned them may be given to another one.
-            if root && backups.is_dir() {
-                give(&backups, User { uid: 0, gid: 0 })?;
+            for folder in backups {
+                give(&folder, User { uid: 0, gid: 0 })?;
             }
             for folder in folders {
                 match fs::remove_dir_all(&folder) {

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use ambit_spec::{
-    Code, EnvironmentName, Inputs, Kind, Occasion, Persistence, Project, Reference, ServerPart, UrlPart, check_secrets,
-    parse, resolve,
+    BackupPlace, Code, EnvironmentName, Inputs, Kind, Occasion, Persistence, Project, Reference, ServerPart, UrlPart,
+    check_secrets, parse, resolve,
 };
 use proptest::prelude::*;
 
@@ -435,4 +435,52 @@ fn what_is_wrong_with_an_authority_is_told_where_it_stands() {
     assert_eq!(findings(&with_tls("ca = \"x.pem\"")), ["4:6 `ca` is of no use without `acme`"]);
     assert_eq!(findings(&with_tls("acme = \"a@b.org\"\nca = \"../x\"")), ["5:6 `ca` leaves the project: `../x`"]);
     assert!(findings(&with_tls("acmee = \"a@b.org\""))[0].contains("unknown key `acmee`"));
+}
+
+#[test]
+fn where_backups_go_is_complete_with_the_secrets_that_open_it() {
+    let with = |backup: &str| {
+        format!(
+            "project = \"shop\"\n[environments.prod]\nbackup = {{ every = \"6h\", {backup} }}\n[secrets]\nBACKUP_KEY = {{}}\n\
+             BACKUP_SECRET = {{}}\n"
+        )
+    };
+    let place = |backup: &str| {
+        let parsed = parse(&with(backup));
+        let project = parsed.project.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics));
+        environment(&project, "prod").backup.clone().unwrap().to
+    };
+    assert_eq!(place("keep = \"7d\""), None);
+    assert_eq!(place("to = \"/mnt/backups\""), Some(BackupPlace::Folder("/mnt/backups".into())));
+    let s3 = place(
+        "to = \"s3://kaia/ambit/\", region = \"eu-west-1\", key = \"BACKUP_KEY\", key-secret = \"BACKUP_SECRET\"",
+    );
+    let Some(BackupPlace::S3 { bucket, path, endpoint, .. }) = &s3 else { panic!("{s3:?}") };
+    assert_eq!((bucket.as_str(), path.as_str(), endpoint.as_str()), ("kaia", "/ambit", "s3.eu-west-1.amazonaws.com"));
+    assert_eq!(s3.as_ref().unwrap().secrets().collect::<Vec<_>>(), ["BACKUP_KEY", "BACKUP_SECRET"]);
+    let sftp = format!("to = \"sftp://u@h.example:2222/b\", key = \"BACKUP_KEY\", host-key = \"{}\"", "aB".repeat(32));
+    let Some(BackupPlace::Sftp { user, port, host_key, .. }) = place(&sftp) else { panic!("no place") };
+    assert_eq!((user.as_str(), port, host_key), ("u", 2222, "ab".repeat(32)));
+
+    for (wrong, told) in [
+        ("to = \"backups\"", "backups cannot go to `backups`"),
+        ("to = \"/mnt/../etc\"", "backups cannot go to `/mnt/../etc`"),
+        ("to = \"ftp://x\"", "backups cannot go to `ftp://x`"),
+        ("to = \"s3://\"", "is no bucket"),
+        ("to = \"s3://kaia\"", "`to` needs `region`"),
+        ("to = \"sftp://h/b\"", "is no place of SFTP"),
+        ("to = \"sftp://u@h/b\", key = \"BACKUP_KEY\", host-key = \"12\"", "64 hexadecimal digits"),
+        ("to = \"/mnt/b\", region = \"x\"", "`region` says nothing to a folder"),
+        (
+            "to = \"s3://b\", region = \"r\", key = \"BACKUP_KEI\", key-secret = \"BACKUP_SECRET\"",
+            "names the secret `BACKUP_KEI`, which prod does not have (did you mean `BACKUP_KEY`?)",
+        ),
+    ] {
+        let found = findings(&with(wrong));
+        assert!(found.iter().any(|f| f.contains(told)), "{wrong}: {found:?}");
+    }
+    // What opens the place is given to no app.
+    let text = with("to = \"s3://b\", region = \"r\", key = \"BACKUP_KEY\", key-secret = \"BACKUP_SECRET\"");
+    let project = parse(&text).project.unwrap();
+    assert!(resolve(environment(&project, "prod"), &Example(&[])).unwrap().is_empty());
 }

@@ -27,12 +27,8 @@ pub(crate) async fn run(folder: &Path, command: BackupCommand, json: bool) -> Re
         }
         BackupCommand::Drill { name, environment } => {
             let id = context::environment(folder, &environment)?;
-            let request = DrillBackup {
-                project: id.project,
-                environment: id.environment,
-                name,
-                actor: context::actor(folder),
-            };
+            let request =
+                DrillBackup { project: id.project, environment: id.environment, name, actor: context::actor(folder) };
             let lines = Lines::new(json);
             let backup: Backup =
                 context::daemon().await?.work("/v1/backup/drill", &request, |event| lines.show(&event)).await?;

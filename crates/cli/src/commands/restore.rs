@@ -22,7 +22,11 @@ pub(crate) async fn run(folder: &Path, what: RestoreArguments, json: bool) -> Re
     let lines = Lines::new(json);
     if redis {
         let name = backup.unwrap_or_default();
-        agreed(&id, yes, &format!("The Redis of {environment} becomes that of the backup {name}; what is there is kept beside."))?;
+        agreed(
+            &id,
+            yes,
+            &format!("The Redis of {environment} becomes that of the backup {name}; what is there is kept beside."),
+        )?;
         let kept: String =
             daemon.work("/v1/restore/redis", &copy(folder, &id, &name), |event| lines.show(&event)).await?;
         if json {
@@ -63,9 +67,7 @@ pub(crate) async fn run(folder: &Path, what: RestoreArguments, json: bool) -> Re
         remove(&daemon, folder, &id, &restored.name, &lines).await?;
         return Err(failure);
     }
-    daemon
-        .work::<_, ()>("/v1/restore/place", &copy(folder, &id, &restored.name), |event| lines.show(&event))
-        .await?;
+    daemon.work::<_, ()>("/v1/restore/place", &copy(folder, &id, &restored.name), |event| lines.show(&event)).await?;
     if json {
         print_json(&serde_json::json!({ "restored": restored, "kept": restored.name }));
     } else {
@@ -101,7 +103,7 @@ pub(crate) async fn beside(folder: &Path, command: RestoreCommand, json: bool) -
                 &["name", "what", "port"],
                 all.iter().map(|b| {
                     let what = match b.state {
-                        BesideState::Unfinished => "work goes on there",
+                        BesideState::Unfinished => "work goes on there, or a yes is waited for",
                         BesideState::Restored => "restored, to look at",
                         BesideState::Replaced => "served until a restore",
                     };
@@ -132,13 +134,7 @@ fn copy(folder: &Path, id: &EnvironmentId, name: &str) -> RestoredCopy {
     }
 }
 
-async fn remove(
-    daemon: &Client,
-    folder: &Path,
-    id: &EnvironmentId,
-    name: &str,
-    lines: &Lines,
-) -> Result<(), Failure> {
+async fn remove(daemon: &Client, folder: &Path, id: &EnvironmentId, name: &str, lines: &Lines) -> Result<(), Failure> {
     daemon.work::<_, ()>("/v1/restore/remove", &copy(folder, id, name), |event| lines.show(&event)).await
 }
 
@@ -147,8 +143,9 @@ fn show(restored: &Restored) {
     println!("{} from {}, {to}, in {}:", restored.name, restored.backup, seconds(restored.millis));
     table(
         &["database", "table", "rows"],
-        restored.tables.iter().map(|t| {
-            vec![crate::screen::plain(&t.database), crate::screen::plain(&t.table), t.rows.to_string()]
-        }),
+        restored
+            .tables
+            .iter()
+            .map(|t| vec![crate::screen::plain(&t.database), crate::screen::plain(&t.table), t.rows.to_string()]),
     );
 }

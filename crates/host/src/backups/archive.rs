@@ -28,10 +28,12 @@ impl Host {
 
     /// Has everything that was committed until now archived.
     pub(crate) async fn archive_up_to_now(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<(), Failure> {
-        let admin = connect(server, "postgres", &server.admin_password, "postgres").await.map_err(|e| query_failed(&e))?;
+        let admin =
+            connect(server, "postgres", &server.admin_password, "postgres").await.map_err(|e| query_failed(&e))?;
         // Recovery to a moment needs a commit after it to know that it has gone far enough.
         admin.batch_execute("SELECT pg_current_xact_id()").await.map_err(|e| query_failed(&e))?;
-        let row = admin.query_one("SELECT pg_walfile_name(pg_switch_wal())", &[]).await.map_err(|e| query_failed(&e))?;
+        let row =
+            admin.query_one("SELECT pg_walfile_name(pg_switch_wal())", &[]).await.map_err(|e| query_failed(&e))?;
         let segment: String = row.get(0);
         let until = Instant::now() + ARCHIVED_WITHIN;
         loop {
@@ -44,10 +46,8 @@ impl Host {
                 return Ok(());
             }
             if Instant::now() > until {
-                let failure = Failure::new(
-                    FailureKind::Machine,
-                    format!("the log of {} is not archived", id.environment),
-                );
+                let failure =
+                    Failure::new(FailureKind::Machine, format!("the log of {} is not archived", id.environment));
                 let failure = if failing {
                     failure.because(format!("the segment {failed} cannot be stored"))
                 } else {

@@ -104,7 +104,9 @@ pub(super) async fn databases_of(admin: &Client) -> Result<Vec<String>, tokio_po
 pub(super) async fn connected(server: &PostgresServer, database: &str) -> Result<Client, tokio_postgres::Error> {
     let client = connect(server, "postgres", &server.admin_password, database).await?;
     client
-        .batch_execute("SET search_path = pg_catalog; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+        .batch_execute(
+            "SET search_path = pg_catalog; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0",
+        )
         .await?;
     Ok(client)
 }

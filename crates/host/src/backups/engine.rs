@@ -89,29 +89,38 @@ impl Host {
     }
 
     pub(crate) fn stanza(&self, id: &EnvironmentId) -> Result<Stanza, Failure> {
+        let program = Engine::find()?.program;
         let config = self.home.backups(id).join("pgbackrest.conf");
         if !config.exists() {
             return Err(Failure::new(FailureKind::NotFound, format!("{} has no backups", id.environment))
                 .hint("declare `backup` for it in ambit.toml, then ambit up"));
         }
-        Ok(Stanza {
-            program: Engine::find()?.program,
-            config,
-            name: format!("{}-{}", id.project, id.environment),
-            user: self.user(id)?,
-        })
+        Ok(Stanza { program, config, name: format!("{}-{}", id.project, id.environment), user: self.user(id)? })
     }
 
     /// Makes the folder of an environment's backups and writes how they are made. Returns the command that archives a
     /// segment of the log.
-    pub(crate) fn prepare_backups(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<Option<String>, Failure> {
+    pub(crate) fn prepare_backups(
+        &self,
+        id: &EnvironmentId,
+        server: &PostgresServer,
+    ) -> Result<Option<String>, Failure> {
         let Some(repository) = &server.backup else { return Ok(None) };
         let Ok(engine) = Engine::find().and_then(|engine| engine.check(repository)) else { return Ok(None) };
         self.make_backups_folder(id)?;
         let (user, folder) = (self.user(id)?, self.home.backups(id));
         let own = match &repository.place {
             Some(BackupPlace::Folder(place)) => {
+                // One that is not there may be a disk that is not mounted: it is not made.
+                if !place.is_dir() {
+                    return Err(Failure::new(
+                        FailureKind::Machine,
+                        format!("{}, where backups go, is not there; nothing was changed", place.display()),
+                    )
+                    .hint("mount it or make it, then repeat the command"));
+                }
                 let own = place.join(id.project.as_str()).join(id.environment.as_str());
+                make(&place.join(id.project.as_str()), self.mode_above(), None)?;
                 make_own(&own, 0o700, user)?;
                 own
             }
@@ -136,17 +145,37 @@ impl Host {
     pub(super) fn make_backups_folder(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let user = self.user(id)?;
         let root = self.home.root().join("backups");
-        let above = if self.separates_users() { 0o711 } else { 0o700 };
         for folder in [root.clone(), root.join(id.project.as_str())] {
-            make(&folder, above, None)?;
+            make(&folder, self.mode_above(), None)?;
         }
         let folder = self.home.backups(id);
         make_own(&folder, 0o700, user)?;
         for inner in ["repository", "log", "lock", "spool", "redis"] {
             let inner = folder.join(inner);
-            as_user(user, Command::new("mkdir").args(["-m", "700", "-p"]).arg(&inner)).map_err(cannot("make", &inner))?;
+            as_user(user, Command::new("mkdir").args(["-m", "700", "-p"]).arg(&inner))
+                .map_err(cannot("make", &inner))?;
         }
         Ok(())
+    }
+
+    /// Others pass through the folders above that of an environment, and see nothing there.
+    fn mode_above(&self) -> u32 {
+        if self.separates_users() { 0o711 } else { 0o700 }
+    }
+
+    /// The folders that hold backups of an environment, wherever they are on this machine.
+    pub(crate) fn backup_folders(&self, id: &EnvironmentId) -> Vec<PathBuf> {
+        let folder = self.home.backups(id);
+        // As its user, who could have put anything there.
+        let user = self.user(id).ok().flatten();
+        let text = as_user(user, Command::new("timeout").args(["5", "cat"]).arg(folder.join("pgbackrest.conf")));
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        let elsewhere = (!text.contains("\nrepo1-type="))
+            .then(|| text.lines().find_map(|line| line.strip_prefix("repo1-path=")).map(PathBuf::from))
+            .flatten()
+            // Of what lies within, the folder itself is enough; anything but the folder of this environment is not ours.
+            .filter(|path| path.ends_with(Path::new(id.project.as_str()).join(id.environment.as_str())));
+        [Some(folder), elsewhere].into_iter().flatten().filter(|folder| folder.is_dir()).collect()
     }
 
     /// Runs a command of pgBackRest to its end, as a task that outlives this process.

@@ -33,9 +33,13 @@ impl Host {
     ) -> Result<Vec<String>, Failure> {
         let beside = at(server, restore.port);
         let mut checked = Vec::new();
-        let admin = connect(&beside, "postgres", &beside.admin_password, "postgres").await.map_err(|e| query_failed(&e))?;
-        let checksums: String =
-            admin.query_one("SELECT current_setting('data_checksums')", &[]).await.map_err(|e| query_failed(&e))?.get(0);
+        let admin =
+            connect(&beside, "postgres", &beside.admin_password, "postgres").await.map_err(|e| query_failed(&e))?;
+        let checksums: String = admin
+            .query_one("SELECT current_setting('data_checksums')", &[])
+            .await
+            .map_err(|e| query_failed(&e))?
+            .get(0);
         let (mut indexes, mut tables, mut without) = (0, 0, false);
         for database in databases_of(&admin).await.map_err(|e| query_failed(&e))? {
             let client = connected(&beside, &database).await.map_err(|e| query_failed(&e))?;
@@ -128,7 +132,8 @@ fn damaged(message: String, error: &tokio_postgres::Error) -> Failure {
 
 /// Asks the app's own question in its own name.
 async fn answers(beside: &PostgresServer, smoke: &str) -> Result<(), Failure> {
-    let wrong = |why: String| Failure::new(FailureKind::App, "the smoke query failed on the restored copy").because(why);
+    let wrong =
+        |why: String| Failure::new(FailureKind::App, "the smoke query failed on the restored copy").because(why);
     let client = connect(beside, &beside.role, &beside.role_password, &beside.database)
         .await
         .map_err(|e| wrong(query_failed(&e).causes.join(": ")))?;

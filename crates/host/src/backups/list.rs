@@ -59,8 +59,7 @@ impl Host {
     pub(crate) async fn listed(&self, id: &EnvironmentId) -> Result<(Vec<Listed>, Vec<Segment>), Failure> {
         let stanza = self.stanza(id)?.name;
         let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
-        let info =
-            self.ask_pgbackrest(id, words(&["info", "--output=json", &format!("--stanza={stanza}")])).await?;
+        let info = self.ask_pgbackrest(id, words(&["info", "--output=json", &format!("--stanza={stanza}")])).await?;
         let archive = format!("archive/{stanza}");
         let files = self.ask_pgbackrest(id, words(&["repo-ls", "--recurse", "--output=json", &archive])).await?;
         Ok((backups(&info)?, segments(&files)?))

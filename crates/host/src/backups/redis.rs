@@ -82,8 +82,7 @@ impl Host {
         let size = {
             let to = to.clone();
             blocking(move || {
-                let said =
-                    as_user(user, Command::new("du").arg("-sb").arg(&to)).map_err(cannot("read", &to))?;
+                let said = as_user(user, Command::new("du").arg("-sb").arg(&to)).map_err(cannot("read", &to))?;
                 let text = String::from_utf8_lossy(&said).into_owned();
                 Ok(text.split_ascii_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or_default())
             })
@@ -255,7 +254,8 @@ async fn save(wire: &mut Wire) -> std::io::Result<()> {
     let idle = async |wire: &mut Wire| -> std::io::Result<String> {
         loop {
             let info = wire.ask(&["INFO", "persistence"]).await?;
-            if field(&info, "rdb_bgsave_in_progress") == Some("0") && field(&info, "aof_rewrite_in_progress") == Some("0")
+            if field(&info, "rdb_bgsave_in_progress") == Some("0")
+                && field(&info, "aof_rewrite_in_progress") == Some("0")
             {
                 return Ok(info);
             }

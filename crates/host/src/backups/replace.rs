@@ -58,12 +58,7 @@ impl Host {
     }
 
     /// Stops the server, lets the two folders change places and starts it; back again where it does not answer then.
-    async fn change_places(
-        &self,
-        id: &EnvironmentId,
-        name: &str,
-        server: &Server<'_>,
-    ) -> Result<(), Failure> {
+    async fn change_places(&self, id: &EnvironmentId, name: &str, server: &Server<'_>) -> Result<(), Failure> {
         let place = self.place_beside(id, name)?;
         let record = self.home.keeper(&instance(id, service_of(name))?);
         {

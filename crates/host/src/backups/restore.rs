@@ -121,7 +121,8 @@ impl Host {
                 require_free(port, &name)?;
                 as_user(place.user, Command::new("mkdir").args(["-m", "700", "-p"]).arg(place.data()))
                     .map_err(cannot("make", &place.folder))?;
-                let base = as_user(place.user, Command::new("cat").arg(&settings)).map_err(cannot("read", &settings))?;
+                let base =
+                    as_user(place.user, Command::new("cat").arg(&settings)).map_err(cannot("read", &settings))?;
                 let text = String::from_utf8_lossy(&base).into_owned() + &beside_settings(&name, port, purpose);
                 write_as(place.user, &place.folder.join("ambit.conf"), &text)
             })
@@ -132,8 +133,12 @@ impl Host {
             Target::Backup => arguments.push("--type=immediate".to_owned()),
             Target::Point(point) => arguments.extend(["--type=name".to_owned(), format!("--target={point}")]),
             Target::Moment(at) => arguments.extend(["--type=time".to_owned(), format!("--target={}", moment(*at))]),
+            Target::End => arguments.push("--type=default".to_owned()),
         }
-        arguments.extend(["--target-action=promote".to_owned(), "restore".to_owned()]);
+        if restore.target != Target::End {
+            arguments.push("--target-action=promote".to_owned());
+        }
+        arguments.push("restore".to_owned());
         self.pgbackrest(id, None, &format!("restore-{}", restore.name), &arguments, output).await?;
         {
             let (place, name) = (place.clone(), restore.name.clone());
@@ -158,7 +163,8 @@ impl Host {
         let beside = at(server, restore.port);
         loop {
             if let Ok(client) = connect(&beside, "postgres", &server.admin_password, "postgres").await {
-                let recovering = client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(|e| query_failed(&e))?;
+                let recovering =
+                    client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(|e| query_failed(&e))?;
                 if !recovering.get::<_, bool>(0) {
                     return forget_recovery(&client).await;
                 }
@@ -337,8 +343,7 @@ fn not_recovered(record: &Path, exit: &str) -> Failure {
     let words: Vec<&str> = said.iter().copied().filter(|line| telling.iter().any(|t| line.contains(t))).collect();
     let failure = Failure::new(FailureKind::Machine, "the restored PostgreSQL did not reach its target");
     let words = if words.is_empty() { said } else { words };
-    let failure =
-        failure.because(if words.is_empty() { format!("it {exit}") } else { words.join("\n") });
+    let failure = failure.because(if words.is_empty() { format!("it {exit}") } else { words.join("\n") });
     if words.iter().any(|line| line.contains("recovery ended before configured recovery target")) {
         return failure
             .because("the log ends before it: a segment is missing or damaged, or nothing was archived since")

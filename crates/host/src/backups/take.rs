@@ -32,7 +32,8 @@ impl Host {
 
     /// Makes the repository know the cluster; one that was made anew takes the place of an earlier one, whose backups stay.
     pub(crate) async fn make_stanza(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<(), Failure> {
-        let run = async |command: &str| self.pgbackrest(id, Some(server), "stanza", &[command.to_owned()], &|_| {}).await;
+        let run =
+            async |command: &str| self.pgbackrest(id, Some(server), "stanza", &[command.to_owned()], &|_| {}).await;
         let Err(failure) = run("stanza-create").await else { return Ok(()) };
         // ERROR [028]: the repository belongs to another cluster, by its system identifier.
         if failure.causes.iter().any(|cause| cause.contains("ERROR: [028]") || cause.contains("do not match")) {
@@ -82,7 +83,9 @@ mod tests {
 
     #[test]
     fn damage_in_a_summary_is_seen_and_a_sound_one_is_not_taken_for_it() {
-        for sound in ["status: ok", "missing: 0, checksum invalid: 0, size invalid: 0, other: 0", "total files checked: 977"] {
+        for sound in
+            ["status: ok", "missing: 0, checksum invalid: 0, size invalid: 0, other: 0", "total files checked: 977"]
+        {
             assert!(!is_wrong(sound), "{sound}");
         }
         for wrong in ["missing: 1, checksum invalid: 0", "missing: 0, checksum invalid: 2, other: 0", "status: error"] {
