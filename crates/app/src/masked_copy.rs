@@ -112,7 +112,7 @@ impl Ambit {
             if !copy.report.is_clean() {
                 self.keep_report(&to, &copy)?;
                 self.note_copy(request, &to, &copy, &progress);
-                return Err(leaked(&copy));
+                return Err(leaked(&request.from, &copy.report));
             }
             self.swap_in(&declaration, request, &target, &beside, &progress).await?;
             copy.swapped_in = true;
@@ -227,6 +227,22 @@ impl Ambit {
             Ok((report, detail, true))
         };
         progress.step("masked copy", work).await
+    }
+
+    /// Makes a masked copy of an environment's data that nobody is to use but Ambit.
+    pub(crate) async fn masked_scratch(
+        &self,
+        folder: &Path,
+        from: &EnvironmentId,
+        server: &PostgresServer,
+        beside: &str,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let source = self.recorded_postgres(from)?;
+        let masking = read_masking(folder)?;
+        let order = Order { from, source: &source, server, beside, masking, choice: None, rate: None };
+        let report = self.copy_into(order, progress).await?;
+        if report.is_clean() { Ok(()) } else { Err(leaked(&from.environment, &report)) }
     }
 
     /// The key of the pseudonyms of an environment's data: made once, kept with its passwords, never handed out.
@@ -362,15 +378,9 @@ pub(crate) fn as_admin(server: &PostgresServer) -> Database {
     }
 }
 
-fn leaked(copy: &MaskedCopy) -> Failure {
-    let failure = Failure::new(
-        FailureKind::User,
-        format!(
-            "values of {} were found in the masked copy; it was thrown away and {} is as it was",
-            copy.from, copy.to
-        ),
-    );
-    let failure = copy.report.leaks.leaks.iter().fold(failure, |failure, leak| {
+fn leaked(from: &EnvironmentName, report: &CopyReport) -> Failure {
+    let what = format!("values of {from} were found in the masked copy; it was thrown away and nothing else was changed");
+    let failure = report.leaks.leaks.iter().fold(Failure::new(FailureKind::User, what), |failure, leak| {
         failure.because(format!("{}: {} times, values of {}", leak.found_in, leak.times, leak.comes_from.join(", ")))
     });
     failure

@@ -62,23 +62,6 @@ pub struct Rehearsal {
 impl Ambit {
     /// Rehearses the migrations that a release would bring to an environment.
     pub async fn rehearse(&self, request: &Rehearse, progress: &Progress) -> Result<Rehearsal, Failure> {
-        let make_scratch = async |id: &EnvironmentId, _: &PostgresServer, _: &str| {
-            Err(Failure::new(FailureKind::Machine, "not supported yet: a rehearsal on a masked copy").because(format!(
-                "nothing makes a masked scratch copy of {} yet, and unmasked data does not leave it",
-                id.environment
-            )))
-        };
-        self.rehearse_on(request, progress, make_scratch).await
-    }
-
-    /// The same with a scratch database that somebody else makes: `make_scratch` fills one of that name on
-    /// that server with masked data of the environment, at the schema that it has there.
-    pub(crate) async fn rehearse_on(
-        &self,
-        request: &Rehearse,
-        progress: &Progress,
-        make_scratch: impl AsyncFnOnce(&EnvironmentId, &PostgresServer, &str) -> Result<(), Failure>,
-    ) -> Result<Rehearsal, Failure> {
         let declaration = Declaration::load(&request.folder, &request.keys).map_err(Failure::from)?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: request.environment.clone() };
         let release = self.release_to_rehearse(&id, request.release.as_deref())?;
@@ -96,7 +79,7 @@ impl Ambit {
             let built = scope.builds_in(&release)?;
             let scratch = database_names::rehearsal(&server.database);
             let work = async {
-                make_scratch(&id, server, &scratch).await?;
+                self.masked_scratch(&request.folder, &id, server, &scratch, &scope.progress).await?;
                 let sizes = self.sizes_of(&id).await?;
                 let trees = self.trees_that_serve(&id)?;
                 let named = |word: &str| trees.iter().any(|tree| ambit_source::mentions::names(tree, word));

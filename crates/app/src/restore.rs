@@ -204,7 +204,8 @@ impl Ambit {
                 .about("name", request.name.as_str()),
         )?;
         let work = async {
-            self.provider.put_in_place(&id, &server, &request.name).await?;
+            let placed = self.provider.put_in_place(&id, &server, &request.name);
+            self.with_apps_aside(&id, placed).await?;
             Ok(((), format!("in place; what was there is kept as {}", request.name), true))
         };
         progress.step("in place", work).await?;
@@ -212,6 +213,21 @@ impl Ambit {
             self.back_up_soon(&id)?;
         }
         Ok(())
+    }
+
+    /// While a server changes, requests wait; the apps start anew with what is in place then.
+    async fn with_apps_aside<T>(
+        &self,
+        id: &EnvironmentId,
+        change: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let aside = self.set_aside(id).await?;
+        let changed = change.await;
+        let started = self.start_again(&aside).await;
+        self.release(id).await?;
+        let changed = changed?;
+        started?;
+        Ok(changed)
     }
 
     /// Puts the Redis of a backup into the place of the one that serves; returns where the files of that are kept.
@@ -230,7 +246,8 @@ impl Ambit {
                 .about("backup", request.name.as_str()),
         )?;
         let work = async {
-            let kept = self.provider.restore_redis(&id, &server, &request.name, &copy).await?;
+            let placed = self.provider.restore_redis(&id, &server, &request.name, &copy);
+            let kept = self.with_apps_aside(&id, placed).await?;
             Ok((kept.clone(), format!("Redis is as in {}; what was there is kept as {kept}", request.name), true))
         };
         progress.step("restore", work).await
