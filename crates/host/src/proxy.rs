@@ -97,7 +97,13 @@ impl Host {
             }
             Ok(())
         })
-        .await
+        .await?;
+        // It listens for people before it can be told anything; who started it tells it its routes next.
+        let until = Instant::now() + START;
+        while ambit_proxy::client::health(&self.home.proxy()).await.is_err() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        Ok(())
     }
 
     /// Replaces the proxy by one that executes the program as it lies there now. No connection is refused: the new one takes
