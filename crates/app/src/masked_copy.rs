@@ -379,7 +379,8 @@ pub(crate) fn as_admin(server: &PostgresServer) -> Database {
 }
 
 fn leaked(from: &EnvironmentName, report: &CopyReport) -> Failure {
-    let what = format!("values of {from} were found in the masked copy; it was thrown away and nothing else was changed");
+    let what =
+        format!("values of {from} were found in the masked copy; it was thrown away and nothing else was changed");
     let failure = report.leaks.leaks.iter().fold(Failure::new(FailureKind::User, what), |failure, leak| {
         failure.because(format!("{}: {} times, values of {}", leak.found_in, leak.times, leak.comes_from.join(", ")))
     });

@@ -45,11 +45,8 @@ pub async fn sample(database: &Database) -> Result<Vec<TableSample>, Failure> {
 
 fn query(table: &Table, here_and_there: bool) -> String {
     // The text form goes through the type's output function for every type there is.
-    let columns: Vec<String> = table
-        .columns
-        .iter()
-        .map(|c| format!("left({}::text, {PIECE})", identifier(&c.facts.name.column)))
-        .collect();
+    let columns: Vec<String> =
+        table.columns.iter().map(|c| format!("left({}::text, {PIECE})", identifier(&c.facts.name.column))).collect();
     let rows = table.rows();
     let sampled = if here_and_there && rows > MANY {
         #[expect(clippy::cast_precision_loss, reason = "a share of rows; a hair more or less does not matter")]

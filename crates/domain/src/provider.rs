@@ -427,8 +427,8 @@ pub trait Provider: Send + Sync {
         smoke: Option<&str>,
     ) -> Result<Vec<String>, Failure>;
 
-    /// Puts a restored cluster into the place of the one that serves, which is kept beside under the restore's name, and starts
-    /// the environment's apps anew. Where the restored one does not start, the other serves again.
+    /// Puts a restored cluster into the place of the one that serves, which is kept beside under the restore's name.
+    /// The environment's apps do not run meanwhile. Where the restored one does not start, the other serves again.
     async fn put_in_place(&self, id: &EnvironmentId, server: &PostgresServer, name: &str) -> Result<(), Failure>;
 
     /// The clusters beside the one that serves.

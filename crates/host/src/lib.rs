@@ -5,9 +5,9 @@
 
 mod apps;
 mod archives;
+mod backups;
 pub mod database_names;
 mod databases;
-mod backups;
 mod files;
 mod instances;
 mod leftovers;

@@ -11,9 +11,9 @@ use std::{
 
 use ambit_app::{
     AddCertificate, AddRemote, AddWebhook, Ambit, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down,
-    DrillBackup, Exchange, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay, Received,
-    Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed, TryNotifications, Up, Upgrade,
-    Waive,
+    DrillBackup, Exchange, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay,
+    Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed, TryNotifications, Up,
+    Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{

@@ -7,13 +7,9 @@ use std::path::Path;
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId,
-    provider::{InstanceHealth, PostgresServer, RedisServer},
+    provider::{PostgresServer, RedisServer},
 };
 use ambit_keeper::client;
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
 use rustix::fs::{Mode, OFlags, RenameFlags, open, openat, renameat_with};
 
 use crate::{
@@ -35,9 +31,7 @@ impl Host {
                 .hint(format!("ambit restore list -e {}", id.environment)));
         }
         self.stop_beside(&place).await?;
-        self.change_places(id, name, &Server::Postgres(server)).await?;
-        self.renew_apps(id);
-        Ok(())
+        self.change_places(id, name, &Server::Postgres(server)).await
     }
 
     pub(super) async fn put_redis_in_place(
@@ -115,20 +109,6 @@ impl Host {
         .await
     }
 
-    /// Apps remember what they read: each is ended, and its keeper starts it anew.
-    fn renew_apps(&self, id: &EnvironmentId) {
-        for status in self.statuses(id) {
-            let server = matches!(status.service.as_str(), "postgres" | "redis");
-            if server || status.health != InstanceHealth::Running {
-                continue;
-            }
-            if let Some(pid) = status.pid.and_then(|pid| i32::try_from(pid).ok()) {
-                // It may have ended by itself, without its database.
-                let _ = killpg(Pid::from_raw(pid), Signal::SIGTERM);
-            }
-        }
-    }
-
     pub(crate) async fn settle(&self, id: &EnvironmentId) -> Result<(), Failure> {
         for beside in self.besides(id) {
             let place = self.place_beside(id, &beside.name)?;
@@ -141,7 +121,6 @@ impl Host {
                 if serves.as_deref() == Some(beside.name.as_str()) {
                     self.stop_beside(&place).await?;
                     blocking(move || finished(&place)).await?;
-                    self.renew_apps(id);
                     continue;
                 }
             } else if place.has("keep") || place.has("replaced") {
