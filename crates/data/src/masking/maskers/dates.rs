@@ -6,9 +6,11 @@ use super::ids::Ids;
 use crate::masking::key::Prf;
 use crate::masking::mask::MaskError;
 
-/// What PostgreSQL takes: `timestamp` ends at 294276-12-31, and both begin at 4713-01-01 BC (manual, 8.5).
+/// Days that PostgreSQL takes: both types begin with Julian day 0 (4714-11-24 BC); `timestamp` ends with 294276, `date` in 5874898
+/// (manual, 8.5; `datatype/timestamp.h`).
 const FIRST: i64 = -2_440_588;
-const LAST: i64 = 106_751_990;
+const LAST_OF_TIMESTAMP: i64 = 106_762_939;
+const LAST_OF_DATE: i64 = 2_145_042_905;
 
 pub(super) struct DateShift {
     pub(super) prf: Prf,
@@ -37,8 +39,9 @@ impl DateShift {
         let draw = self.prf.draw(subject.as_bytes(), 0).below(2 * self.days as usize) as i64;
         let most = i64::from(self.days);
         let by = if draw < most { draw - most } else { draw - most + 1 };
+        let last = if day > LAST_OF_TIMESTAMP { LAST_OF_DATE } else { LAST_OF_TIMESTAMP };
         // At the ends of the calendar there is only one way to go.
-        if (FIRST..=LAST).contains(&(day + by)) { day + by } else { day - by }
+        if (FIRST..=last).contains(&(day + by)) { day + by } else { day - by }
     }
 }
 
