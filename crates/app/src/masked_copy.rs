@@ -6,7 +6,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use ambit_data::{
@@ -23,7 +24,7 @@ use ambit_host::database_names;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ambit::{Ambit, now, store_failure},
+    ambit::{Ambit, nearest, now, store_failure},
     declaration::Declaration,
     deployment::given_by,
     progress::Progress,
@@ -32,6 +33,9 @@ use crate::{
 
 /// Where it is said what becomes of each column.
 pub(crate) const MASKING: &str = "masking.toml";
+/// How long a server that just died is waited for, and how often it is tried.
+const DROPS_WITHIN: Duration = Duration::from_secs(30);
+const DROP_AGAIN: Duration = Duration::from_millis(500);
 /// How many reports stay.
 const REPORTS: usize = 20;
 /// The snapshot that holds what the last copy replaced.
@@ -121,10 +125,9 @@ impl Ambit {
             Ok(copy)
         };
         let finished = finish.await;
-        if finished.is_err() {
-            self.drop_scratch(&target, &beside).await;
+        if finished.is_ok() || self.drop_scratch(&target, &beside).await {
+            self.remember(&mark(&to), &None::<String>)?;
         }
-        self.remember(&mark(&to), &None::<String>)?;
         finished
     }
 
@@ -155,6 +158,15 @@ impl Ambit {
                 ),
             )
             .hint("to bring production's own data back: ambit restore, or ambit restore-point load"));
+        }
+        if declared.is_none() && recorded.is_none() {
+            let project = &declaration.project;
+            let near = nearest(request.to.as_str(), project.environments.keys().map(EnvironmentName::as_str));
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("{} has no environment `{}`; nothing was changed", project.name, request.to),
+            )
+            .hint_if(near.map(|name| format!("did you mean `{name}`?"))));
         }
         if recorded.is_none() {
             return Err(
@@ -286,26 +298,47 @@ impl Ambit {
         self.swap_database(&id, &swap, progress).await
     }
 
-    async fn drop_scratch(&self, server: &PostgresServer, beside: &str) {
-        if let Err(failure) = ambit_data::drop_database(&as_admin(server).named("postgres"), beside).await {
-            tracing::warn!(causes = ?failure.causes, "the database {beside} is left until the next copy: {failure}");
+    /// Drops what was made beside; a server that just died is waited for. Whether it is gone.
+    async fn drop_scratch(&self, server: &PostgresServer, beside: &str) -> bool {
+        let mut tries = DROPS_WITHIN.as_millis() / DROP_AGAIN.as_millis();
+        loop {
+            match ambit_data::drop_database(&as_admin(server).named("postgres"), beside).await {
+                Ok(()) => return true,
+                Err(failure) if tries == 0 => {
+                    tracing::warn!(causes = ?failure.causes, "the database {beside} is left for now: {failure}");
+                    return false;
+                }
+                Err(_) => tries -= 1,
+            }
+            tokio::time::sleep(DROP_AGAIN).await;
         }
     }
 
-    /// At the start of a daemon: what a copy left that an earlier one was making.
-    pub(crate) async fn drop_interrupted_copies(&self) -> Result<(), Failure> {
+    /// At the start of a daemon: drops what a copy left that an earlier one was making, as soon as its server is back.
+    pub async fn drop_interrupted_copies(self: Arc<Self>) {
         let left = std::fs::read_dir(self.home.run()).into_iter().flatten().flatten();
         for entry in left.filter(|e| e.file_name().to_string_lossy().starts_with("copy-")) {
             if let Err(error) = std::fs::remove_dir_all(entry.path()) {
                 tracing::warn!("{} cannot be deleted: {error}", entry.path().display());
             }
         }
-        for (id, _) in self.store.environments().map_err(|e| store_failure(&e))? {
-            let Some(beside) = self.remembered::<Option<String>>(&mark(&id))? else { continue };
-            // Where its server is down, the database lies there until the next copy begins.
-            let server = self.recorded_postgres(&id)?;
-            self.drop_scratch(&server, &beside).await;
-            self.remember(&mark(&id), &None::<String>)?;
+        let ids: Vec<EnvironmentId> = match self.store.environments() {
+            Ok(all) => all.into_iter().map(|(id, _)| id).collect(),
+            Err(error) => return tracing::error!("what copies left cannot be looked up: {error}"),
+        };
+        for id in ids {
+            if let Err(failure) = self.drop_interrupted_copy(&id).await {
+                tracing::error!(causes = ?failure.causes, "{id}: what a copy left could not be dropped: {failure}");
+            }
+        }
+    }
+
+    async fn drop_interrupted_copy(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        let Some(beside) = self.remembered::<Option<String>>(&mark(id))? else { return Ok(()) };
+        // A copy that began meanwhile has dropped it already.
+        let Ok(_one) = self.copying(id) else { return Ok(()) };
+        if self.drop_scratch(&self.recorded_postgres(id)?, &beside).await {
+            self.remember(&mark(id), &None::<String>)?;
         }
         Ok(())
     }

@@ -36,9 +36,6 @@ impl Ambit {
     pub async fn resume(&self) -> Result<(), Failure> {
         ambit_source::build::end_abandoned(&self.home.builds());
         self.recover_what_failed()?;
-        if let Err(failure) = self.drop_interrupted_copies().await {
-            tracing::error!(causes = ?failure.causes, "what copies left could not be dropped: {failure}");
-        }
         if let Err(failure) = self.settle_backups().await {
             tracing::error!(causes = ?failure.causes, "what restores left could not be settled: {failure}");
         }
