@@ -80,7 +80,8 @@ impl Ambit {
             let Some(redis) = &scope.servers.redis else {
                 return Err(Failure::new(FailureKind::NotFound, format!("{} has no database", id.environment)));
             };
-            return self.provider.empty_redis(id, redis).await;
+            self.provider.empty_redis(id, redis).await?;
+            return self.remember(&cleaning::setting(id), &Some(now()));
         };
         let beside = database_names::restoring(&server.database);
         let made = scope.make_anew(&beside, &built).await;
