@@ -53,7 +53,7 @@ pub struct DrillBackup {
 /// What the daemon does next by itself.
 enum Next {
     Backup(Form),
-    Drill(Backup),
+    Drill(Box<Backup>),
 }
 
 /// The backups of an environment, and the moments that they lead to.
@@ -116,7 +116,7 @@ impl Ambit {
                     self.make_backup(&one, id, form, &Actor::daemon(), &Progress::unheard()).await?;
                 }
                 Next::Drill(backup) => {
-                    self.drill_one(&one, id, backup, &Actor::daemon(), &Progress::unheard()).await?;
+                    self.drill_one(&one, id, *backup, &Actor::daemon(), &Progress::unheard()).await?;
                 }
             }
         }
@@ -130,7 +130,7 @@ impl Ambit {
             return Ok(Some(Next::Backup(form)));
         }
         let newest = backups.into_iter().next();
-        Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(Next::Drill))
+        Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(|b| Next::Drill(Box::new(b))))
     }
 
     /// Waits until no backup, drill or restore is under way.
