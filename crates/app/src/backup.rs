@@ -343,11 +343,16 @@ impl Ambit {
     /// The backups of an environment. Reads only.
     pub async fn backups(&self, id: &EnvironmentId) -> Result<Backups, Failure> {
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let mut trouble = self.backup_trouble(id)?;
         let ranges = match backups.iter().any(|b| b.postgres.is_some()) {
-            true => self.recoverable(id).await?,
+            // What is recorded is shown also where the repository cannot be reached.
+            true => self.recoverable(id).await.unwrap_or_else(|failure| {
+                trouble.get_or_insert(failure.message);
+                Vec::new()
+            }),
             false => Vec::new(),
         };
-        Ok(Backups { backups, ranges, trouble: self.backup_trouble(id)? })
+        Ok(Backups { backups, ranges, trouble })
     }
 
     pub(crate) async fn recoverable(&self, id: &EnvironmentId) -> Result<Vec<Range>, Failure> {
