@@ -193,7 +193,7 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = "Example:\n  ambit restore-point make -e prod")]
     RestorePoint(RestorePointCommand),
     /// Copies of an environment's servers that can be restored, and what proves them.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ambit backup now -e prod\n  ambit backup list -e prod")]
     Backup(BackupCommand),
     /// Restore an environment's PostgreSQL beside the one that serves, and put it in its place after a yes.
     #[command(
