@@ -53,7 +53,7 @@ pub struct DrillBackup {
 /// What the daemon does next by itself.
 enum Next {
     Backup(Form),
-    Drill(Backup),
+    Drill(Box<Backup>),
 }
 
 /// The backups of an environment, and the moments that they lead to.
@@ -116,7 +116,7 @@ impl Ambit {
                     self.make_backup(&one, id, form, &Actor::daemon(), &Progress::unheard()).await?;
                 }
                 Next::Drill(backup) => {
-                    self.drill_one(&one, id, backup, &Actor::daemon(), &Progress::unheard()).await?;
+                    self.drill_one(&one, id, *backup, &Actor::daemon(), &Progress::unheard()).await?;
                 }
             }
         }
@@ -130,7 +130,7 @@ impl Ambit {
             return Ok(Some(Next::Backup(form)));
         }
         let newest = backups.into_iter().next();
-        Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(Next::Drill))
+        Ok(newest.filter(|newest| newest.worth() == Worth::Unproven).map(|b| Next::Drill(Box::new(b))))
     }
 
     /// Waits until no backup, drill or restore is under way.
@@ -343,11 +343,16 @@ impl Ambit {
     /// The backups of an environment. Reads only.
     pub async fn backups(&self, id: &EnvironmentId) -> Result<Backups, Failure> {
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let mut trouble = self.backup_trouble(id)?;
         let ranges = match backups.iter().any(|b| b.postgres.is_some()) {
-            true => self.recoverable(id).await?,
+            // What is recorded is shown also where the repository cannot be reached.
+            true => self.recoverable(id).await.unwrap_or_else(|failure| {
+                trouble.get_or_insert(failure.message);
+                Vec::new()
+            }),
             false => Vec::new(),
         };
-        Ok(Backups { backups, ranges, trouble: self.backup_trouble(id)? })
+        Ok(Backups { backups, ranges, trouble })
     }
 
     pub(crate) async fn recoverable(&self, id: &EnvironmentId) -> Result<Vec<Range>, Failure> {

@@ -286,12 +286,18 @@ impl Ambit {
     /// At the start of the daemon: what an interrupted one left of backups, drills and restores.
     pub(crate) async fn settle_backups(&self) -> Result<(), Failure> {
         for (id, _) in self.store.environments().map_err(|e| store_failure(&e))? {
-            for task in ["backup", "stanza", "verify-backups", "restore-drill"] {
-                self.provider.forget_task(&id, task).await?;
+            if let Err(failure) = self.settle_backups_of(&id).await {
+                tracing::error!(causes = ?failure.causes, "{id}: what a restore left could not be settled: {failure}");
             }
-            self.provider.settle_restores(&id).await?;
         }
         Ok(())
+    }
+
+    async fn settle_backups_of(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        for task in ["backup", "stanza", "verify-backups", "restore-drill"] {
+            self.provider.forget_task(id, task).await?;
+        }
+        self.provider.settle_restores(id).await
     }
 }
 

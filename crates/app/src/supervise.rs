@@ -36,9 +36,7 @@ impl Ambit {
     pub async fn resume(&self) -> Result<(), Failure> {
         ambit_source::build::end_abandoned(&self.home.builds());
         self.recover_what_failed()?;
-        if let Err(failure) = self.settle_backups().await {
-            tracing::error!(causes = ?failure.causes, "what restores left could not be settled: {failure}");
-        }
+        self.settle_backups().await?;
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let told = !self.store.webhooks().map_err(|e| store_failure(&e))?.is_empty();
         if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {

@@ -228,7 +228,7 @@ pub(crate) enum Command {
     )]
     Data(DataCommand),
     /// Copies of an environment's servers that can be restored, and what proves them.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ambit backup now -e prod\n  ambit backup list -e prod")]
     Backup(BackupCommand),
     /// Restore an environment's PostgreSQL beside the one that serves, and put it in its place after a yes.
     #[command(

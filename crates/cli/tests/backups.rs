@@ -15,6 +15,7 @@ use std::{
 use support::{Machine, until};
 
 /// Where there is no pgBackRest, only what is said about that can be tested.
+#[allow(clippy::print_stderr)] // Whoever reads the output of a test wants to know.
 fn engine() -> bool {
     let there = Command::new("pgbackrest").arg("version").output().is_ok_and(|o| o.status.success());
     if !there {
@@ -194,6 +195,31 @@ fn a_restore_to_a_moment_between_two_commits_returns_exactly_the_first() {
     shop.ok(&["restore", "-e", "prod", "--backup", &first, "--into", "old"]);
     let beside = ["psql", "-e", "prod", "--beside", "old", "--", "-qAtc", "SELECT count(*) FROM orders"];
     assert_eq!(shop.ok(&beside).trim(), "500");
+}
+
+#[test]
+fn a_backup_of_a_database_that_never_rests_is_proven() {
+    if !engine() {
+        return;
+    }
+    let shop = Shop::new(PROD, "");
+    // One transaction after the other, each with rows that come and rows that go; the first 500 stay.
+    let writes = "DO $$ DECLARE stop timestamptz := clock_timestamp() + interval '300 s'; n bigint := 1000; BEGIN \
+                  WHILE clock_timestamp() < stop LOOP INSERT INTO orders SELECT generate_series(n, n + 9); \
+                  DELETE FROM orders WHERE id >= 1000 AND id < n - 50; COMMIT; n := n + 10; END LOOP; END $$";
+    let mut writer = shop.machine.command(&shop.project, &["psql", "-e", "prod", "--", "-qc", writes]).spawn().unwrap();
+    until("somebody writes", || shop.sql("SELECT count(*) FROM orders") != "500");
+    shop.ok(&["backup", "now", "-e", "prod"]);
+    let (name, proven) = shop.newest().unwrap();
+    let shown = shop.ok(&["backup", "show", &name, "-e", "prod"]);
+    assert!(writer.try_wait().unwrap().is_none(), "it was written to until now");
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    assert!(proven && shown.contains("at least"), "{shown}");
+    let text = shop.ok(&["backup", "show", &name, "-e", "prod", "--json"]);
+    let backup: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let counted = backup["postgres"]["count"]["tables"][0]["rows"].as_i64().unwrap();
+    assert!((500..600).contains(&counted), "{counted}");
 }
 
 #[test]

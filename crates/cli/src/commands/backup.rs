@@ -82,7 +82,7 @@ fn told(backup: &Backup, json: bool) {
 fn list(id: &EnvironmentId, backups: &Backups) {
     let paint = Paint::stdout();
     if let Some(trouble) = &backups.trouble {
-        println!("{} the last backup that was due failed: {}\n", paint.bad("✗"), plain(trouble));
+        println!("{} backups are in trouble: {}\n", paint.bad("✗"), plain(trouble));
     }
     if backups.backups.is_empty() {
         println!("{} has no backups; ambit backup now -e {}", id.environment, id.environment);

@@ -13,6 +13,7 @@ use ambit_domain::{
     provider::{Beside, BesideState, PostgresServer, Purpose, Restore, Sink, Target},
 };
 use ambit_keeper::{FORMAT, Limits, Once, Spec, StopSignal, client};
+use tokio_postgres::error::SqlState;
 
 use crate::{
     Host,
@@ -23,7 +24,7 @@ use crate::{
     users::User,
 };
 
-const BETWEEN: Duration = Duration::from_millis(25);
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// The folder of a restore, and who owns it.
 #[derive(Clone)]
@@ -162,7 +163,17 @@ impl Host {
     async fn wait_recovered(&self, place: &Place, server: &PostgresServer, restore: &Restore) -> Result<(), Failure> {
         let beside = at(server, restore.port);
         loop {
-            if let Ok(client) = connect(&beside, "postgres", &server.admin_password, "postgres").await {
+            let answer = connect(&beside, "postgres", &server.admin_password, "postgres").await;
+            if let Err(error) = &answer
+                && error.as_db_error().is_some_and(|e| e.code() == &SqlState::INVALID_PASSWORD)
+            {
+                return Err(Failure::new(
+                    FailureKind::Machine,
+                    "the restored PostgreSQL does not know ambit's password",
+                )
+                .because("it was made by another state folder, or its password was changed since"));
+            }
+            if let Ok(client) = answer {
                 let recovering =
                     client.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(|e| query_failed(&e))?;
                 if !recovering.get::<_, bool>(0) {
@@ -337,8 +348,10 @@ async fn forget_recovery(client: &tokio_postgres::Client) -> Result<(), Failure>
 
 /// Why the recovery ended, in the words of PostgreSQL's own log.
 fn not_recovered(record: &Path, exit: &str) -> Failure {
-    let (lines, _) = client::tail(record, 60);
-    let said: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).filter(|t| !t.starts_with("[ambit]")).collect();
+    let (lines, _) = client::tail(record, 2000);
+    // Those who asked too early are told so in the log.
+    let ours = |text: &str| text.starts_with("[ambit]") || text.contains("the database system is ");
+    let said: Vec<&str> = lines.iter().map(|(_, text)| text.as_str()).filter(|text| !ours(text)).collect();
     let telling = ["FATAL", "ERROR:", "PANIC", "last completed transaction", "HINT:", "unable to find"];
     let words: Vec<&str> = said.iter().copied().filter(|line| telling.iter().any(|t| line.contains(t))).collect();
     let failure = Failure::new(FailureKind::Machine, "the restored PostgreSQL did not reach its target");
