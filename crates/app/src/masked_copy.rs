@@ -244,14 +244,13 @@ impl Ambit {
     /// Makes a masked copy of an environment's data that nobody is to use but Ambit.
     pub(crate) async fn masked_scratch(
         &self,
-        folder: &Path,
+        masking: MaskingFile,
         from: &EnvironmentId,
         server: &PostgresServer,
         beside: &str,
         progress: &Progress,
     ) -> Result<(), Failure> {
         let source = self.recorded_postgres(from)?;
-        let masking = read_masking(folder)?;
         let order = Order { from, source: &source, server, beside, masking, choice: None, rate: None };
         let report = self.copy_into(order, progress).await?;
         if report.is_clean() { Ok(()) } else { Err(leaked(&from.environment, &report)) }
@@ -431,10 +430,13 @@ pub(crate) fn read_masking(folder: &Path) -> Result<MaskingFile, Failure> {
                 .because(error.to_string());
         failure.hint("ambit data classify proposes it from what the database holds; look at it and commit it")
     })?;
-    MaskingFile::parse(&text).map_err(|problems| {
-        let failure =
-            Failure::new(FailureKind::Declaration, format!("{} is wrong; nothing was copied", path.display()));
-        problems.iter().fold(failure, |failure, problem| failure.because(located(&text, problem)))
+    parse_masking(&text)
+}
+
+pub(crate) fn parse_masking(text: &str) -> Result<MaskingFile, Failure> {
+    MaskingFile::parse(text).map_err(|problems| {
+        let failure = Failure::new(FailureKind::Declaration, format!("{MASKING} is wrong; nothing was copied"));
+        problems.iter().fold(failure, |failure, problem| failure.because(located(text, problem)))
     })
 }
 

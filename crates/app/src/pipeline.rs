@@ -13,7 +13,7 @@ use ambit_domain::{
     audit::Note,
     deployment::{StepName, StepState, Trigger},
     ids::DeploymentId,
-    spec::{Freeze, Policy, ProjectName},
+    spec::{Freeze, Gate, Kind, Policy, ProjectName},
 };
 use ambit_source::git::Repository;
 use ambit_store::Sources;
@@ -332,6 +332,9 @@ impl Ambit {
             let code = self.code_of(&deployment, &sources)?;
             let given = self.given_of(&deployment)?;
             let (release, _) = scope.release(&code, &given).await?;
+            if scope.environment.kind == Kind::Production && scope.gates_of(&deployment).contains(&Gate::Migrations) {
+                self.rehearse_for(&deployment, &release, &declaration, &code, &progress).await;
+            }
             Ok::<_, Failure>((release, scope.policy_in_force()))
         };
         match work.await {

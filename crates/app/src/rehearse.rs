@@ -3,11 +3,12 @@
 //!
 //! A crash leaves at most the scratch database, which the next rehearsal makes anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use ambit_data::masking::MaskingFile;
 use ambit_data::rehearsal::{self, Report, Scratch, Sizes, Surroundings};
 use ambit_domain::{
-    Actor, EnvironmentId, Failure, FailureKind, Real, Release,
+    Actor, Deployment, EnvironmentId, Failure, FailureKind, Real, Release,
     audit::Note,
     ids::ReleaseId,
     provider::PostgresServer,
@@ -19,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ambit::{Ambit, now, store_failure},
-    code::source_failure,
+    code::{CodeAt, source_failure},
     declaration::Declaration,
+    masked_copy::{MASKING, parse_masking, read_masking},
     progress::Progress,
     release::Built,
     scope::Scope,
@@ -65,9 +67,55 @@ impl Ambit {
         let declaration = Declaration::load(&request.folder, &request.keys).map_err(Failure::from)?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: request.environment.clone() };
         let release = self.release_to_rehearse(&id, request.release.as_deref())?;
-        let migrations = self.pending_in(&id, &release)?;
-        let place = self.place_of_rehearsals(&id, &declaration)?;
-        let scope = self.scope(&declaration, &place, progress)?;
+        let masking = || read_masking(&request.folder);
+        self.rehearse_release(&id, &release, &declaration, masking, &request.actor, progress).await
+    }
+
+    /// The same for the release of a deployment, with the masking of its commit. What stands in the way of it is told, and is the
+    /// gate's to judge.
+    pub(crate) async fn rehearse_for(
+        &self,
+        deployment: &Deployment,
+        release: &Release,
+        declaration: &Declaration,
+        code: &CodeAt,
+        progress: &Progress,
+    ) {
+        let id = &deployment.environment;
+        // A first release finds no data that could stand in its way.
+        let pending = self.pending_in(id, release).is_ok_and(|pending| !pending.is_empty());
+        if !pending || !self.live_deployment(id).is_ok_and(|live| live.is_some()) {
+            return;
+        }
+        let masking = || match code {
+            CodeAt::Commit { repository, commit } => {
+                let file = repository.file(&commit.id, Path::new(MASKING)).map_err(|e| source_failure(&e))?;
+                parse_masking(&String::from_utf8_lossy(&file.unwrap_or_default()))
+            }
+            CodeAt::WorkingTree { folder } => read_masking(folder),
+            CodeAt::Recorded { .. } => {
+                Err(Failure::new(FailureKind::NotFound, "a release of before has no masking.toml of its own"))
+            }
+        };
+        let actor = &deployment.actor;
+        if let Err(failure) = self.rehearse_release(id, release, declaration, masking, actor, progress).await {
+            let why = failure.causes.first().map(|c| format!(" ({c})")).unwrap_or_default();
+            progress.environment(&id.environment).notice("rehearsal", format!("not rehearsed: {failure}{why}"));
+        }
+    }
+
+    async fn rehearse_release(
+        &self,
+        id: &EnvironmentId,
+        release: &Release,
+        declaration: &Declaration,
+        masking: impl FnOnce() -> Result<MaskingFile, Failure>,
+        actor: &Actor,
+        progress: &Progress,
+    ) -> Result<Rehearsal, Failure> {
+        let migrations = self.pending_in(id, release)?;
+        let place = self.place_of_rehearsals(id, declaration)?;
+        let scope = self.scope(declaration, &place, progress)?;
         let server =
             scope.servers.postgres.as_ref().ok_or_else(|| {
                 Failure::new(FailureKind::NotFound, format!("{place} has no PostgreSQL to rehearse in"))
@@ -76,12 +124,13 @@ impl Ambit {
         let mut rehearsal =
             Rehearsal { at, release: release.id.clone(), place: place.clone(), migrations, report: nothing() };
         if !rehearsal.migrations.is_empty() {
-            let built = scope.builds_in(&release)?;
+            let built = scope.builds_in(release)?;
             let scratch = database_names::rehearsal(&server.database);
+            let masking = masking()?;
             let work = async {
-                self.masked_scratch(&request.folder, &id, server, &scratch, &scope.progress).await?;
-                let sizes = self.sizes_of(&id).await?;
-                let trees = self.trees_that_serve(&id)?;
+                self.masked_scratch(masking, id, server, &scratch, &scope.progress).await?;
+                let sizes = self.sizes_of(id).await?;
+                let trees = self.trees_that_serve(id)?;
                 let named = |word: &str| trees.iter().any(|tree| ambit_source::mentions::names(tree, word));
                 let surroundings = Surroundings { production: &sizes, named: &named };
                 scope.with_database(&scratch)?.rehearse(&built, &surroundings).await
@@ -91,9 +140,9 @@ impl Ambit {
             self.provider.drop_database(&scope.id, server, &scratch).await?;
             rehearsal.report = report?;
         }
-        self.remember(&setting(&id, &release.id), &Some(rehearsal.clone()))?;
+        self.remember(&setting(id, &release.id), &Some(rehearsal.clone()))?;
         self.note_quietly(
-            Note::new(&request.actor, &id.project, "migrations.rehearsed")
+            Note::new(actor, &id.project, "migrations.rehearsed")
                 .environment(&id.environment)
                 .about("release", release.id.0.as_str())
                 .about("harmless", rehearsal.report.is_harmless().to_string().as_str()),

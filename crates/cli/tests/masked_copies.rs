@@ -232,23 +232,3 @@ fn whatever_is_killed_whenever_test_is_as_it_was_and_nothing_is_left() {
     shop.ok(&["data", "copy", "prod", "test"]);
     assert_eq!(shop.sql("test", "SELECT count(*) FROM people"), "20000");
 }
-
-#[test]
-fn a_migration_that_fails_on_productions_data_alone_is_told_before_it_gets_there() {
-    let shop = Shop::up();
-    shop.ok(&["data", "classify"]);
-    shop.sql("prod", "UPDATE people SET full_name = 'Twice There' WHERE id IN (3, 4)");
-    shop.write("migrations/0002_unique.sql", "ALTER TABLE people ADD CONSTRAINT one_of_each UNIQUE (full_name)");
-    shop.commit();
-    shop.ok(&["up", "test"]);
-    assert_eq!(
-        shop.sql("test", "SELECT count(*) FROM pg_constraint WHERE conname = 'one_of_each'"),
-        "1",
-        "in test it runs"
-    );
-    let said = shop.refused(&["rehearse", "-e", "prod"]);
-    assert!(said.contains("one_of_each"), "{said}");
-    assert!(!said.contains("Twice There"), "{said}");
-    assert_eq!(shop.sql("prod", "SELECT count(*) FROM pg_constraint WHERE conname = 'one_of_each'"), "0");
-    assert_eq!(shop.databases(), "shop-test", "the scratch copy is gone");
-}

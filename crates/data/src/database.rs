@@ -67,6 +67,12 @@ const SESSION: &str = "SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET d
 /// Tells what PostgreSQL said, without the values that it quotes: they may be somebody's.
 pub(crate) fn failed(error: &tokio_postgres::Error) -> Failure {
     let Some(db) = error.as_db_error() else { return Failure::from_error(FailureKind::Machine, error) };
+    // 22021: character_not_in_repertoire, whose message quotes the bytes.
+    if db.code().code() == "22021" {
+        return Failure::new(FailureKind::User, "a value is not UTF-8 text")
+            .because("the database's encoding is SQL_ASCII or the value is damaged")
+            .hint("find it (`ambit psql`, convert_from) and correct it");
+    }
     let mut failure = Failure::new(FailureKind::Machine, without_value(db.message()));
     failure.causes.extend(db.where_().and_then(|w| w.lines().next()).map(without_value));
     match db.code().code() {

@@ -1,5 +1,7 @@
 //! Databases as they are: whatever PostgreSQL lets people declare is the same in the copy.
 
+#![allow(clippy::unwrap_used)] // A test may panic.
+
 mod cluster;
 
 use cluster::Cluster;

@@ -1,5 +1,7 @@
 //! Smaller copies: everything that a row points to comes with it, however tables point to one another.
 
+#![allow(clippy::unwrap_used)] // A test may panic.
+
 mod cluster;
 
 use ambit_data::Choice;

@@ -1,6 +1,6 @@
-//! What would migrate here was rehearsed on masked data, or at least has migrated in a staging environment.
+//! What would migrate here was rehearsed on masked data; before there is any, it has migrated in a staging environment.
 
-use ambit_domain::{EnvironmentId, Failure, release::pending_migrations};
+use ambit_domain::{EnvironmentId, Failure, release::pending_migrations, spec::Kind};
 
 use super::{Evidence, Finding, ago};
 use crate::{ambit::store_failure, rehearse::Rehearsal};
@@ -14,6 +14,16 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     let id = &at.deployment.environment;
     if let Some(rehearsal) = at.scope.ambit.rehearsal(id, &at.release.id)? {
         return Ok(rehearsed(&rehearsal, id));
+    }
+    if at.scope.environment.kind == Kind::Production && live.is_some() {
+        let names: Vec<&str> = pending.iter().map(|m| m.path.as_str()).take(5).collect();
+        return Ok(Finding::waiting(
+            format!("{} was not rehearsed on a masked copy of {}'s data", names.join(", "), id.environment),
+            format!(
+                "ambit rehearse -e {} says what is in the way (ambit data classify makes masking.toml)",
+                id.environment
+            ),
+        ));
     }
     let project = &at.deployment.environment.project;
     for staged in &at.staged {

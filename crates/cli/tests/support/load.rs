@@ -1,4 +1,5 @@
 //! Somebody who asks for pages all the while, over a connection that is kept and over new ones, and forgives nothing.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::{
     collections::BTreeSet,

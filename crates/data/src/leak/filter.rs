@@ -99,7 +99,6 @@ impl Recent {
         std::mem::replace(&mut self.0[Self::place(hash)], hash) == hash && hash != 0
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the length is a power of two")]
     fn place(hash: u64) -> usize {
         (hash >> 7) as usize & (RECENT - 1)
     }

@@ -329,12 +329,9 @@ pub(crate) fn sensitive(room: &mut Words, value: &str, mut known: impl FnMut(Fin
                 known(token(one.hash));
                 known(token(local));
             }
-            // `info@…` is nobody's, and `al@…` too short to be found by itself: the address is not.
-            Some((local, _)) => {
-                if !is_role(local) {
-                    known(token(one.hash));
-                }
-            }
+            // `al@…` is too short to be found by itself, the address is not.
+            Some((local, _)) if !is_role(local) => known(token(one.hash)),
+            Some(_) => {}
             None if one.is_distinctive() => known(token(one.hash)),
             None => {}
         }

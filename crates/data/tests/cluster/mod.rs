@@ -1,6 +1,7 @@
 //! A PostgreSQL of a test's own, on a free port, gone when the test is.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used)] // A test may panic.
 
 use std::{
     fs,
