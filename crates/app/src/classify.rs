@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ambit_data::{
-    classify::propose,
-    masking::{Language, Proposal, merge, render},
-};
+use ambit_data::masking::{Language, Proposal, merge, render};
 use ambit_domain::{EnvironmentId, Failure, FailureKind};
 use serde::Serialize;
 
 use crate::{
     ambit::Ambit,
-    masked_copy::{MASKING, as_admin, located},
+    masked_copy::{MASKING, as_admin, located, parse_masking},
 };
 
 /// What was proposed.
@@ -45,8 +42,10 @@ impl Ambit {
     /// of generated names in a new file.
     pub async fn classify(&self, folder: &Path, id: &EnvironmentId, spanish: bool) -> Result<Classified, Failure> {
         let server = self.recorded_postgres(id)?;
-        let proposals = propose(&ambit_data::sample(&as_admin(&server)).await?);
         let file = folder.join(MASKING);
+        let existing = std::fs::read_to_string(&file).unwrap_or_default();
+        parse_masking(&existing)?;
+        let proposals = ambit_data::proposals(&as_admin(&server), &existing).await?;
         let failed = |error: std::io::Error| {
             Failure::new(FailureKind::Machine, format!("{} cannot be written", file.display()))
                 .because(error.to_string())

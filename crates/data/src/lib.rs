@@ -9,12 +9,13 @@ mod copy;
 mod database;
 mod leak;
 pub mod masking;
+mod proposing;
 mod sampling;
 mod subset;
 
 pub use copy::{CopiedTable, CopyOrder, CopyReport, CopyStep, copy, databases_named, drop_database};
 pub use database::Database;
 pub use leak::{Leak, LeakReport};
-pub use sampling::sample;
+pub use proposing::proposals;
 pub use subset::Choice;
 pub mod rehearsal;

@@ -16,7 +16,7 @@ const MANY: u64 = 20_000;
 const PIECE: usize = 4000;
 
 /// Reads what is declared and some values of every table.
-pub async fn sample(database: &Database) -> Result<Vec<TableSample>, Failure> {
+pub(crate) async fn sample(database: &Database) -> Result<Vec<TableSample>, Failure> {
     let client = database.connect().await?;
     client
         .batch_execute("SET statement_timeout = '60s'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

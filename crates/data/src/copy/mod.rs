@@ -285,26 +285,69 @@ async fn while_telling<T>(work: impl Future<Output = T>, tell: impl Fn()) -> T {
     }
 }
 
-async fn check(carriage: &Arc<Carriage>, masking: &MaskingFile, schema: &Schema) -> Result<LeakReport, Failure> {
-    let mut excused: HashMap<(u32, String), String> = HashMap::new();
-    let mut told = Vec::new();
-    for table in &carriage.catalog.tables {
+/// The columns that the team excused, with their reasons.
+fn excused(catalog: &Catalog, masking: &MaskingFile) -> HashMap<(u32, String), String> {
+    let mut all = HashMap::new();
+    for table in &catalog.tables {
         for column in &table.columns {
             let name: &ColumnName = &column.facts.name;
             if let Some(reason) = masking.excused(name) {
-                told.push((format!("{}.{}", table.title(), name.column), reason.to_owned()));
-                excused.insert((table.oid, name.column.clone()), reason.to_owned());
+                all.insert((table.oid, name.column.clone()), reason.to_owned());
             }
         }
     }
-    let is_excused = Arc::new(move |table: &Table, column: &str| excused.contains_key(&(table.oid, column.to_owned())));
+    all
+}
+
+async fn check(carriage: &Arc<Carriage>, masking: &MaskingFile, schema: &Schema) -> Result<LeakReport, Failure> {
     // Defaults, comments, conditions and lists of values may quote somebody as well.
     if !schema.whole {
         return Err(Failure::new(FailureKind::User, "not supported yet: declarations of more than 32 MB"));
     }
+    let excused = excused(&carriage.catalog, masking);
+    let mut told = Vec::new();
+    for table in &carriage.catalog.tables {
+        for ((oid, column), reason) in &excused {
+            if *oid == table.oid {
+                told.push((format!("{}.{column}", table.title()), reason.clone()));
+            }
+        }
+    }
+    told.sort();
+    let is_excused = Arc::new(move |table: &Table, column: &str| excused.contains_key(&(table.oid, column.to_owned())));
     let mut report = leak::check(carriage, is_excused, &schema.text).await?;
     report.excused = told;
     Ok(report)
+}
+
+/// Which columns that a file keeps hold values that it masks elsewhere: what a copy by it would be stopped for.
+pub(crate) async fn contradictions(source: &Database, masking: &MaskingFile) -> Result<Vec<Leak>, Failure> {
+    let client = source.connect().await?;
+    client
+        .batch_execute("SET statement_timeout = '1h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await
+        .map_err(|e| failed(&e))?;
+    let snapshot: String = client.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(|e| failed(&e))?.get(0);
+    let catalog = Catalog::read(&client).await?;
+    // No mask is applied, so that any key does.
+    let plans = plan::plan(&catalog, masking, &MaskKey::new([0; 32]))?;
+    let known = Sensitive::for_about(fingerprints(&catalog, &plans));
+    let carriage = Arc::new(Carriage {
+        catalog,
+        plans,
+        source: source.clone(),
+        snapshot,
+        target: source.clone(),
+        known,
+        wanted: HashMap::new(),
+        pace: Pace::new(None),
+        cancel: CancellationToken::new(),
+        carried: AtomicU64::new(0),
+    });
+    leak::collect(Arc::clone(&carriage)).await?;
+    let excused = excused(&carriage.catalog, masking);
+    let is_excused = Arc::new(move |table: &Table, column: &str| excused.contains_key(&(table.oid, column.to_owned())));
+    Ok(leak::check(&carriage, is_excused, "").await?.leaks)
 }
 
 /// Names of databases of a server that begin so: scratch that an interrupted copy left.

@@ -1,4 +1,4 @@
-//! Asks production's own values whether what was found is one of them.
+//! Reads what masks replace in production: to know it, or to ask whether what was found is one of it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use super::{
     Words,
     check::number,
+    filter::Sensitive,
     fingerprint::{Fingerprint, sensitive},
 };
 use crate::{
@@ -24,40 +25,62 @@ use crate::{
 type Answers = HashMap<(Fingerprint, u32), u64>;
 
 /// Reads every masked column of production again, in the snapshot that was copied.
-pub(super) async fn confirm(carriage: Arc<Carriage>, suspects: Arc<HashSet<Fingerprint>>) -> Result<Answers, Failure> {
+pub(super) async fn confirm(
+    carriage: Arc<Carriage>,
+    suspects: Arc<HashSet<Fingerprint>>,
+) -> Result<Answers, Failure> {
+    let all: Arc<Mutex<Answers>> = Arc::default();
+    let sum = Arc::clone(&all);
+    let heard = move |answers: Answers| {
+        let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, rows) in answers {
+            *sum.entry(key).or_default() += rows;
+        }
+    };
+    each_masked(carriage, Some(suspects), heard).await?;
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(&mut *all))
+}
+
+/// Fills the filter with what the masks of a plan would replace.
+pub(crate) async fn collect(carriage: Arc<Carriage>) -> Result<(), Failure> {
+    each_masked(carriage, None, |_| {}).await
+}
+
+async fn each_masked(
+    carriage: Arc<Carriage>,
+    suspects: Option<Arc<HashSet<Fingerprint>>>,
+    heard: impl Fn(Answers) + Clone + Send + 'static,
+) -> Result<(), Failure> {
     let mut parts = Vec::new();
     for (n, plan) in carriage.plans.iter().enumerate() {
         if plan.columns.iter().any(|c| c.mask.is_some()) {
             parts.extend((0..carriage.catalog.tables[plan.table].parts.len()).map(|part| (n, part)));
         }
     }
-    let all: Arc<Mutex<Answers>> = Arc::default();
-    let (cancel, sum) = (carriage.cancel.clone(), Arc::clone(&all));
+    let cancel = carriage.cancel.clone();
     side_by_side(parts, &cancel, move |parts, next, stop| {
-        let (carriage, sum, suspects) = (Arc::clone(&carriage), Arc::clone(&sum), Arc::clone(&suspects));
+        let (carriage, heard, suspects) = (Arc::clone(&carriage), heard.clone(), suspects.clone());
         async move {
             let client = reading(&carriage.source, &carriage.snapshot).await?;
             while let Some((n, part)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let asked = tokio::select! {
-                    asked = ask(&carriage, &carriage.plans[*n], *part, &suspects, &client) => asked?,
+                    asked = ask(&carriage, &carriage.plans[*n], *part, suspects.as_deref(), &client) => asked?,
                     () = stop.cancelled() => return Err(interrupted()),
                 };
-                let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-                for (key, rows) in asked {
-                    *sum.entry(key).or_default() += rows;
-                }
+                heard(asked);
             }
             Ok(())
         }
     })
-    .await?;
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *all))
+    .await
 }
 
 struct Ask<'a> {
     columns: Vec<(u32, &'a Mask)>,
-    suspects: &'a HashSet<Fingerprint>,
+    /// What is asked for; `None` notes everything.
+    suspects: Option<&'a HashSet<Fingerprint>>,
+    known: &'a Sensitive,
     words: Words,
     room: Vec<u8>,
     row: Vec<Fingerprint>,
@@ -73,12 +96,16 @@ impl Rows for Ask<'_> {
             mask.visit(value, &mut |leaf: Leaf<'_>| {
                 if leaf.masked {
                     sensitive(words, leaf.text, |f| {
-                        if suspects.contains(&f) {
+                        if suspects.is_none_or(|suspects| suspects.contains(&f)) {
                             row.push(f);
                         }
                     });
                 }
             });
+            if suspects.is_none() {
+                self.known.add_all(&mut self.row);
+                continue;
+            }
             // A phrase that one row repeats is still one row's.
             self.row.sort_unstable();
             self.row.dedup();
@@ -94,7 +121,7 @@ async fn ask(
     carriage: &Carriage,
     plan: &Plan,
     part: usize,
-    suspects: &HashSet<Fingerprint>,
+    suspects: Option<&HashSet<Fingerprint>>,
     client: &tokio_postgres::Client,
 ) -> Result<Answers, Failure> {
     let table = &carriage.catalog.tables[plan.table];
@@ -108,6 +135,7 @@ async fn ask(
     let mut ask = Ask {
         columns: masked.iter().map(|(c, mask)| (number(plan.table, c.column), *mask)).collect(),
         suspects,
+        known: &carriage.known,
         words: Words::default(),
         room: Vec::new(),
         row: Vec::new(),

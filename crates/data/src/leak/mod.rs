@@ -13,6 +13,7 @@ mod scan;
 mod suspicions;
 
 pub(crate) use check::check;
+pub(crate) use confirm::collect;
 pub(crate) use filter::{Recent, Sensitive};
 pub(crate) use fingerprint::{Words, sensitive};
 
