@@ -11,7 +11,7 @@ INSERT INTO users (id, email, full_name, phone, password_hash, profile, created_
 SELECT md5('u' || i)::uuid,
   lower(translate(f[1 + i % 16], 'áéíóúÁ', 'aeioua')) || '.' || lower(translate(l[1 + (i / 16) % 14], 'áéíóú', 'aeiou')) || i || '@' || (ARRAY['gmail.com','correo.es','empresa.mx'])[1 + i % 3],
   f[1 + i % 16] || ' ' || l[1 + (i / 16) % 14] || ' ' || l[1 + (i / 224) % 14],
-  '+34 6' || lpad((i * 7919 % 100000000)::text, 8, '0'),
+  '+34 6' || lpad((i::bigint * 7919 % 100000000)::text, 8, '0'),
   '$2b$10$' || substr(md5('p' || i) || md5('q' || i), 1, 53),
   jsonb_build_object('nickname', f[1 + i % 16] || i, 'theme', 'dark', 'device', 'Pixel 8',
     'address', jsonb_build_object('street', 'Calle ' || l[1 + i % 14] || ' ' || i % 200, 'city', 'Ciudad ' || i % 500)),

@@ -36,7 +36,8 @@ pub async fn proposals(database: &Database, existing: &str) -> Result<Vec<Propos
             let name = all[n].name.clone();
             let title = format!("{}.{}.{}", name.schema, name.table, name.column);
             let Some(sources) = found.get(&title).filter(|_| settled.get(&name).is_none()) else { continue };
-            let tied = facts.iter().any(|f| f.name == name && f.references.is_some() || f.references.as_ref() == Some(&name));
+            let tied =
+                facts.iter().any(|f| f.name == name && f.references.is_some() || f.references.as_ref() == Some(&name));
             let Some(column) = facts.iter().find(|f| f.name == name && !f.generated && !tied) else { continue };
             let like = sources.iter().find_map(|source| rule_of(&all, source));
             let Some(rule) = instead(column, like).filter(|rule| *rule != all[n].rule) else { continue };
@@ -60,9 +61,9 @@ fn rule_of<'a>(all: &'a [Proposal], title: &str) -> Option<&'a Rule> {
 /// A masker for a column that cannot be kept: the one of what it holds where that fits, else one for anything.
 fn instead(column: &ColumnFacts, like: Option<&Rule>) -> Option<Rule> {
     let whole = match like {
-        Some(Rule::Mask(masker @ (Masker::Name | Masker::Email | Masker::Phone | Masker::Username | Masker::Token))) => {
-            Some(masker.clone())
-        }
+        Some(Rule::Mask(
+            masker @ (Masker::Name | Masker::Email | Masker::Phone | Masker::Username | Masker::Token),
+        )) => Some(masker.clone()),
         _ => None,
     };
     let anything = match &column.shape {

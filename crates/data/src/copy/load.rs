@@ -191,7 +191,9 @@ async fn carry_one(carriage: &Carriage, load: Load, source: &Client, target: &Cl
     let mut rows = pin!(source.copy_out(&statement).await.map_err(|e| at(failed(&e)))?);
     // A table without columns takes no list of them.
     let list = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
-    let statement = format!("COPY {name}{list} FROM STDIN {option}");
+    let emptied = format!("BEGIN; TRUNCATE ONLY {name}");
+    target.batch_execute(&emptied).await.map_err(|e| at(failed(&e)))?;
+    let statement = format!("COPY {name}{list} FROM STDIN {}", plan.format.loading());
     let mut sink = pin!(target.copy_in::<_, Bytes>(&statement).await.map_err(|e| at(failed(&e)))?);
 
     let mut reader = Reader::new(plan.format);
@@ -220,6 +222,7 @@ async fn carry_one(carriage: &Carriage, load: Load, source: &Client, target: &Cl
     out.extend_from_slice(Reader::closing(plan.format));
     sink.send(Bytes::from(out)).await.map_err(|e| at(failed(&e)))?;
     let loaded = sink.finish().await.map_err(|e| at(failed(&e)))?;
+    target.batch_execute("COMMIT").await.map_err(|e| at(failed(&e)))?;
     let tally = masking.tally;
     if loaded != tally.rows {
         return Err(Failure::new(

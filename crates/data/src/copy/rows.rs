@@ -13,6 +13,15 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// What COPY has to be told to load rows as frozen: they belong to a table that is emptied in the same transaction, and nobody
+    /// sees them before it is complete. No later reader has to mark them as committed, page by page.
+    pub(crate) fn loading(self) -> &'static str {
+        match self {
+            Self::Binary => "(FORMAT binary, FREEZE)",
+            Self::Text => "(FORMAT text, FREEZE)",
+        }
+    }
+
     /// What COPY has to be told.
     pub(crate) fn option(self) -> &'static str {
         match self {

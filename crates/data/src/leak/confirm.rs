@@ -25,10 +25,7 @@ use crate::{
 type Answers = HashMap<(Fingerprint, u32), u64>;
 
 /// Reads every masked column of production again, in the snapshot that was copied.
-pub(super) async fn confirm(
-    carriage: Arc<Carriage>,
-    suspects: Arc<HashSet<Fingerprint>>,
-) -> Result<Answers, Failure> {
+pub(super) async fn confirm(carriage: Arc<Carriage>, suspects: Arc<HashSet<Fingerprint>>) -> Result<Answers, Failure> {
     let all: Arc<Mutex<Answers>> = Arc::default();
     let sum = Arc::clone(&all);
     let heard = move |answers: Answers| {

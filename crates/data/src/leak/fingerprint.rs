@@ -51,6 +51,18 @@ const PART: usize = 3;
 const NO_HASH: u64 = 0xcbf2_9ce4_8422_2325;
 const DIGITS: u64 = 0x5851_f42d_4c95_7f2d;
 
+/// ASCII letters in lower case; 0 for every other byte.
+const LETTERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < 26 {
+        table[b'a' as usize + n] = b'a' + n as u8;
+        table[b'A' as usize + n] = b'a' + n as u8;
+        n += 1;
+    }
+    table
+};
+
 /// FNV-1a; [`mix`] makes up for its weakness in the high bits.
 fn feed(hash: u64, byte: u8) -> u64 {
     (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -74,7 +86,9 @@ fn token(hash: u64) -> Fingerprint {
 }
 
 fn phrase(words: &[Word]) -> Fingerprint {
-    words.iter().fold(NO_HASH, |hash, word| mix(hash, word.hash)) | 1
+    let order =
+        |hash: u64, word: &Word| hash.rotate_left(21).wrapping_add(word.hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mix(NO_HASH, words.iter().fold(0, order)) | 1
 }
 
 fn number(digits: &[u8]) -> Fingerprint {
@@ -181,17 +195,36 @@ impl Words {
         while at <= bytes.len() {
             let byte = bytes.get(at).copied().unwrap_or(b' ');
             let mut step = 1;
-            if byte.is_ascii_alphanumeric() {
-                word.hash = feed(word.hash, byte.to_ascii_lowercase());
-                word.length += 1;
-                if byte.is_ascii_digit() {
-                    digits += 1;
-                    run.digit(byte);
-                } else {
-                    word.letters = true;
-                    run.end(&mut self.numbers);
+            if LETTERS[usize::from(byte)] != 0 {
+                let (begin, mut hash) = (at, word.hash);
+                while let Some(letter) = bytes.get(at).map(|b| LETTERS[usize::from(*b)]).filter(|l| *l != 0) {
+                    hash = feed(hash, letter);
+                    at += 1;
                 }
+                word.hash = hash;
+                word.length += at - begin;
+                word.letters = true;
+                run.end(&mut self.numbers);
+                continue;
+            }
+            if byte.is_ascii_digit() {
+                word.hash = feed(word.hash, byte);
+                word.length += 1;
+                digits += 1;
+                run.digit(byte);
                 at += 1;
+                continue;
+            }
+            // Most letters beyond ASCII are those of Western Europe: two bytes, capitals 32 before the others.
+            if let (0xc3, Some(second)) = (byte, bytes.get(at + 1).copied())
+                && !matches!(second, 0x97 | 0xb7)
+            {
+                let small = if second < 0x9f { second + 0x20 } else { second };
+                word.hash = feed(feed(word.hash, byte), small);
+                word.length += 1;
+                word.letters = true;
+                run.end(&mut self.numbers);
+                at += 2;
                 continue;
             }
             if byte >= 0x80 {
@@ -275,7 +308,11 @@ impl Run {
     }
 
     /// With the country's code and without.
+    #[inline]
     fn end(&mut self, numbers: &mut Vec<[Fingerprint; 2]>) {
+        if self.length == 0 {
+            return;
+        }
         if let Some(digits) = self.digits.get(..self.length).filter(|d| d.len() >= NUMBER) {
             let national = digits.get(digits.len().saturating_sub(NATIONAL)..).unwrap_or(digits);
             numbers.push([number(digits), number(national)]);
@@ -343,7 +380,11 @@ pub(crate) fn sensitive(room: &mut Words, value: &str, mut known: impl FnMut(Fin
         0 | 1 => {}
         2 if speaks(&room.words) => known(phrase(&room.words)),
         2 => {}
-        _ => room.words.windows(3).filter(|w| speaks(w)).for_each(|w| known(phrase(w))),
+        _ => {
+            for three in room.words.windows(3).filter(|w| speaks(w)) {
+                known(phrase(three));
+            }
+        }
     }
 }
 

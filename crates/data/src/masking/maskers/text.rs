@@ -22,11 +22,14 @@ impl Generate for Text {
         let mut vowel = false;
         let mut begins = true;
         for c in value.chars() {
-            if c.is_ascii_digit() || (c.is_numeric() && !c.is_ascii()) {
+            // What is most frequent is known at a glance; the tables of Unicode are for the rest.
+            let latin = c.is_ascii_alphabetic()
+                || matches!(c, '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{24f}');
+            if !latin && (c.is_ascii_digit() || (c.is_numeric() && !c.is_ascii())) {
                 let digit = if begins { 1 + bits.take(3) } else { bits.take(3) };
                 out.push(char::from(b'0' + digit as u8));
                 begins = false;
-            } else if c.is_alphabetic() {
+            } else if latin || c.is_alphabetic() {
                 // Words begin one way or the other; then vowels and consonants take turns.
                 vowel = if begins { bits.take(2) == 0 } else { !vowel };
                 let letter = if vowel { vowels[bits.take(4)] } else { consonants[bits.take(5)] };
