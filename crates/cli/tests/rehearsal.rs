@@ -10,6 +10,18 @@ mod support;
 
 use shop::{Shop, code, text};
 
+/// Staging and production with a table, up.
+fn lots() -> Shop {
+    let toml = "[environments.test]\nbranch = \"main\"\nkind = \"staging\"\n\
+                [environments.prod]\nbranch = \"main\"\ngates = [\"migrations\"]\nsoak = \"1s\"\n[services.postgres]\n";
+    let shop = Shop::new(&["test", "prod"], toml);
+    shop.with_service_keys("migrations = \"migrations\"\n");
+    shop.write("migrations/0001_lots.sql", "CREATE TABLE lots (id int PRIMARY KEY, number int NOT NULL, price int)");
+    shop.version("one");
+    shop.up();
+    shop
+}
+
 /// The rehearsal of the newest release.
 fn rehearsal(shop: &Shop) -> (Option<i32>, serde_json::Value) {
     let output = shop.ambit(&["rehearse", "-e", "prod", "--json"]);
@@ -20,13 +32,7 @@ fn rehearsal(shop: &Shop) -> (Option<i32>, serde_json::Value) {
 
 #[test]
 fn what_only_productions_data_breaks_and_what_locks_its_large_tables_is_found_before_it_gets_there() {
-    let toml = "[environments.test]\nbranch = \"main\"\nkind = \"staging\"\n\
-                [environments.prod]\nbranch = \"main\"\ngates = [\"migrations\"]\nsoak = \"1s\"\n[services.postgres]\n";
-    let shop = Shop::new(&["test", "prod"], toml);
-    shop.with_service_keys("migrations = \"migrations\"\n");
-    shop.write("migrations/0001_lots.sql", "CREATE TABLE lots (id int PRIMARY KEY, number int NOT NULL, price int)");
-    shop.version("one");
-    shop.up();
+    let shop = lots();
     let fill =
         "INSERT INTO lots SELECT n, n, 5 FROM generate_series(1, 120000) n; INSERT INTO lots VALUES (0, 1, NULL)";
     shop.ok(&["psql", "-e", "prod", "--", "-Xqc", fill, "-c", "ANALYZE lots"]);
@@ -103,4 +109,24 @@ fn what_only_productions_data_breaks_and_what_locks_its_large_tables_is_found_be
     assert_eq!(rows.trim(), "120001", "production was only read");
     shop.ok(&["deploy", "-e", "prod", "--reason", "harmless"]);
     assert_eq!(shop.body("shop.localhost"), "four");
+}
+
+#[test]
+fn a_migration_that_was_not_rehearsed_does_not_reach_production() {
+    let shop = lots();
+    shop.write("migrations/0002_note.sql", "ALTER TABLE lots ADD COLUMN note text");
+    shop.version("two");
+    shop.ok(&["deploy", "-e", "test"]);
+    let number = shop.queue(&["deploy", "-e", "prod"]);
+    let told = text(&shop.ambit(&["deployment", "log", &number.to_string(), "-f"]));
+    assert!(told.contains("not rehearsed"), "there is no masking.toml: {told}");
+    assert!(shop.show(number)["gates"].to_string().contains("was not rehearsed"), "{told}");
+    assert_eq!(shop.body("shop.localhost"), "one");
+
+    // With one it rehearses by itself, and the gate opens.
+    shop.ok(&["data", "classify"]);
+    shop.version("three");
+    shop.ok(&["deploy", "-e", "test"]);
+    shop.ok(&["deploy", "-e", "prod", "--reason", "rehearsed"]);
+    assert_eq!(shop.body("shop.localhost"), "three");
 }
