@@ -111,8 +111,9 @@ impl Ambit {
             let id = &deployment.environment;
             // The one that puts the mark removes it: where it is, there is a worker. An `up` that goes on has the
             // environment to itself, and the worker waits for it.
-            let mut busy = self.pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            if busy.insert(id.clone()) {
+            let new = self.pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+            // The lock is given back first: a runtime that is shutting down drops the worker, which takes it, right here.
+            if new {
                 let worker = Worker { ambit: Arc::clone(self), id: id.clone() };
                 tokio::spawn(async move { worker.ambit.drive(&worker.id).await });
             }
