@@ -103,6 +103,8 @@ impl Ambit {
                 () = self.pipelines.wake.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
+            // A runtime that is shutting down drops each worker at once, which wakes this again: here it can end it.
+            tokio::task::yield_now().await;
         }
     }
 
