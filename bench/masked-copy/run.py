@@ -11,7 +11,7 @@ the leak check took. With --peers also pganonymize and pynonymizer, from PyPI, o
 long; their time is compared with Ambit's on the same tenth. Everything is removed at the end.
 """
 
-import argparse, json, os, pathlib, pwd, resource, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, pwd, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -97,8 +97,9 @@ def main():
     folder.chmod(0o755)
     clusters = []
     try:
-        source, other = (Cluster(folder, programs, "replica") for _ in range(2))
-        clusters = [source, other]
+        for _ in range(2):
+            clusters.append(Cluster(folder, programs, "replica"))
+        source, other = clusters
         fill(source, "prod", options.users)
         size = int(source.psql("-c", "SELECT pg_database_size('prod')"))
         rows = int(source.psql("-c", "SELECT sum(n_live_tup) FROM pg_stat_user_tables", database="prod") or 0)
@@ -182,7 +183,7 @@ tables:
       primary_key: id
       fields:
         - email: {provider: {name: md5}}
-        - full_name: {provider: {name: fake.unique.name}}
+        - full_name: {provider: {name: fake.name}}
         - phone: {provider: {name: fake.phone_number}}
         - password_hash: {provider: {name: set, value: x}}
   - events:
@@ -195,10 +196,9 @@ tables:
       primary_key: id
       fields:
         - refresh_token: {provider: {name: md5}}
-""".replace("fake.unique.name", "fake.name"))
-    connection = ["--dbname", "tenth", "--user", "postgres", "--password", PASSWORD, "--host", "127.0.0.1", "--port", str(source.port)]
+""")
+    connection = ["--dbname", "a", "--user", "postgres", "--password", PASSWORD, "--host", "127.0.0.1", "--port", str(source.port)]
     source.psql("-c", "CREATE DATABASE a TEMPLATE tenth")
-    connection[1] = "a"
     figures["pganonymize"] = timed(lambda: subprocess.run(
         [str(folder / "venv/bin/pganonymize"), "--schema", str(folder / "pganonymize.yml"), *connection], check=True, stdout=subprocess.DEVNULL))
     (folder / "pynonymizer.yml").write_text("""

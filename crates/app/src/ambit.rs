@@ -55,6 +55,8 @@ pub struct Ambit {
     pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
     /// One backup, drill or restore at a time: each reads a whole cluster.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
+    /// One rehearsal at a time.
+    pub(crate) rehearsing: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
     pub(crate) keeping: crate::certificates::Keeping,
 }
@@ -84,6 +86,7 @@ impl Ambit {
             delivered: tokio::sync::Notify::new(),
             copying: Mutex::default(),
             backing_up: tokio::sync::Mutex::default(),
+            rehearsing: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),
             keeping: crate::certificates::Keeping::default(),

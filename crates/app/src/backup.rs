@@ -305,9 +305,11 @@ impl Ambit {
     /// recorded.
     async fn reconcile(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let known = self.store.backups(id).map_err(|e| store_failure(&e))?;
-        let listed = match self.postgres_of(id)? {
-            Some(_) => self.provider.list_backups(id).await?.0,
-            None => Vec::new(),
+        // What was backed up once lies in the repository, also where the environment has no PostgreSQL any more.
+        let listed = if known.iter().any(|k| k.postgres.is_some()) || self.postgres_of(id)?.is_some() {
+            self.provider.list_backups(id).await?.0
+        } else {
+            Vec::new()
         };
         for new in listed.iter().filter(|l| known.iter().all(|k| k.name != l.name)) {
             let backup = Backup {

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use ambit_data::masking::{Language, Proposal, merge, render};
+use ambit_data::masking::{Language, MaskingFile, Problem, Proposal, merge, render};
 use ambit_domain::{EnvironmentId, Failure, FailureKind};
 use serde::Serialize;
 
 use crate::{
     ambit::Ambit,
-    masked_copy::{MASKING, as_admin, located, parse_masking},
+    masked_copy::{MASKING, as_admin, wrong_masking},
 };
 
 /// What was proposed.
@@ -43,38 +43,38 @@ impl Ambit {
     pub async fn classify(&self, folder: &Path, id: &EnvironmentId, spanish: bool) -> Result<Classified, Failure> {
         let server = self.recorded_postgres(id)?;
         let file = folder.join(MASKING);
-        let existing = std::fs::read_to_string(&file).unwrap_or_default();
-        parse_masking(&existing)?;
-        let proposals = ambit_data::proposals(&as_admin(&server), &existing).await?;
-        let failed = |error: std::io::Error| {
-            Failure::new(FailureKind::Machine, format!("{} cannot be written", file.display()))
+        let failed = |verb: &str, error: &std::io::Error| {
+            Failure::new(FailureKind::Machine, format!("{} cannot be {verb}", file.display()))
                 .because(error.to_string())
         };
-        let (text, added, vanished) = match std::fs::read_to_string(&file) {
-            Ok(text) => {
-                let merged = merge(&text, &proposals).map_err(|problems| {
-                    let failure = Failure::new(
-                        FailureKind::Declaration,
-                        format!("{} is wrong; nothing was changed", file.display()),
-                    );
-                    problems.iter().fold(failure, |failure, problem| failure.because(located(&text, problem)))
-                })?;
+        let existing = match std::fs::read_to_string(&file) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("read", &error)),
+        };
+        let known = existing.as_deref().unwrap_or_default();
+        let wrong = |problems: Vec<Problem>| wrong_masking(known, &problems, "nothing was changed");
+        MaskingFile::parse(known).map_err(wrong)?;
+        let proposals = ambit_data::proposals(&as_admin(&server), known).await?;
+        let (text, added, vanished) = match &existing {
+            Some(text) => {
+                let merged = merge(text, &proposals).map_err(wrong)?;
                 (merged.text, merged.added, merged.vanished)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            None => {
                 let language = if spanish { Language::Spanish } else { Language::English };
                 let names = proposals.iter().map(|p| p.name.clone()).collect();
                 (render(language, &proposals), names, Vec::new())
             }
-            Err(error) => return Err(failed(error)),
         };
         if !added.is_empty() {
             let new = folder.join(format!(".{MASKING}.new"));
-            std::fs::write(&new, &text).and_then(|()| std::fs::rename(&new, &file)).map_err(failed)?;
+            let written = std::fs::write(&new, &text).and_then(|()| std::fs::rename(&new, &file));
+            written.map_err(|error| failed("written", &error))?;
         }
         Ok(Classified {
             added: proposals.iter().filter(|p| added.contains(&p.name)).map(told).collect(),
-            vanished: vanished.iter().map(|n| format!("{}.{}.{}", n.schema, n.table, n.column)).collect(),
+            vanished: vanished.iter().map(ToString::to_string).collect(),
             columns: proposals.len(),
             file,
         })
@@ -82,9 +82,8 @@ impl Ambit {
 }
 
 fn told(proposal: &Proposal) -> ProposedColumn {
-    let name = &proposal.name;
     ProposedColumn {
-        column: format!("{}.{}.{}", name.schema, name.table, name.column),
+        column: proposal.name.to_string(),
         rule: proposal.rule.to_string(),
         confidence: proposal.confidence,
         reason: proposal.reason.clone(),

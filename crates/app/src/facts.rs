@@ -45,12 +45,8 @@ impl Ambit {
         Ok(port)
     }
 
-    pub(crate) fn servers(
-        &self,
-        id: &EnvironmentId,
-        environment: &Environment,
-        declaration: &Declaration,
-    ) -> Result<Servers, Failure> {
+    /// How an environment's servers are reached; without the place of their backups, whose secrets not everybody opens.
+    pub(crate) fn servers(&self, id: &EnvironmentId, environment: &Environment) -> Result<Servers, Failure> {
         let credential = |name: &str| {
             let make = || Alphanumeric.sample_string(&mut rand::rng(), 32);
             self.store.credential(id, name, make).map_err(|e| store_failure(&e))
@@ -66,23 +62,7 @@ impl Ambit {
                 admin_password: credential("postgres-admin")?,
                 memory: declared.memory,
                 settings: declared.settings.clone(),
-                backup: match &environment.backup {
-                    Some(backup) => Some(Repository {
-                        place: backup.to.clone(),
-                        // A missing one stops what needs it: bringing the environment up.
-                        secrets: match &backup.to {
-                            Some(place) => place
-                                .secrets()
-                                .map(|name| Ok(declaration.secret(&environment.name, name)?.unwrap_or_default()))
-                                .collect::<Result<_, Failure>>()?,
-                            None => Vec::new(),
-                        },
-                        passphrase: credential("backup")?,
-                        keep: kept(backup),
-                        point_in_time: backup.point_in_time,
-                    }),
-                    None => None,
-                },
+                backup: None,
             }),
             None => None,
         };
@@ -97,6 +77,27 @@ impl Ambit {
             None => None,
         };
         Ok(Servers { postgres, redis })
+    }
+
+    /// Where an environment's backups lie, with what opens it.
+    pub(crate) fn repository(
+        &self,
+        id: &EnvironmentId,
+        environment: &Environment,
+        declaration: &Declaration,
+    ) -> Result<Option<Repository>, Failure> {
+        let Some(backup) = &environment.backup else { return Ok(None) };
+        let names = backup.to.iter().flat_map(|place| place.secrets());
+        // A missing one stops what needs it: bringing the environment up.
+        let secrets = names.map(|name| Ok(declaration.secret(&environment.name, name)?.unwrap_or_default()));
+        let make = || Alphanumeric.sample_string(&mut rand::rng(), 32);
+        Ok(Some(Repository {
+            place: backup.to.clone(),
+            secrets: secrets.collect::<Result<_, Failure>>()?,
+            passphrase: self.store.credential(id, "backup", make).map_err(|e| store_failure(&e))?,
+            keep: kept(backup),
+            point_in_time: backup.point_in_time,
+        }))
     }
 }
 

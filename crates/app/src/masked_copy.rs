@@ -125,7 +125,7 @@ impl Ambit {
             Ok(copy)
         };
         let finished = finish.await;
-        if finished.is_ok() || self.drop_scratch(&target, &beside).await {
+        if finished.is_ok() || self.drop_scratch(&to, &target, &beside).await {
             self.remember(&mark(&to), &None::<String>)?;
         }
         finished
@@ -298,10 +298,10 @@ impl Ambit {
     }
 
     /// Drops what was made beside; a server that just died is waited for. Whether it is gone.
-    async fn drop_scratch(&self, server: &PostgresServer, beside: &str) -> bool {
+    async fn drop_scratch(&self, id: &EnvironmentId, server: &PostgresServer, beside: &str) -> bool {
         let mut tries = DROPS_WITHIN.as_millis() / DROP_AGAIN.as_millis();
         loop {
-            match ambit_data::drop_database(&as_admin(server).named("postgres"), beside).await {
+            match self.provider.drop_database(id, server, beside).await {
                 Ok(()) => return true,
                 Err(failure) if tries == 0 => {
                     tracing::warn!(causes = ?failure.causes, "the database {beside} is left for now: {failure}");
@@ -336,7 +336,7 @@ impl Ambit {
         let Some(beside) = self.remembered::<Option<String>>(&mark(id))? else { return Ok(()) };
         // A copy that began meanwhile has dropped it already.
         let Ok(_one) = self.copying(id) else { return Ok(()) };
-        if self.drop_scratch(&self.recorded_postgres(id)?, &beside).await {
+        if self.drop_scratch(id, &self.recorded_postgres(id)?, &beside).await {
             self.remember(&mark(id), &None::<String>)?;
         }
         Ok(())
@@ -434,14 +434,17 @@ pub(crate) fn read_masking(folder: &Path) -> Result<MaskingFile, Failure> {
 }
 
 pub(crate) fn parse_masking(text: &str) -> Result<MaskingFile, Failure> {
-    MaskingFile::parse(text).map_err(|problems| {
-        let failure = Failure::new(FailureKind::Declaration, format!("{MASKING} is wrong; nothing was copied"));
-        problems.iter().fold(failure, |failure, problem| failure.because(located(text, problem)))
-    })
+    MaskingFile::parse(text).map_err(|problems| wrong_masking(text, &problems, "nothing was copied"))
+}
+
+/// Tells every problem of a file with its place.
+pub(crate) fn wrong_masking(text: &str, problems: &[Problem], and: &str) -> Failure {
+    let failure = Failure::new(FailureKind::Declaration, format!("{MASKING} is wrong; {and}"));
+    problems.iter().fold(failure, |failure, problem| failure.because(located(text, problem)))
 }
 
 /// The place, the line, and a mark beneath.
-pub(crate) fn located(text: &str, problem: &Problem) -> String {
+fn located(text: &str, problem: &Problem) -> String {
     let before = text.get(..problem.span.start.min(text.len())).unwrap_or_default();
     let line = before.matches('\n').count();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count();

@@ -2,7 +2,7 @@
 //! environment; what was interrupted is taken up again by itself.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -40,7 +40,8 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Pipelines {
     wake: Notify,
-    busy: Mutex<HashSet<EnvironmentId>>,
+    /// Whether somebody looked for work while the worker was busy.
+    busy: Mutex<HashMap<EnvironmentId, bool>>,
     watching: Mutex<HashMap<EnvironmentId, Arc<Notify>>>,
     cancels: Mutex<HashMap<DeploymentId, CancellationToken>>,
 }
@@ -72,9 +73,11 @@ struct Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         let pipelines = &self.ambit.pipelines;
-        pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-        // Something may have been queued in the moment between.
-        pipelines.wake.notify_one();
+        let looked = pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        // Something may have been queued in the moment between. What only waits is looked at again in its time.
+        if looked == Some(true) {
+            pipelines.wake.notify_one();
+        }
     }
 }
 
@@ -103,8 +106,6 @@ impl Ambit {
                 () = self.pipelines.wake.notified() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
-            // A runtime that is shutting down drops each worker at once, which wakes this again: here it can end it.
-            tokio::task::yield_now().await;
         }
     }
 
@@ -113,9 +114,14 @@ impl Ambit {
             let id = &deployment.environment;
             // The one that puts the mark removes it: where it is, there is a worker. An `up` that goes on has the
             // environment to itself, and the worker waits for it.
-            let new = self.pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+            let mut busy = self.pipelines.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = busy.insert(id.clone(), false);
+            if before.is_some() {
+                busy.insert(id.clone(), true);
+            }
             // The lock is given back first: a runtime that is shutting down drops the worker, which takes it, right here.
-            if new {
+            drop(busy);
+            if before.is_none() {
                 let worker = Worker { ambit: Arc::clone(self), id: id.clone() };
                 tokio::spawn(async move { worker.ambit.drive(&worker.id).await });
             }
@@ -570,7 +576,9 @@ impl Ambit {
     /// Queues the ways back that an interrupted daemon did not come to queue.
     pub(crate) fn recover_what_failed(&self) -> Result<(), Failure> {
         for (id, _) in self.store.environments().map_err(|e| store_failure(&e))? {
-            self.recover_what_failed_in(&id)?;
+            if let Err(failure) = self.recover_what_failed_in(&id) {
+                tracing::error!(causes = ?failure.causes, "the way back of {id} cannot be queued: {failure}");
+            }
         }
         Ok(())
     }

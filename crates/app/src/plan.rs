@@ -33,7 +33,7 @@ impl Ambit {
     pub fn plan(&self, declaration: &Declaration, name: &EnvironmentName) -> Result<EnvironmentPlan, Failure> {
         let environment = &declaration.project.environments[name];
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, environment, declaration)?;
+        let servers = self.servers(&id, environment)?;
         let variables = self.resolve(declaration, name, View::Here)?;
         let code = CodeAt::find(&declaration.folder, environment)?;
         let declared = components(environment, &code, &variables, &servers)?;

@@ -90,7 +90,11 @@ impl Ambit {
         let masking = || match code {
             CodeAt::Commit { repository, commit } => {
                 let file = repository.file(&commit.id, Path::new(MASKING)).map_err(|e| source_failure(&e))?;
-                parse_masking(&String::from_utf8_lossy(&file.unwrap_or_default()))
+                let file = file.ok_or_else(|| {
+                    Failure::new(FailureKind::NotFound, format!("{} has no {MASKING}", commit.short()))
+                        .because("what becomes of each column is not said; ambit data classify proposes it")
+                })?;
+                parse_masking(&String::from_utf8_lossy(&file))
             }
             CodeAt::WorkingTree { folder } => read_masking(folder),
             CodeAt::Recorded { .. } => {
@@ -135,10 +139,13 @@ impl Ambit {
                 let surroundings = Surroundings { production: &sizes, named: &named };
                 scope.with_database(&scratch)?.rehearse(&built, &surroundings).await
             };
+            // They share the scratch database's name and those of its tasks.
+            let _one = self.rehearsing.lock().await;
             let report = work.await;
             // Masked as it is, nobody needs it any more.
-            self.provider.drop_database(&scope.id, server, &scratch).await?;
+            let dropped = self.provider.drop_database(&scope.id, server, &scratch).await;
             rehearsal.report = report?;
+            dropped?;
         }
         self.remember(&setting(id, &release.id), &Some(rehearsal.clone()))?;
         self.note_quietly(
@@ -215,15 +222,13 @@ impl Ambit {
 impl Scope<'_> {
     /// The builds of a release whose services this environment has too.
     fn builds_in(&self, release: &Release) -> Result<Vec<Built>, Failure> {
-        let builds = self.ambit.builds(&self.id.project);
         let known = release.builds.iter().filter(|(service, _)| self.environment.services.contains_key(*service));
         known
             .map(|(service, id)| {
-                let build =
-                    ambit_source::builds::find(&builds, id).map_err(|e| source_failure(&e))?.ok_or_else(|| {
-                        Failure::new(FailureKind::NotFound, format!("the build of {service} is gone"))
-                            .hint("deploy its commit again to a staging environment")
-                    })?;
+                let build = self.find_build(id)?.ok_or_else(|| {
+                    Failure::new(FailureKind::NotFound, format!("the build of {service} is gone"))
+                        .hint("deploy its commit again to a staging environment")
+                })?;
                 Ok(Built { service: service.clone(), build, commit: None })
             })
             .collect()

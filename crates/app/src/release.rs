@@ -62,7 +62,7 @@ impl Scope<'_> {
         Ok((release, all))
     }
 
-    fn find_build(&self, id: &BuildId) -> Result<Option<Build>, Failure> {
+    pub(crate) fn find_build(&self, id: &BuildId) -> Result<Option<Build>, Failure> {
         ambit_source::builds::find(&self.ambit.builds(&self.id.project), id).map_err(|e| source_failure(&e))
     }
 

@@ -215,21 +215,6 @@ impl Ambit {
         Ok(())
     }
 
-    /// While a server changes, requests wait; the apps start anew with what is in place then.
-    async fn with_apps_aside<T>(
-        &self,
-        id: &EnvironmentId,
-        change: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let aside = self.set_aside(id).await?;
-        let changed = change.await;
-        let started = self.start_again(&aside).await;
-        self.release(id).await?;
-        let changed = changed?;
-        started?;
-        Ok(changed)
-    }
-
     /// Puts the Redis of a backup into the place of the one that serves; returns where the files of that are kept.
     pub async fn restore_redis(&self, request: &RestoredCopy, progress: &Progress) -> Result<String, Failure> {
         let id = request.id();

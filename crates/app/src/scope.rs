@@ -42,7 +42,10 @@ impl Ambit {
             )
         })?;
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, environment, declaration)?;
+        let mut servers = self.servers(&id, environment)?;
+        if let Some(server) = &mut servers.postgres {
+            server.backup = self.repository(&id, environment, declaration)?;
+        }
         let progress = progress.environment(name);
         let scope = Scope { ambit: self, declaration, environment, id, servers, variables: Vec::new(), progress };
         let variables = scope.resolved()?;

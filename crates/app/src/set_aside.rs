@@ -75,8 +75,7 @@ impl Ambit {
         let stop = async {
             self.hold(id, RouteState::held_for(HOLD)).await?;
             self.drain(&ports, DRAIN).await;
-            let stops = aside.apps.iter().map(|(instance, _)| self.provider.pause_app(instance));
-            join_all(stops).await.into_iter().collect::<Result<Vec<()>, _>>()
+            self.stop_again(&aside).await
         };
         if let Err(failure) = stop.await {
             let started = self.start_again(&aside).await;
@@ -86,6 +85,21 @@ impl Ambit {
         }
         crate::fault::point("apps are set aside");
         Ok(aside)
+    }
+
+    /// While something of an environment's servers changes, requests wait; the apps start anew with what is in place then.
+    pub(crate) async fn with_apps_aside<T>(
+        &self,
+        id: &EnvironmentId,
+        change: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let aside = self.set_aside(id).await?;
+        let changed = change.await;
+        let started = self.start_again(&aside).await;
+        self.release(id).await?;
+        let changed = changed?;
+        started?;
+        Ok(changed)
     }
 
     /// Starts what was set aside, and waits until it is ready.

@@ -72,13 +72,9 @@ impl Ambit {
             .hint(format!("ambit data delete -e {} {}", id.environment, request.name)));
         }
         let work = async {
-            let aside = self.set_aside(&id).await?;
             let to = database_names::snapshot(&server.database, &request.name);
-            let copied = self.provider.copy_database(&id, &server, &server.database, &to).await;
-            let started = self.start_again(&aside).await;
-            self.release(&id).await?;
-            copied?;
-            started?;
+            let copied = self.provider.copy_database(&id, &server, &server.database, &to);
+            self.with_apps_aside(&id, copied).await?;
             let made = self.known_snapshot(&id, &server, &request.name).await?;
             let detail = format!("{}, {} kB", made.name, made.size.div_ceil(1024));
             Ok((made, detail, true))
@@ -108,7 +104,7 @@ impl Ambit {
         Ok(BEFORE_RESTORE.to_owned())
     }
 
-    /// Puts a database in the place of the present one, which becomes a snapshot; where that fails, it is dropped.
+    /// Puts a database in the place of the present one, which becomes a snapshot.
     pub(crate) async fn replace(
         &self,
         id: &EnvironmentId,
@@ -119,11 +115,7 @@ impl Ambit {
     ) -> Result<(), Failure> {
         let kept = database_names::snapshot(&server.database, kept_as);
         let swap = Swap { server, beside, kept: &kept, keep: true, empties: None, has_to_serve: true };
-        let swapped = self.swap_database(id, &swap, progress).await;
-        if swapped.is_err() {
-            self.provider.drop_database(id, server, beside).await?;
-        }
-        swapped
+        self.swap_database(id, &swap, progress).await
     }
 
     /// Deletes a snapshot.

@@ -47,6 +47,10 @@ impl Ambit {
             let aside = self.set_aside(id).await?;
             let exchanged = self.exchange(id, swap, &aside, progress).await;
             self.release(id).await?;
+            if exchanged.is_err() {
+                // Whoever made it makes another the next time.
+                self.provider.drop_database(id, swap.server, swap.beside).await?;
+            }
             exchanged?;
             if !swap.keep {
                 self.provider.drop_database(id, swap.server, swap.kept).await?;

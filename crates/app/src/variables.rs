@@ -70,7 +70,7 @@ impl Ambit {
         let mut all: Vec<(String, String)> =
             self.resolve(declaration, name, View::Here)?.into_iter().map(|v| (v.name, v.value)).collect();
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, &declaration.project.environments[name], declaration)?;
+        let servers = self.servers(&id, &declaration.project.environments[name])?;
         let implied = [
             ("DATABASE_URL", servers.postgres.as_ref().map(postgres_url)),
             ("REDIS_URL", servers.redis.as_ref().map(redis_url)),
@@ -93,7 +93,7 @@ impl Ambit {
     ) -> Result<Vec<ambit_spec::Resolved>, Failure> {
         let environment = &declaration.project.environments[name];
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, environment, declaration)?;
+        let servers = self.servers(&id, environment)?;
         let address = match view {
             View::Public => Address::Public,
             View::Here => self.address()?,
@@ -128,7 +128,7 @@ impl Ambit {
         redis: bool,
     ) -> Result<String, Failure> {
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
-        let servers = self.servers(&id, &declaration.project.environments[name], declaration)?;
+        let servers = self.servers(&id, &declaration.project.environments[name])?;
         let url =
             if redis { servers.redis.as_ref().map(redis_url) } else { servers.postgres.as_ref().map(postgres_url) };
         url.ok_or_else(|| {

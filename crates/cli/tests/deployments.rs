@@ -229,6 +229,13 @@ fn by(shop: &Shop, who: &str, arguments: &[&str]) -> Output {
     shop.machine.command(&shop.project, arguments).env("AMBIT_USER", who).output().unwrap()
 }
 
+/// Processor time of the daemon, in hundredths of a second (proc(5), utime and stime).
+fn daemon_ticks(shop: &Shop) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", shop.machine.daemon().unwrap())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
 fn refused(output: &Output, why: &str) {
     let said = text(output);
     assert!(code(output) == Some(1) && said.contains(why), "{:?}: `{why}` is missing in {said}", code(output));
@@ -275,6 +282,10 @@ fn production_gets_the_builds_that_test_ran_and_only_after_the_yes_of_somebody_n
     refused(&approve("ana@example.org", number), "wrote a part");
     refused(&approve("lead@example.org", number), "qa: ");
     assert_eq!(shop.state(number), "waiting");
+    let idle = daemon_ticks(&shop);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let used = daemon_ticks(&shop) - idle;
+    assert!(used < 60, "the daemon is busy while it only waits: {used} of 200 ticks");
     shop.ok(&["qa", "approve", "-e", "test", "tried on three phones"]);
     let approved = approve("Lead@example.org", number);
     assert!(approved.status.success(), "{}", text(&approved));

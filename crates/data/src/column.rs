@@ -14,6 +14,20 @@ pub struct ColumnName {
     pub column: String,
 }
 
+impl std::fmt::Display for ColumnName {
+    /// `public.users.email`; parts with other characters than letters, digits and `_` stand in quotes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = |part: &str| {
+            if part.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                part.to_owned()
+            } else {
+                format!("\"{}\"", part.replace('"', "\"\"").escape_debug().to_string().replace("\\\"", "\""))
+            }
+        };
+        write!(f, "{}.{}.{}", part(&self.schema), part(&self.table), part(&self.column))
+    }
+}
+
 /// What a type's values look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {

@@ -2,7 +2,7 @@
 //!
 //! Speaks to databases that it is given; which environment may be read and which written is decided above.
 
-pub mod catalog;
+mod catalog;
 pub mod classify;
 pub mod column;
 mod copy;
@@ -13,7 +13,7 @@ mod proposing;
 mod sampling;
 mod subset;
 
-pub use copy::{CopiedTable, CopyOrder, CopyReport, CopyStep, copy, databases_named, drop_database};
+pub use copy::{CopiedTable, CopyOrder, CopyReport, CopyStep, copy};
 pub use database::Database;
 pub use leak::{Leak, LeakReport};
 pub use proposing::proposals;

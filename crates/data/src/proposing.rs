@@ -10,7 +10,7 @@ use crate::{
     column::{ColumnFacts, Shape},
     copy::contradictions,
     database::Database,
-    masking::{Language, Mask, MaskKey, Masker, MaskingFile, Problem, Proposal, Rule, compare, merge},
+    masking::{Masker, MaskingFile, Problem, Proposal, Rule, compare, fits, merge},
     sampling::sample,
 };
 
@@ -34,8 +34,7 @@ pub async fn proposals(database: &Database, existing: &str) -> Result<Vec<Propos
         let mut changed = false;
         for n in 0..all.len() {
             let name = all[n].name.clone();
-            let title = format!("{}.{}.{}", name.schema, name.table, name.column);
-            let Some(sources) = found.get(&title).filter(|_| settled.get(&name).is_none()) else { continue };
+            let Some(sources) = found.get(&name.to_string()).filter(|_| settled.get(&name).is_none()) else { continue };
             let tied =
                 facts.iter().any(|f| f.name == name && f.references.is_some() || f.references.as_ref() == Some(&name));
             let Some(column) = facts.iter().find(|f| f.name == name && !f.generated && !tied) else { continue };
@@ -54,8 +53,7 @@ pub async fn proposals(database: &Database, existing: &str) -> Result<Vec<Propos
 }
 
 fn rule_of<'a>(all: &'a [Proposal], title: &str) -> Option<&'a Rule> {
-    let named = |p: &&Proposal| format!("{}.{}.{}", p.name.schema, p.name.table, p.name.column) == title;
-    all.iter().find(named).map(|p| &p.rule)
+    all.iter().find(|p| p.name.to_string() == title).map(|p| &p.rule)
 }
 
 /// A masker for a column that cannot be kept: the one of what it holds where that fits, else one for anything.
@@ -71,9 +69,7 @@ fn instead(column: &ColumnFacts, like: Option<&Rule>) -> Option<Rule> {
         Shape::Hstore => vec![Masker::Hstore { keys: Vec::new(), rest: None }],
         _ => vec![Masker::Text, Masker::Id, Masker::Null, Masker::Fixed(String::new())],
     };
-    let key = MaskKey::new([0; 32]);
-    let mut candidates = whole.into_iter().chain(anything);
-    candidates.find(|m| Mask::new(m, column, Language::English, &key).is_ok()).map(Rule::Mask)
+    whole.into_iter().chain(anything).find(|masker| fits(masker, column).is_ok()).map(Rule::Mask)
 }
 
 fn wrong(problems: Vec<Problem>) -> Failure {

@@ -28,8 +28,9 @@ pub(crate) async fn sample(database: &Database) -> Result<Vec<TableSample>, Fail
         let columns: Vec<_> = table.columns.iter().map(|c| c.facts.clone()).collect();
         let mut samples = vec![Vec::new(); columns.len()];
         if !columns.is_empty() {
-            let mut rows = client.query(&query(table, true), &[]).await.map_err(|e| failed(&e))?;
-            if rows.is_empty() {
+            let here_and_there = table.rows() > MANY;
+            let mut rows = client.query(&query(table, here_and_there), &[]).await.map_err(|e| failed(&e))?;
+            if rows.is_empty() && here_and_there {
                 rows = client.query(&query(table, false), &[]).await.map_err(|e| failed(&e))?;
             }
             for row in &rows {
@@ -47,10 +48,9 @@ fn query(table: &Table, here_and_there: bool) -> String {
     // The text form goes through the type's output function for every type there is.
     let columns: Vec<String> =
         table.columns.iter().map(|c| format!("left({}::text, {PIECE})", identifier(&c.facts.name.column))).collect();
-    let rows = table.rows();
-    let sampled = if here_and_there && rows > MANY {
+    let sampled = if here_and_there {
         #[expect(clippy::cast_precision_loss, reason = "a share of rows; a hair more or less does not matter")]
-        let percent = (4.0 * ROWS as f64 * 100.0 / rows as f64).max(0.001);
+        let percent = (4.0 * ROWS as f64 * 100.0 / table.rows() as f64).max(0.001);
         format!(" TABLESAMPLE SYSTEM ({percent:.4})")
     } else {
         String::new()

@@ -3,7 +3,7 @@
 mod support;
 
 use ambit_data::column::Shape;
-use ambit_data::masking::{Leaf, visit_kept};
+use ambit_data::masking::{Leaf, Mask};
 use support::{TEXT, column, leaves, made, mask, masked, ready, text_mask};
 
 #[test]
@@ -185,8 +185,7 @@ fn every_field_of_a_composite_is_named() {
     let masked = made(&mask, r#"{"(\"C/ Mayor, 3\",\"28 013\",1)"}"#);
     assert!(masked.contains(r#"\"28 013\",1)"#) && !masked.contains("Mayor"), "{masked}");
     let mut kept = Vec::new();
-    visit_kept(&people, r#"{"(\"C/ Mayor, 3\",28,1)"}"#, &mut |leaf: Leaf<'_>| {
-        kept.push((leaf.text.to_owned(), leaf.masked))
-    });
+    Mask::kept(&people)
+        .visit(r#"{"(\"C/ Mayor, 3\",28,1)"}"#, &mut |leaf: Leaf<'_>| kept.push((leaf.text.to_owned(), leaf.masked)));
     assert_eq!(kept, [("C/ Mayor, 3".to_owned(), false), ("28".to_owned(), false), ("1".to_owned(), false)]);
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use ambit_data::classify::{TableSample, propose};
 use ambit_data::column::{ColumnName, Shape};
-use ambit_data::masking::{Language, Leaf, Mask, Masked, MaskingFile, Proposal, Rule, merge, render, visit_kept};
+use ambit_data::masking::{Language, Leaf, Mask, Masked, MaskingFile, Proposal, Rule, merge, render};
 use proptest::prelude::*;
 use support::{TEXT, column, mask, ready, text_mask};
 
@@ -194,7 +194,7 @@ proptest! {
             let mask = mask(rule, shape.clone());
             apply(&mask, &value);
             mask.visit(&value, &mut |_| {});
-            visit_kept(&shape, &value, &mut |leaf| assert!(!leaf.masked));
+            Mask::kept(&shape).visit(&value, &mut |leaf| assert!(!leaf.masked));
         }
     }
 }
@@ -235,7 +235,7 @@ proptest! {
             let masked = apply(&mask, &text).expect("JSON");
             serde_json::from_str::<serde_json::Value>(&masked).expect("JSON still");
             let before = texts_of(|leaf| mask.visit(&text, leaf));
-            let after = texts_of(|leaf| visit_kept(&Shape::Json, &masked, leaf));
+            let after = texts_of(|leaf| Mask::kept(&Shape::Json).visit(&masked, leaf));
             prop_assert_eq!(before.len(), after.len());
             for ((old, replaced), (new, _)) in before.iter().zip(&after) {
                 if *replaced {
@@ -248,7 +248,7 @@ proptest! {
         // Whatever is visited is in the value: a leak check sees all strings there are.
         let mut strings = Vec::new();
         collect(&json, &mut strings);
-        let visited: Vec<String> = texts_of(|leaf| visit_kept(&Shape::Json, &text, leaf)).into_iter().map(|(t, _)| t).collect();
+        let visited: Vec<String> = texts_of(|leaf| Mask::kept(&Shape::Json).visit(&text, leaf)).into_iter().map(|(t, _)| t).collect();
         prop_assert!(strings.iter().all(|s| visited.contains(s)));
     }
 
@@ -262,7 +262,7 @@ proptest! {
         let shape = Shape::Array(Box::new(TEXT));
         let mask = mask("id", shape.clone());
         let masked = apply(&mask, &text).expect("an array");
-        let after = texts_of(|leaf| visit_kept(&shape, &masked, leaf));
+        let after = texts_of(|leaf| Mask::kept(&shape).visit(&masked, leaf));
         let expected: Vec<String> = elements.iter().flatten().map(|e| apply(&text_mask("id"), e).unwrap()).collect();
         prop_assert_eq!(after.into_iter().map(|(t, _)| t).collect::<Vec<_>>(), expected);
         prop_assert_eq!(masked.matches("NULL").count() >= elements.iter().filter(|e| e.is_none()).count(), true);

@@ -242,6 +242,9 @@ async fn what_an_apps_own_command_does_is_seen_as_well() {
     let left = "SELECT count(*) FROM pg_event_trigger";
     let admin = server.client("postgres", "scratch").await;
     assert_eq!(admin.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+    // Another service's command runs on the same database.
+    let next = server.command("ALTER TABLE orders ADD COLUMN more text").await;
+    assert!(next.failed.is_none() && !next.statements.is_empty(), "{next:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

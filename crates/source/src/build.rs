@@ -457,11 +457,11 @@ impl Job<'_> {
                 });
             }
         };
-        let passed = ender.memory_passed();
-        drop(ender);
         if status.success() {
             return Ok(());
         }
+        let passed = ender.memory_passed();
+        drop(ender);
         if let Some(used) = passed {
             return Err(too_much_memory(used));
         }

@@ -4,25 +4,19 @@ use std::path::{Component, Path};
 
 use crate::{
     diagnostic::Diagnostic,
-    format::{self, Key, Takes},
-    model::{Backup, BackupPlace, Environment, Value},
-    project::{key, section},
-    reader::{Reader, nearest, shown},
+    format,
+    model::{Backup, BackupPlace, Environment},
+    project::section,
+    reader::{Reader, shown},
     syntax::{Item, Node},
+    variables::undeclared_secret,
 };
 
 /// Where SFTP listens.
 const SFTP: u16 = 22;
 
-fn keys() -> &'static [Key] {
-    match key(format::ENVIRONMENT, "backup").takes {
-        Takes::Table(keys) => keys,
-        _ => &[],
-    }
-}
-
 pub(crate) fn read(reader: &mut Reader, node: &Node) -> Option<Backup> {
-    if !section(reader, node, keys(), "`backup`") {
+    if !section(reader, node, format::BACKUP, "`backup`") {
         return None;
     }
     let keep = node.get("keep").and_then(|n| reader.duration(n, "keep"));
@@ -155,17 +149,10 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, environment: &Environment)
     let Some(place) = environment.backup.as_ref().and_then(|b| b.to.as_ref()) else { return };
     let node = root.get("environments").and_then(|n| n.get(environment.name.as_str())).and_then(|n| n.get("backup"));
     let Some(node) = node else { return };
-    let secrets = || environment.variables.iter().filter(|(_, v)| v.value == Value::Secret).map(|(name, _)| name);
-    for name in place.secrets().filter(|name| secrets().all(|known| known != name)) {
+    for name in place.secrets().filter(|name| !environment.has_secret(name)) {
         let said = ["key", "key-secret"].iter().filter_map(|key| node.get(key));
         let span = said.into_iter().find(|n| matches!(&n.item, Item::Text(text) if text == name));
         let span = span.map_or(0..0, |n| n.span.clone());
-        let message = format!("`backup` names the secret `{}`, which {} does not have", shown(name), environment.name);
-        let known: Vec<&str> = secrets().map(String::as_str).collect();
-        let diagnostic = Diagnostic::error(span, message);
-        reader.tell(match nearest(name, &known) {
-            Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
-            None => diagnostic.label("not declared").help(format!("add to [secrets]: {} = {{}}", shown(name))),
-        });
+        reader.tell(undeclared_secret("backup", name, span, environment));
     }
 }

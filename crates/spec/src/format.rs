@@ -89,7 +89,7 @@ const DATA: &[Key] = &[
     one("masked", Bool, "Whether personal values are replaced. Production's always are."),
 ];
 
-const BACKUP: &[Key] = &[
+pub(crate) const BACKUP: &[Key] = &[
     one("every", Duration, "Time between two backups."),
     one("keep", Duration, "How long one is kept."),
     one("point-in-time", Bool, "Whether any moment within `keep` can be restored."),
@@ -102,17 +102,21 @@ const BACKUP: &[Key] = &[
     one("host-key", Text, "SHA-256 fingerprint of the SFTP server's key, in hexadecimal digits."),
 ];
 
+const BUILD_TIME: Key =
+    one("build-time", Duration, "The longest that a command of the build or the tests may take; 1h.");
+const BUILD_MEMORY: Key = one(
+    "build-memory",
+    Size,
+    "The most memory that the build or the tests may take; three quarters of the machine's where nothing is said.",
+);
+
 pub(crate) const APP: &[Key] = &[
     one("source", Text, "Its folder, relative to ambit.toml; `.` where nothing is said."),
     one("kind", OneOf(&["web", "worker"]), "Whether it answers HTTP on PORT."),
     one("schedule", Text, "Cron expression of a job that runs and ends."),
     each("build", Text, "Shell command that builds it."),
-    one("build-time", Duration, "The longest that a command of the build or the tests may take; 1h."),
-    one(
-        "build-memory",
-        Size,
-        "The most memory that the build or the tests may take; three quarters of the machine's where nothing is said.",
-    ),
+    BUILD_TIME,
+    BUILD_MEMORY,
     each("run", Text, "Shell command that starts it."),
     each("migrate", Text, "Shell command that brings the database up to date, before the new version starts."),
     one("migrations", Text, "A folder of SQL files (`0001_users.sql`) that Ambit runs itself, each once."),
@@ -143,12 +147,8 @@ pub(crate) const SITE: &[Key] = &[
     one("static", Text, "The folder that is served, relative to ambit.toml."),
     one("source", Text, "The folder that `build` runs in, where one builds it."),
     each("build", Text, "Shell command that makes the folder."),
-    one("build-time", Duration, "The longest that a command of the build or the tests may take; 1h."),
-    one(
-        "build-memory",
-        Size,
-        "The most memory that the build or the tests may take; three quarters of the machine's where nothing is said.",
-    ),
+    BUILD_TIME,
+    BUILD_MEMORY,
     one("expose", Texts, "Variables that its pages may read. Never secrets."),
     one("single-page", Bool, "Whether unknown paths answer index.html."),
     each("url", TextOrTexts, "Where people reach it. `@` is the domain; the first one is `${NAME.url}`."),

@@ -85,6 +85,18 @@ pub struct Environment {
     pub mobile: Option<Mobile>,
 }
 
+impl Environment {
+    /// The names of the secrets that are declared for it.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().filter(|(_, v)| v.value == Value::Secret).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether a secret of this name is declared for it.
+    pub(crate) fn has_secret(&self, name: &str) -> bool {
+        self.secrets().any(|known| known == name)
+    }
+}
+
 /// Which code an environment runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

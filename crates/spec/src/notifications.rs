@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     diagnostic::Diagnostic,
     format::{NOTIFICATIONS, Takes},
-    model::{Environment, Value},
+    model::Environment,
     project::{key, section},
-    reader::{Reader, nearest, shown},
+    reader::{Reader, shown},
     syntax::{Item, Node},
     template::{Placeholder, Template},
-    variables::within,
+    variables::{undeclared_secret, within},
 };
 
 /// What is told.
@@ -275,19 +275,9 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, environment: &Environment)
     for name in ["slack", "smtp", "webhook", "webhook-secret"] {
         let Some((place, _)) = reader.pick(node, key(NOTIFICATIONS, name), environment.name.as_str()) else { continue };
         let Item::Text(secret) = &place.item else { continue };
-        if !names.contains(&secret.as_str())
-            || environment.variables.get(secret).is_some_and(|v| v.value == Value::Secret)
-        {
+        if !names.contains(&secret.as_str()) || environment.has_secret(secret) {
             continue;
         }
-        let secrets = environment.variables.iter().filter(|(_, v)| v.value == Value::Secret);
-        let known: Vec<&str> = secrets.map(|(name, _)| name.as_str()).collect();
-        let message =
-            format!("`{name}` names the secret `{}`, which {} does not have", shown(secret), environment.name);
-        let diagnostic = Diagnostic::error(place.span.clone(), message);
-        reader.tell(match nearest(secret, &known) {
-            Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
-            None => diagnostic.label("not declared").help(format!("add to [secrets]: {} = {{}}", shown(secret))),
-        });
+        reader.tell(undeclared_secret(name, secret, place.span.clone(), environment));
     }
 }

@@ -1,11 +1,13 @@
 //! `[variables]` and `[secrets]` of one environment.
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 
 use crate::{
     diagnostic::Diagnostic,
     format::{Key, SECRET, Takes, VARIABLE},
-    model::{Origin, Piece, Rules, Value, Variable},
+    model::{Environment, Origin, Piece, Rules, Value, Variable},
     name::ServiceName,
     project::key,
     reader::{Reader, nearest, shown},
@@ -15,6 +17,17 @@ use crate::{
 
 /// Names that Ambit or the system sets.
 const RESERVED: &[&str] = &["PATH", "HOME"];
+
+/// What is said where a key names a secret that the environment does not have.
+pub(crate) fn undeclared_secret(key: &str, name: &str, span: Range<usize>, environment: &Environment) -> Diagnostic {
+    let message = format!("`{key}` names the secret `{}`, which {} does not have", shown(name), environment.name);
+    let known: Vec<&str> = environment.secrets().collect();
+    let diagnostic = Diagnostic::error(span, message);
+    match nearest(name, &known) {
+        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+        None => diagnostic.label("not declared").help(format!("add to [secrets]: {} = {{}}", shown(name))),
+    }
+}
 
 pub(crate) fn read(reader: &mut Reader, root: &Node, environment: &str) -> IndexMap<String, Variable> {
     let mut all = IndexMap::new();

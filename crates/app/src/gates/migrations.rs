@@ -12,13 +12,14 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
         return Ok(Finding::passed("there is nothing to migrate"));
     }
     let id = &at.deployment.environment;
-    if let Some(rehearsal) = at.scope.ambit.rehearsal(id, &at.release.id)? {
+    let whole = |r: &Rehearsal| pending.iter().all(|m| r.migrations.contains(&m.path));
+    if let Some(rehearsal) = at.scope.ambit.rehearsal(id, &at.release.id)?.filter(whole) {
         return Ok(rehearsed(&rehearsal, id));
     }
+    let names = pending.iter().map(|m| m.path.as_str()).take(5).collect::<Vec<_>>().join(", ");
     if at.scope.environment.kind == Kind::Production && live.is_some() {
-        let names: Vec<&str> = pending.iter().map(|m| m.path.as_str()).take(5).collect();
         return Ok(Finding::waiting(
-            format!("{} was not rehearsed on a masked copy of {}'s data", names.join(", "), id.environment),
+            format!("{} was not rehearsed on a masked copy of {}'s data", names, id.environment),
             format!(
                 "ambit rehearse -e {} says what is in the way (ambit data classify makes masking.toml)",
                 id.environment
@@ -39,11 +40,7 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
             )));
         }
     }
-    let names: Vec<&str> = pending.iter().map(|m| m.path.as_str()).take(5).collect();
-    Ok(Finding::failed(
-        format!("no staging environment has run {}", names.join(", ")),
-        "deploy it to a staging environment first",
-    ))
+    Ok(Finding::failed(format!("no staging environment has run {}", names), "deploy it to a staging environment first"))
 }
 
 fn rehearsed(rehearsal: &Rehearsal, id: &EnvironmentId) -> Finding {

@@ -10,26 +10,24 @@ use crate::database::failed;
 
 /// A foreign key between two tables, by their places in the catalog.
 #[derive(Debug)]
-pub struct ForeignKey {
-    /// Its name.
-    pub name: String,
+pub(crate) struct ForeignKey {
     /// The table that points.
-    pub child: usize,
+    pub(crate) child: usize,
     /// The columns that point.
-    pub child_columns: Vec<String>,
+    pub(crate) child_columns: Vec<String>,
     /// Whether each of them has to be there.
-    pub required: bool,
+    pub(crate) required: bool,
     /// The table that is pointed to.
-    pub parent: usize,
+    pub(crate) parent: usize,
     /// The columns that are pointed to.
-    pub parent_columns: Vec<String>,
+    pub(crate) parent_columns: Vec<String>,
     /// By which operator each is compared, as SQL text; the parent's column stands on its left.
     pub(crate) equals: Vec<String>,
 }
 
 /// Those of partitions are part of the table's own.
 const FOREIGN_KEYS: &str = "
-    SELECT k.conname::text, k.conrelid, k.confrelid,
+    SELECT k.conrelid, k.confrelid,
            ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, i)
                  JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.i),
            ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n, i)
@@ -48,13 +46,12 @@ pub(crate) async fn foreign_keys(client: &Client, tables: &[Table]) -> Result<Ve
         .iter()
         .filter_map(|row| {
             Some(ForeignKey {
-                name: row.get(0),
-                child: place(row.get(1))?,
-                child_columns: row.get(3),
-                required: row.get(5),
-                parent: place(row.get(2))?,
-                parent_columns: row.get(4),
-                equals: row.get(6),
+                child: place(row.get(0))?,
+                child_columns: row.get(2),
+                required: row.get(4),
+                parent: place(row.get(1))?,
+                parent_columns: row.get(3),
+                equals: row.get(5),
             })
         })
         .collect())

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use ambit_domain::{Failure, FailureKind};
 use tokio_postgres::Client;
 
-pub use keys::ForeignKey;
-pub use relations::{Column, Relation, Table};
+pub(crate) use keys::ForeignKey;
+pub(crate) use relations::{Relation, Table};
 pub(crate) use types::Codec;
 
 use crate::{
@@ -20,18 +20,18 @@ use crate::{
 
 /// A database as it is declared.
 #[derive(Debug)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     /// Tables as people know them: partitions are part of the table that they divide. By name.
-    pub tables: Vec<Table>,
+    pub(crate) tables: Vec<Table>,
     /// Foreign keys between them.
-    pub foreign_keys: Vec<ForeignKey>,
+    pub(crate) foreign_keys: Vec<ForeignKey>,
     /// What cannot be copied, with the reason; a copy refuses these.
-    pub refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
 }
 
 impl Catalog {
     /// Reads it in the session's present transaction.
-    pub async fn read(client: &Client) -> Result<Self, Failure> {
+    pub(crate) async fn read(client: &Client) -> Result<Self, Failure> {
         let types = types::Types::read(client).await?;
         let mut tables = relations::read(client, &types).await?;
         let foreign_keys = keys::foreign_keys(client, &tables).await?;
@@ -55,13 +55,13 @@ impl Catalog {
     }
 
     /// What is to be known of every column.
-    pub fn columns(&self) -> impl Iterator<Item = &ColumnFacts> {
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &ColumnFacts> {
         self.tables.iter().flat_map(|t| t.columns.iter().map(|c| &c.facts))
     }
 
     /// All of them together, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.tables.iter().map(Table::bytes).sum()
     }
 }

@@ -13,52 +13,50 @@ use crate::{
 
 /// A table as people know it.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     /// Its object id.
-    pub oid: u32,
+    pub(crate) oid: u32,
     /// Its schema.
-    pub schema: String,
+    pub(crate) schema: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its columns, in order.
-    pub columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// Where its rows lie: itself, or its partitions.
-    pub parts: Vec<Relation>,
+    pub(crate) parts: Vec<Relation>,
 }
 
 /// A column with what a copy has to know of it.
 #[derive(Debug)]
-pub struct Column {
+pub(crate) struct Column {
     /// What is declared.
-    pub facts: ColumnFacts,
+    pub(crate) facts: ColumnFacts,
     /// Whether its binary form may go from one database to another.
-    pub portable: bool,
+    pub(crate) portable: bool,
     pub(crate) codec: Option<Codec>,
     /// The columns that it is computed from, where it is.
-    pub computed_from: Vec<String>,
+    pub(crate) computed_from: Vec<String>,
 }
 
 /// What holds rows.
 #[derive(Debug)]
-pub struct Relation {
+pub(crate) struct Relation {
     /// Its object id.
-    pub oid: u32,
+    pub(crate) oid: u32,
     /// Its schema.
-    pub schema: String,
+    pub(crate) schema: String,
     /// Its name.
-    pub name: String,
-    /// Its blocks, as its file is now.
-    pub blocks: u64,
+    pub(crate) name: String,
     /// Its size with everything that belongs to it but its indexes, in bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// How many rows it had when that was last estimated.
-    pub rows: u64,
+    pub(crate) rows: u64,
 }
 
 impl Table {
     /// Its name as SQL text.
     #[must_use]
-    pub fn qualified(&self) -> String {
+    pub(crate) fn qualified(&self) -> String {
         qualified(&self.schema, &self.name)
     }
 
@@ -70,8 +68,13 @@ impl Table {
 
     /// Its name for people.
     #[must_use]
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{}.{}", self.schema, self.name)
+    }
+
+    /// The name of one of its columns, for people.
+    pub(crate) fn title_of(&self, column: &str) -> String {
+        self.column_name(column).to_string()
     }
 
     pub(crate) fn column_name(&self, column: &str) -> ColumnName {
@@ -80,13 +83,13 @@ impl Table {
 
     /// Its size, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.parts.iter().map(|p| p.bytes).sum()
     }
 
     /// Its rows, as last estimated.
     #[must_use]
-    pub fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.parts.iter().map(|p| p.rows).sum()
     }
 }
@@ -94,7 +97,7 @@ impl Table {
 impl Relation {
     /// Its name as SQL text.
     #[must_use]
-    pub fn qualified(&self) -> String {
+    pub(crate) fn qualified(&self) -> String {
         qualified(&self.schema, &self.name)
     }
 }
@@ -104,8 +107,7 @@ const TABLES: &str = "
     SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
            CASE WHEN c.relkind = 'r' THEN pg_table_size(c.oid) ELSE 0 END,
            greatest(c.reltuples, 0)::float8,
-           CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE c.oid END,
-           CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END
+           CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid ELSE c.oid END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_toast%'
@@ -132,13 +134,11 @@ pub(crate) async fn read(client: &Client, types: &Types) -> Result<Vec<Table>, F
     for row in &rows {
         let (oid, schema, name): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
         if row.get::<_, String>(3) == "r" {
-            let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
             parts.entry(row.get(7)).or_default().push(Relation {
                 oid,
                 schema: schema.clone(),
                 name: name.clone(),
-                blocks: unsigned(row.get(8)),
-                bytes: unsigned(row.get(5)),
+                bytes: u64::try_from(row.get::<_, i64>(5)).unwrap_or(0),
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,

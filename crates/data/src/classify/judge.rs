@@ -7,7 +7,7 @@ use super::verdict::Verdict;
 use super::words::words;
 use super::{json, numbers, texts};
 use crate::column::{ColumnFacts, Shape};
-use crate::masking::{Masker, Rule, visit_kept};
+use crate::masking::{Mask, Masker, Rule};
 
 /// What is known of a text or number, whether it is a column or a part of one.
 pub(super) struct Place<'a> {
@@ -51,7 +51,8 @@ pub(super) fn judge(facts: &ColumnFacts, values: &[Option<String>], table: &Tabl
     match &facts.shape {
         Shape::Array(element) => {
             let mut elements: Vec<String> = Vec::new();
-            values().for_each(|v| visit_kept(&facts.shape, v, &mut |leaf| elements.push(leaf.text.to_owned())));
+            let mask = Mask::kept(&facts.shape);
+            values().for_each(|v| mask.visit(v, &mut |leaf| elements.push(leaf.text.to_owned())));
             let place = Place { shape: innermost(element), ..place };
             of_shape(&place, &facts.data_type, &elements.iter().map(String::as_str).collect::<Vec<_>>())
         }

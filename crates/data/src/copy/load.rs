@@ -20,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     mask_rows::{MaskRows, Tally},
     plan::Plan,
-    rows::Reader,
+    rows::{Format, Reader, Rows},
     schema::interrupted,
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Relation, Table},
     database::{Database, failed, identifier, literal},
     leak::Sensitive,
 };
@@ -49,11 +49,35 @@ pub(crate) struct Carriage {
     pub(crate) carried: AtomicU64,
 }
 
-/// One relation to carry: the plan's place, the part's place in its table.
+/// One relation: the place of its plan, and its own among the parts of its table.
 #[derive(Clone, Copy)]
-struct Load {
-    plan: usize,
+pub(crate) struct Part {
+    pub(crate) plan: usize,
     part: usize,
+}
+
+impl Carriage {
+    /// Every relation, the biggest first, so that none is left alone at the end.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let of = |(plan, planned): (usize, &Plan)| {
+            (0..self.catalog.tables[planned.table].parts.len()).map(move |part| Part { plan, part })
+        };
+        let mut all: Vec<Part> = self.plans.iter().enumerate().flat_map(of).collect();
+        all.sort_by_key(|part| (std::cmp::Reverse(self.relation(*part).bytes), part.plan, part.part));
+        all
+    }
+
+    pub(crate) fn plan(&self, part: Part) -> &Plan {
+        &self.plans[part.plan]
+    }
+
+    pub(crate) fn table(&self, part: Part) -> &Table {
+        &self.catalog.tables[self.plan(part).table]
+    }
+
+    pub(crate) fn relation(&self, part: Part) -> &Relation {
+        &self.table(part).parts[part.part]
+    }
 }
 
 /// Bounds how fast production is read.
@@ -80,29 +104,49 @@ impl Pace {
     }
 }
 
-/// Runs `work` for every item on threads of their own, each with its own sessions; the first failure ends the others.
-pub(crate) async fn side_by_side<T, W, F>(items: Vec<T>, cancel: &CancellationToken, work: W) -> Result<(), Failure>
+/// Relations that several threads take one after the other.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    parts: Arc<Vec<Part>>,
+    next: Arc<AtomicUsize>,
+    stop: CancellationToken,
+}
+
+impl Queue {
+    pub(crate) fn next(&self) -> Option<Part> {
+        self.parts.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+
+    /// The work, unless another thread failed or somebody took the request back.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done,
+            () = self.stop.cancelled() => Err(interrupted()),
+        }
+    }
+}
+
+/// Runs `work` on threads of their own, each with its own sessions; the first failure ends the others.
+pub(crate) async fn side_by_side<W, F>(parts: Vec<Part>, cancel: &CancellationToken, work: W) -> Result<(), Failure>
 where
-    T: Send + Sync + 'static,
-    W: Fn(Arc<Vec<T>>, Arc<AtomicUsize>, CancellationToken) -> F + Clone + Send + 'static,
+    W: Fn(Queue) -> F + Clone + Send + 'static,
     F: Future<Output = Result<(), Failure>>,
 {
-    let (items, next) = (Arc::new(items), Arc::new(AtomicUsize::new(0)));
-    let stop = cancel.child_token();
+    let queue = Queue { parts: Arc::new(parts), next: Arc::default(), stop: cancel.child_token() };
     let mut threads = tokio::task::JoinSet::new();
     for _ in 0..WORKERS {
-        let (items, next, stop, work) = (Arc::clone(&items), Arc::clone(&next), stop.clone(), work.clone());
+        let (queue, work) = (queue.clone(), work.clone());
         threads.spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
-            runtime.block_on(work(items, next, stop))
+            runtime.block_on(work(queue))
         });
     }
     let mut first = None;
     while let Some(ended) = threads.join_next().await {
         let ended = ended.unwrap_or_else(|e| Err(Failure::from_error(FailureKind::Internal, &e)));
         if let Err(failure) = ended {
-            stop.cancel();
+            queue.stop.cancel();
             // What the others say after that is that they were stopped.
             first.get_or_insert(failure);
         }
@@ -113,32 +157,48 @@ where
     first.map_or(Ok(()), Err)
 }
 
-/// A session of production that sees one snapshot, only reads, and gives up a statement that takes hours.
+/// Begins a transaction of production that only reads, and gives up a statement that takes hours; the name of its snapshot.
+pub(crate) async fn snapshot(client: &Client) -> Result<String, Failure> {
+    client.batch_execute(READS).await.map_err(|e| failed(&e))?;
+    Ok(client.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(|e| failed(&e))?.get(0))
+}
+
+const READS: &str = "SET statement_timeout = '6h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// A session that sees such a snapshot.
 pub(crate) async fn reading(source: &Database, snapshot: &str) -> Result<Client, Failure> {
     let client = source.connect().await?;
     client
-        .batch_execute(&format!(
-            "SET statement_timeout = '6h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            literal(snapshot)
-        ))
+        .batch_execute(&format!("{READS}; SET TRANSACTION SNAPSHOT {}", literal(snapshot)))
         .await
         .map_err(|e| failed(&e))?;
     Ok(client)
 }
 
-/// Carries everything; what each table came to, by its place in the plans.
-pub(crate) async fn carry(carriage: Arc<Carriage>) -> Result<(Arc<Carriage>, Vec<Tally>), Failure> {
-    let mut loads: Vec<(u64, Load)> = Vec::new();
-    for (n, plan) in carriage.plans.iter().enumerate() {
-        let parts = &carriage.catalog.tables[plan.table].parts;
-        loads.extend(parts.iter().enumerate().map(|(part, relation)| (relation.bytes, Load { plan: n, part })));
+/// Hands every row of a query on, until there is enough.
+pub(crate) async fn read_rows(
+    client: &Client,
+    query: &str,
+    format: Format,
+    rows: &mut impl Rows,
+) -> Result<(), Failure> {
+    let statement = format!("COPY ({query}) TO STDOUT {}", format.option());
+    let mut stream = pin!(client.copy_out(&statement).await.map_err(|e| failed(&e))?);
+    let (mut reader, mut nothing) = (Reader::new(format), Vec::new());
+    while let Some(piece) = stream.next().await {
+        reader.push(&piece.map_err(|e| failed(&e))?, rows, &mut nothing)?;
+        if rows.enough() {
+            return Ok(());
+        }
     }
-    // The biggest first, so that none is left alone at the end.
-    loads.sort_by_key(|(bytes, load)| (std::cmp::Reverse(*bytes), load.plan, load.part));
-    let loads: Vec<Load> = loads.into_iter().map(|(_, load)| load).collect();
+    reader.finish()
+}
+
+/// Carries everything; what each table came to, by its place in the plans.
+pub(crate) async fn carry(carriage: &Arc<Carriage>) -> Result<Vec<Tally>, Failure> {
     let tallies = Arc::new(Mutex::new(vec![Tally::default(); carriage.plans.len()]));
-    let (shared, sums) = (Arc::clone(&carriage), Arc::clone(&tallies));
-    side_by_side(loads, &carriage.cancel, move |loads, next, stop| {
+    let (shared, sums) = (Arc::clone(carriage), Arc::clone(&tallies));
+    side_by_side(carriage.parts(), &carriage.cancel, move |queue| {
         let (carriage, sums) = (Arc::clone(&shared), Arc::clone(&sums));
         async move {
             let source = reading(&carriage.source, &carriage.snapshot).await?;
@@ -148,18 +208,16 @@ pub(crate) async fn carry(carriage: Arc<Carriage>) -> Result<(Arc<Carriage>, Vec
                 .batch_execute("SET synchronous_commit = off; SET session_replication_role = replica")
                 .await
                 .map_err(|e| failed(&e))?;
-            while let Some(load) = loads.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let tally = tokio::select! {
-                    tally = carry_one(&carriage, *load, &source, &target) => tally?,
-                    () = stop.cancelled() => {
-                        for token in [source.cancel_token(), target.cancel_token()] {
-                            let _ = token.cancel_query(tokio_postgres::NoTls).await;
-                        }
-                        return Err(interrupted());
+            while let Some(part) = queue.next() {
+                let carried = queue.unless_stopped(carry_one(&carriage, part, &source, &target)).await;
+                if carried.is_err() {
+                    for token in [source.cancel_token(), target.cancel_token()] {
+                        let _ = token.cancel_query(tokio_postgres::NoTls).await;
                     }
-                };
+                }
+                let tally = carried?;
                 let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
-                let sum = &mut sums[load.plan];
+                let sum = &mut sums[part.plan];
                 sum.read += tally.read;
                 sum.rows += tally.rows;
                 sum.unchanged.resize(tally.unchanged.len(), 0);
@@ -169,15 +227,12 @@ pub(crate) async fn carry(carriage: Arc<Carriage>) -> Result<(Arc<Carriage>, Vec
         }
     })
     .await?;
-    let tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok((carriage, tallies))
+    Ok(std::mem::take(&mut *tallies.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-async fn carry_one(carriage: &Carriage, load: Load, source: &Client, target: &Client) -> Result<Tally, Failure> {
-    let plan = &carriage.plans[load.plan];
-    let table = &carriage.catalog.tables[plan.table];
-    let relation = &table.parts[load.part];
-    let (title, name) = (table.title(), relation.qualified());
+async fn carry_one(carriage: &Carriage, part: Part, source: &Client, target: &Client) -> Result<Tally, Failure> {
+    let (plan, relation) = (carriage.plan(part), carriage.relation(part));
+    let (title, name) = (carriage.table(part).title(), relation.qualified());
     let at = |failure: Failure| failure.because(format!("in {title}"));
     let wanted = carriage.wanted.get(&relation.oid);
     let columns = plan.columns.iter().map(|c| identifier(&c.name)).collect::<Vec<_>>().join(", ");

@@ -164,7 +164,7 @@ pub(crate) fn place(format: Format, raw: Option<&[u8]>) -> Option<u64> {
     }
 }
 
-pub(crate) fn decode<'r>(codec: Codec, format: Format, raw: &'r [u8], room: &'r mut String) -> Option<&'r str> {
+fn decode<'r>(codec: Codec, format: Format, raw: &'r [u8], room: &'r mut String) -> Option<&'r str> {
     if format == Format::Text {
         return std::str::from_utf8(raw).ok();
     }

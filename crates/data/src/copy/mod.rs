@@ -8,7 +8,7 @@ mod rows;
 mod schema;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
@@ -18,16 +18,16 @@ use ambit_domain::{Failure, FailureKind};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use load::{Carriage, reading, side_by_side};
+pub(crate) use load::{Carriage, Part, read_rows, reading, side_by_side};
 pub(crate) use mask_rows::place;
 pub(crate) use plan::Plan;
-pub(crate) use rows::{Fields, Format, Reader, Rows};
+pub(crate) use rows::{Fields, Format, Rows};
 pub(crate) use schema::{file_failed, interrupted};
 
 use crate::{
     catalog::{Catalog, Table, require_copyable},
-    column::{ColumnName, Shape},
-    database::{Database, failed, identifier, literal},
+    column::Shape,
+    database::{Database, failed, identifier},
     leak::{self, Leak, LeakReport, Sensitive},
     masking::{MaskKey, MaskingFile},
     subset::{self, Choice},
@@ -141,7 +141,7 @@ async fn cancelled_long_ago(cancel: &CancellationToken) {
 }
 
 /// Drops a database of a server, whoever is connected to it.
-pub async fn drop_database(server: &Database, name: &str) -> Result<(), Failure> {
+async fn drop_database(server: &Database, name: &str) -> Result<(), Failure> {
     let admin = server.connect().await?;
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name));
     admin.batch_execute(&sql).await.map_err(|e| failed(&e))
@@ -153,11 +153,7 @@ async fn make(
     told: &(dyn Fn(CopyStep) + Send + Sync),
 ) -> Result<CopyReport, Failure> {
     let source = order.source.connect().await?;
-    source
-        .batch_execute("SET statement_timeout = '6h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await
-        .map_err(|e| failed(&e))?;
-    let snapshot: String = source.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(|e| failed(&e))?.get(0);
+    let snapshot = load::snapshot(&source).await?;
     let catalog = Catalog::read(&source).await?;
     require_copyable(&catalog)?;
     let plans = plan::plan(&catalog, &order.masking, &order.key)?;
@@ -169,9 +165,8 @@ async fn make(
         Some(choice) => subset::choose(&source, &catalog, choice, &order.folder).await?,
         None => HashMap::new(),
     };
+    drop_database(&order.server, &order.beside).await?;
     let admin = order.server.connect().await?;
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&order.beside));
-    admin.batch_execute(&sql).await.map_err(|e| failed(&e))?;
     schema::make_roles(&admin, &source).await?;
     schema::create_like(&admin, &source, &order.beside, &order.owner).await?;
     let target = order.server.named(&order.beside);
@@ -191,22 +186,19 @@ async fn make(
         cancel: cancel.clone(),
         carried: AtomicU64::new(0),
     });
-    let watched = Arc::clone(&carriage);
-    let (carriage, tallies) = while_telling(load::carry(carriage), || {
-        let done = watched.carried.load(std::sync::atomic::Ordering::Relaxed).min(of);
+    let tallies = while_telling(load::carry(&carriage), || {
+        let done = carriage.carried.load(std::sync::atomic::Ordering::Relaxed).min(of);
         told(CopyStep::Rows { done, of });
     })
     .await?;
-    drop(watched);
     let rows_took = begin.elapsed();
 
     let begin = Instant::now();
     told(CopyStep::LeakCheck);
     let mut leaks = check(&carriage, &order.masking, &schema).await?;
     for (plan, tally) in carriage.plans.iter().zip(&tallies) {
-        let title = carriage.catalog.tables[plan.table].title();
         for (column, times) in plan.columns.iter().zip(&tally.unchanged).filter(|(_, times)| **times > 0) {
-            let name = format!("{title}.{}", column.name);
+            let name = carriage.catalog.tables[plan.table].title_of(&column.name);
             leaks.leaks.push(Leak { found_in: name.clone(), comes_from: vec![name], times: *times });
         }
     }
@@ -285,18 +277,13 @@ async fn while_telling<T>(work: impl Future<Output = T>, tell: impl Fn()) -> T {
     }
 }
 
-/// The columns that the team excused, with their reasons.
-fn excused(catalog: &Catalog, masking: &MaskingFile) -> HashMap<(u32, String), String> {
-    let mut all = HashMap::new();
-    for table in &catalog.tables {
-        for column in &table.columns {
-            let name: &ColumnName = &column.facts.name;
-            if let Some(reason) = masking.excused(name) {
-                all.insert((table.oid, name.column.clone()), reason.to_owned());
-            }
-        }
-    }
-    all
+/// The columns that the team excused, by their titles, with their reasons.
+fn excused(catalog: &Catalog, masking: &MaskingFile) -> Arc<BTreeMap<String, String>> {
+    let columns =
+        catalog.tables.iter().flat_map(|table| table.columns.iter().map(move |column| (table, &column.facts.name)));
+    let all =
+        columns.filter_map(|(table, name)| Some((table.title_of(&name.column), masking.excused(name)?.to_owned())));
+    Arc::new(all.collect())
 }
 
 async fn check(carriage: &Arc<Carriage>, masking: &MaskingFile, schema: &Schema) -> Result<LeakReport, Failure> {
@@ -305,29 +292,15 @@ async fn check(carriage: &Arc<Carriage>, masking: &MaskingFile, schema: &Schema)
         return Err(Failure::new(FailureKind::User, "not supported yet: declarations of more than 32 MB"));
     }
     let excused = excused(&carriage.catalog, masking);
-    let mut told = Vec::new();
-    for table in &carriage.catalog.tables {
-        for ((oid, column), reason) in &excused {
-            if *oid == table.oid {
-                told.push((format!("{}.{column}", table.title()), reason.clone()));
-            }
-        }
-    }
-    told.sort();
-    let is_excused = Arc::new(move |table: &Table, column: &str| excused.contains_key(&(table.oid, column.to_owned())));
-    let mut report = leak::check(carriage, is_excused, &schema.text).await?;
-    report.excused = told;
+    let mut report = leak::check(carriage, &excused, &schema.text).await?;
+    report.excused = excused.iter().map(|(column, reason)| (column.clone(), reason.clone())).collect();
     Ok(report)
 }
 
 /// Which columns that a file keeps hold values that it masks elsewhere: what a copy by it would be stopped for.
 pub(crate) async fn contradictions(source: &Database, masking: &MaskingFile) -> Result<Vec<Leak>, Failure> {
     let client = source.connect().await?;
-    client
-        .batch_execute("SET statement_timeout = '1h'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await
-        .map_err(|e| failed(&e))?;
-    let snapshot: String = client.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(|e| failed(&e))?.get(0);
+    let snapshot = load::snapshot(&client).await?;
     let catalog = Catalog::read(&client).await?;
     // No mask is applied, so that any key does.
     let plans = plan::plan(&catalog, masking, &MaskKey::new([0; 32]))?;
@@ -344,16 +317,6 @@ pub(crate) async fn contradictions(source: &Database, masking: &MaskingFile) -> 
         cancel: CancellationToken::new(),
         carried: AtomicU64::new(0),
     });
-    leak::collect(Arc::clone(&carriage)).await?;
-    let excused = excused(&carriage.catalog, masking);
-    let is_excused = Arc::new(move |table: &Table, column: &str| excused.contains_key(&(table.oid, column.to_owned())));
-    Ok(leak::check(&carriage, is_excused, "").await?.leaks)
-}
-
-/// Names of databases of a server that begin so: scratch that an interrupted copy left.
-pub async fn databases_named(server: &Database, prefix: &str) -> Result<Vec<String>, Failure> {
-    let admin = server.connect().await?;
-    let sql = format!("SELECT datname::text FROM pg_database WHERE starts_with(datname, {})", literal(prefix));
-    let rows = admin.query(&sql, &[]).await.map_err(|e| failed(&e))?;
-    Ok(rows.iter().map(|r| r.get(0)).collect())
+    leak::collect(&carriage).await?;
+    Ok(leak::check(&carriage, &excused(&carriage.catalog, masking), "").await?.leaks)
 }

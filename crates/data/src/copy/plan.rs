@@ -44,7 +44,10 @@ pub(crate) fn plan(catalog: &Catalog, file: &MaskingFile, key: &MaskKey) -> Resu
             FailureKind::User,
             "masking.toml does not say what becomes of every column; nothing was copied",
         );
-        let failure = stops.iter().fold(failure, |failure, f| failure.because(f.message.clone()));
+        let failure = stops.iter().fold(failure, |failure, f| {
+            let hint = f.hint.iter().map(|hint| format!(": {hint}")).collect::<String>();
+            failure.because(format!("{}{hint}", f.message))
+        });
         return Err(failure.hint("ambit data classify proposes what is missing; look at it before you commit it"));
     }
     let mut wrong = Vec::new();

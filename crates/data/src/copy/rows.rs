@@ -36,6 +36,11 @@ impl Format {
 pub(crate) trait Rows {
     /// Appends the row that shall come out, if any.
     fn row(&mut self, fields: &Fields<'_>, out: &mut Vec<u8>) -> Result<(), Failure>;
+
+    /// Whether no more rows are of use.
+    fn enough(&self) -> bool {
+        false
+    }
 }
 
 /// The fields of one row.

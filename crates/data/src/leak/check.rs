@@ -37,22 +37,22 @@ fn title(tables: &[Table], number: u32) -> String {
     let table = tables.get(table);
     let column = table.and_then(|t| t.columns.get(column));
     match (table, column) {
-        (Some(table), Some(column)) => format!("{}.{}", table.title(), column.facts.name.column),
+        (Some(table), Some(column)) => table.title_of(&column.facts.name.column),
         _ => "a column".to_owned(),
     }
 }
 
-/// Columns that are not looked through, by table and name.
-pub(crate) type Excused = Arc<dyn Fn(&Table, &str) -> bool + Send + Sync>;
+/// Columns that are not looked through, by their titles.
+pub(super) type Excused = Arc<BTreeMap<String, String>>;
 
 /// Looks the whole copy through, its declarations included.
-pub(crate) async fn check(carriage: &Arc<Carriage>, excused: Excused, declared: &str) -> Result<LeakReport, Failure> {
+pub(crate) async fn check(carriage: &Arc<Carriage>, excused: &Excused, declared: &str) -> Result<LeakReport, Failure> {
     'rounds: for of in ROUNDS {
         let mut report = LeakReport { sensitive: carriage.known.values(), ..LeakReport::default() };
         let mut leaks: BTreeMap<u32, Leak> = BTreeMap::new();
         for number in 0..of {
             let round = Round { number, of };
-            let mut found = scan(Arc::clone(carriage), Arc::clone(&excused), round).await?;
+            let mut found = scan(carriage, excused, round).await?;
             look_at_declarations(carriage, declared, &mut found);
             if found.full {
                 continue 'rounds;
@@ -91,7 +91,7 @@ async fn judge(
         return Ok(());
     }
     let mut confirmed: HashMap<u64, Vec<(u32, u64)>> = HashMap::new();
-    for ((fingerprint, column), rows) in confirm(Arc::clone(carriage), Arc::new(suspects)).await? {
+    for ((fingerprint, column), rows) in confirm(carriage, suspects).await? {
         confirmed.entry(fingerprint).or_default().push((column, rows));
     }
     confirmed.retain(|fingerprint, sources| {

@@ -2,12 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ambit_domain::Failure;
-use futures_util::StreamExt;
 
 use super::{
     Words,
@@ -16,8 +14,8 @@ use super::{
     fingerprint::{Fingerprint, sensitive},
 };
 use crate::{
-    copy::{Carriage, Fields, Format, Plan, Reader, Rows, interrupted, reading, side_by_side},
-    database::{failed, identifier},
+    copy::{Carriage, Fields, Format, Part, Rows, read_rows, reading, side_by_side},
+    database::identifier,
     masking::{Leaf, Mask},
 };
 
@@ -25,52 +23,39 @@ use crate::{
 type Answers = HashMap<(Fingerprint, u32), u64>;
 
 /// Reads every masked column of production again, in the snapshot that was copied.
-pub(super) async fn confirm(carriage: Arc<Carriage>, suspects: Arc<HashSet<Fingerprint>>) -> Result<Answers, Failure> {
-    let all: Arc<Mutex<Answers>> = Arc::default();
-    let sum = Arc::clone(&all);
-    let heard = move |answers: Answers| {
-        let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, rows) in answers {
-            *sum.entry(key).or_default() += rows;
-        }
-    };
-    each_masked(carriage, Some(suspects), heard).await?;
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *all))
+pub(super) async fn confirm(carriage: &Arc<Carriage>, suspects: HashSet<Fingerprint>) -> Result<Answers, Failure> {
+    each_masked(carriage, Some(Arc::new(suspects))).await
 }
 
 /// Fills the filter with what the masks of a plan would replace.
-pub(crate) async fn collect(carriage: Arc<Carriage>) -> Result<(), Failure> {
-    each_masked(carriage, None, |_| {}).await
+pub(crate) async fn collect(carriage: &Arc<Carriage>) -> Result<(), Failure> {
+    each_masked(carriage, None).await.map(drop)
 }
 
 async fn each_masked(
-    carriage: Arc<Carriage>,
+    carriage: &Arc<Carriage>,
     suspects: Option<Arc<HashSet<Fingerprint>>>,
-    heard: impl Fn(Answers) + Clone + Send + 'static,
-) -> Result<(), Failure> {
-    let mut parts = Vec::new();
-    for (n, plan) in carriage.plans.iter().enumerate() {
-        if plan.columns.iter().any(|c| c.mask.is_some()) {
-            parts.extend((0..carriage.catalog.tables[plan.table].parts.len()).map(|part| (n, part)));
-        }
-    }
-    let cancel = carriage.cancel.clone();
-    side_by_side(parts, &cancel, move |parts, next, stop| {
-        let (carriage, heard, suspects) = (Arc::clone(&carriage), heard.clone(), suspects.clone());
+) -> Result<Answers, Failure> {
+    let masked = |part: &Part| carriage.plan(*part).columns.iter().any(|c| c.mask.is_some());
+    let parts = carriage.parts().into_iter().filter(masked).collect();
+    let all: Arc<Mutex<Answers>> = Arc::default();
+    let (shared, sum) = (Arc::clone(carriage), Arc::clone(&all));
+    side_by_side(parts, &carriage.cancel, move |queue| {
+        let (carriage, sum, suspects) = (Arc::clone(&shared), Arc::clone(&sum), suspects.clone());
         async move {
             let client = reading(&carriage.source, &carriage.snapshot).await?;
-            while let Some((n, part)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let asked = tokio::select! {
-                    asked = ask(&carriage, &carriage.plans[*n], *part, suspects.as_deref(), &client) => asked?,
-                    () = stop.cancelled() => return Err(interrupted()),
-                };
-                heard(asked);
+            while let Some(part) = queue.next() {
+                let asked = queue.unless_stopped(ask(&carriage, part, suspects.as_deref(), &client)).await?;
+                let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+                for (key, rows) in asked {
+                    *sum.entry(key).or_default() += rows;
+                }
             }
             Ok(())
         }
     })
-    .await
+    .await?;
+    Ok(std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 struct Ask<'a> {
@@ -116,19 +101,13 @@ impl Rows for Ask<'_> {
 
 async fn ask(
     carriage: &Carriage,
-    plan: &Plan,
-    part: usize,
+    part: Part,
     suspects: Option<&HashSet<Fingerprint>>,
     client: &tokio_postgres::Client,
 ) -> Result<Answers, Failure> {
-    let table = &carriage.catalog.tables[plan.table];
+    let plan = carriage.plan(part);
     let masked: Vec<_> = plan.columns.iter().filter_map(|c| Some((c, c.mask.as_ref()?))).collect();
     let columns = masked.iter().map(|(c, _)| identifier(&c.name)).collect::<Vec<_>>().join(", ");
-    let format = Format::Text;
-    let statement =
-        format!("COPY (SELECT {columns} FROM ONLY {}) TO STDOUT {}", table.parts[part].qualified(), format.option());
-    let mut rows = pin!(client.copy_out(&statement).await.map_err(|e| failed(&e))?);
-    let mut reader = Reader::new(format);
     let mut ask = Ask {
         columns: masked.iter().map(|(c, mask)| (number(plan.table, c.column), *mask)).collect(),
         suspects,
@@ -138,10 +117,7 @@ async fn ask(
         row: Vec::new(),
         answers: HashMap::new(),
     };
-    let mut nothing = Vec::new();
-    while let Some(piece) = rows.next().await {
-        reader.push(&piece.map_err(|e| failed(&e))?, &mut ask, &mut nothing)?;
-    }
-    reader.finish()?;
+    let query = format!("SELECT {columns} FROM ONLY {}", carriage.relation(part).qualified());
+    read_rows(client, &query, Format::Text, &mut ask).await?;
     Ok(ask.answers)
 }

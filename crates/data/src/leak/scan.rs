@@ -2,12 +2,10 @@
 
 use std::{
     hash::{DefaultHasher, Hasher},
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ambit_domain::{Failure, FailureKind};
-use futures_util::StreamExt;
 
 use super::{
     Recent, Words,
@@ -19,8 +17,8 @@ use super::{
 use crate::{
     catalog::Table,
     column::Shape,
-    copy::{Carriage, Fields, Format, Plan, Reader, Rows, interrupted, side_by_side},
-    database::{failed, identifier},
+    copy::{Carriage, Fields, Format, Part, Plan, Rows, read_rows, side_by_side},
+    database::identifier,
     masking::{Leaf, Mask},
 };
 
@@ -44,7 +42,7 @@ fn looked_at<'a>(table: &'a Table, plan: &'a Plan, excused: &Excused) -> Vec<(us
     let masked: Vec<&str> = plan.columns.iter().filter(|c| c.mask.is_some()).map(|c| c.name.as_str()).collect();
     let mut all = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
-        if excused(table, &column.facts.name.column) {
+        if excused.contains_key(&table.title_of(&column.facts.name.column)) {
             continue;
         }
         let planned = plan.columns.iter().find(|c| c.column == place);
@@ -90,6 +88,10 @@ struct LookUp<'a> {
 }
 
 impl Rows for LookUp<'_> {
+    fn enough(&self) -> bool {
+        self.found.full
+    }
+
     fn row(&mut self, fields: &Fields<'_>, _: &mut Vec<u8>) -> Result<(), Failure> {
         for (n, (column, mask)) in self.columns.iter().enumerate() {
             let Some(raw) = fields.text(n, &mut self.room) else { continue };
@@ -129,25 +131,15 @@ impl Rows for LookUp<'_> {
 }
 
 /// Reads the copy, two tables at a time.
-pub(super) async fn scan(carriage: Arc<Carriage>, excused: Excused, round: Round) -> Result<Suspicions, Failure> {
-    let mut parts: Vec<(u64, usize, usize)> = Vec::new();
-    for (n, plan) in carriage.plans.iter().enumerate() {
-        for (part, relation) in carriage.catalog.tables[plan.table].parts.iter().enumerate() {
-            parts.push((relation.bytes, n, part));
-        }
-    }
-    parts.sort_by_key(|(bytes, n, part)| (std::cmp::Reverse(*bytes), *n, *part));
+pub(super) async fn scan(carriage: &Arc<Carriage>, excused: &Excused, round: Round) -> Result<Suspicions, Failure> {
     let all = Arc::new(Mutex::new(Suspicions::new(round)));
-    let (cancel, sum) = (carriage.cancel.clone(), Arc::clone(&all));
-    side_by_side(parts, &cancel, move |parts, next, stop| {
-        let (carriage, sum, excused) = (Arc::clone(&carriage), Arc::clone(&sum), Arc::clone(&excused));
+    let (shared, sum, excused) = (Arc::clone(carriage), Arc::clone(&all), Arc::clone(excused));
+    side_by_side(carriage.parts(), &carriage.cancel, move |queue| {
+        let (carriage, sum, excused) = (Arc::clone(&shared), Arc::clone(&sum), Arc::clone(&excused));
         async move {
             let client = carriage.target.connect().await?;
-            while let Some((_, n, part)) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let found = tokio::select! {
-                    found = scan_one(&carriage, &carriage.plans[*n], *part, &excused, round, &client) => found?,
-                    () = stop.cancelled() => return Err(interrupted()),
-                };
+            while let Some(part) = queue.next() {
+                let found = queue.unless_stopped(scan_one(&carriage, part, &excused, round, &client)).await?;
                 let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
                 sum.merge(found);
                 if sum.full {
@@ -164,23 +156,17 @@ pub(super) async fn scan(carriage: Arc<Carriage>, excused: Excused, round: Round
 
 async fn scan_one(
     carriage: &Carriage,
-    plan: &Plan,
-    part: usize,
+    part: Part,
     excused: &Excused,
     round: Round,
     client: &tokio_postgres::Client,
 ) -> Result<Suspicions, Failure> {
-    let table = &carriage.catalog.tables[plan.table];
+    let (plan, table) = (carriage.plan(part), carriage.table(part));
     let looks = looked_at(table, plan, excused);
     if looks.is_empty() {
         return Ok(Suspicions::new(round));
     }
     let names: Vec<_> = looks.iter().map(|(place, _)| identifier(&table.columns[*place].facts.name.column)).collect();
-    let format = Format::Text;
-    let from = table.parts[part].qualified();
-    let statement = format!("COPY (SELECT {} FROM ONLY {from}) TO STDOUT {}", names.join(", "), format.option());
-    let mut rows = pin!(client.copy_out(&statement).await.map_err(|e| failed(&e))?);
-    let mut reader = Reader::new(format);
     let title = table.title();
     let mut look = LookUp {
         title: &title,
@@ -192,23 +178,7 @@ async fn scan_one(
         hits: Vec::new(),
         found: Suspicions::new(round),
     };
-    let mut nothing = Vec::new();
-    let mut bytes = 0;
-    while let Some(piece) = rows.next().await {
-        let piece = piece.map_err(|e| failed(&e))?;
-        reader.push(&piece, &mut look, &mut nothing)?;
-        if look.found.full {
-            break;
-        }
-        bytes += piece.len();
-        if bytes > 1 << 17 {
-            bytes = 0;
-            // The thread serves its connection as well.
-            tokio::task::yield_now().await;
-        }
-    }
-    if !look.found.full {
-        reader.finish()?;
-    }
+    let query = format!("SELECT {} FROM ONLY {}", names.join(", "), carriage.relation(part).qualified());
+    read_rows(client, &query, Format::Text, &mut look).await?;
     Ok(look.found)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{MaskingFile, written_name};
+use super::file::MaskingFile;
 use super::fit;
 use super::rule::{Masker, Rule};
 use crate::column::{ColumnFacts, ColumnName, Shape};
@@ -45,7 +45,7 @@ pub fn compare(file: &MaskingFile, columns: &[ColumnFacts]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for facts in agreed(columns) {
         let name = &facts.name;
-        let shown = written_name(name);
+        let shown = name.to_string();
         let mut find = |what, message: String, hint: Option<&str>| {
             let hint = hint.map(str::to_owned);
             findings.push(Finding { name: name.clone(), what, message, hint, stops: true });
@@ -74,9 +74,7 @@ pub fn compare(file: &MaskingFile, columns: &[ColumnFacts]) -> Vec<Finding> {
                 Difference::ReferenceBroken,
                 format!(
                     "{shown} is `{}`, and {}, which it references, is `{}`: the foreign key would point to nothing",
-                    entry.rule,
-                    written_name(&target.name),
-                    target.rule
+                    entry.rule, target.name, target.rule
                 ),
                 Some("both sides of a foreign key need the same masker"),
             );
@@ -99,7 +97,7 @@ pub fn compare(file: &MaskingFile, columns: &[ColumnFacts]) -> Vec<Finding> {
     findings.extend(named.filter(|name| !known.contains(name) && told.insert(*name)).map(|name| Finding {
         name: name.clone(),
         what: Difference::Vanished,
-        message: format!("masking.toml names {}, which the database does not have", written_name(name)),
+        message: format!("masking.toml names {}, which the database does not have", name),
         hint: Some("remove the line".to_owned()),
         stops: false,
     }));

@@ -266,15 +266,3 @@ pub(super) fn parse_name(text: &str) -> Option<ColumnName> {
     let whole = !quoted && !schema.is_empty() && !table.is_empty() && !column.is_empty();
     whole.then_some(ColumnName { schema, table, column })
 }
-
-/// The opposite of [`parse_name`], for messages too: parts with other characters than letters, digits and `_` are in quotes.
-pub(super) fn written_name(name: &ColumnName) -> String {
-    let part = |part: &str| {
-        if part.chars().all(|c| c.is_alphanumeric() || c == '_') {
-            part.to_owned()
-        } else {
-            format!("\"{}\"", part.replace('"', "\"\"").escape_debug().to_string().replace("\\\"", "\""))
-        }
-    };
-    format!("{}.{}.{}", part(&name.schema), part(&name.table), part(&name.column))
-}

@@ -82,8 +82,3 @@ impl Mask {
         self.transform.visit(value, leaf);
     }
 }
-
-/// [`Mask::visit`] for a column that is kept.
-pub fn visit_kept(shape: &Shape, value: &str, leaf: &mut dyn FnMut(Leaf<'_>)) {
-    shapes::kept(shape).visit(value, leaf);
-}

@@ -23,7 +23,7 @@ pub use compare::{Difference, Finding, agreed, compare};
 pub use file::{Entry, Language, MaskingFile, Problem};
 pub(crate) use fit::check as fits;
 pub use key::MaskKey;
-pub use mask::{Leaf, Mask, MaskError, Masked, visit_kept};
+pub use mask::{Leaf, Mask, MaskError, Masked};
 pub(crate) use maskers::kind;
 pub(crate) use maskers::names::{family_names, given_names};
 pub use merge::{Merged, merge};

@@ -76,6 +76,8 @@ pub(super) async fn run(
     admin.batch_execute(NO_NOTES).await.map_err(|e| asked(&e))?;
     let seen = seen?;
     let mut observed = noted(&admin, name, before, &seen).await?;
+    // The next service's command finds the scratch database without them.
+    admin.batch_execute("DROP SCHEMA ambit_rehearsal CASCADE").await.map_err(|e| asked(&e))?;
     observed.extend(seen.statements(name, &observed));
     let failed = ran.err().map(|failure| Failed {
         migration: name.to_owned(),

@@ -44,10 +44,8 @@ struct Migration<'a> {
 impl Migration<'_> {
     async fn run(&mut self, text: &str) -> Result<Option<Failed>, Failure> {
         self.client.batch_execute("BEGIN").await.map_err(|e| asked(&e))?;
+        let (mut tables, mut rows) = (Tables::of(self.client).await?, self.rows().await?);
         for statement in split(text) {
-            let begin = Instant::now();
-            let earlier = Tables::of(self.client).await?;
-            let rows = self.rows().await?;
             let start = Instant::now();
             if let Err(error) = self.client.batch_execute(&statement.text).await {
                 return self
@@ -57,16 +55,18 @@ impl Migration<'_> {
             }
             let took = start.elapsed();
             let emptied = statement.text.get(..8).is_some_and(|first| first.eq_ignore_ascii_case("truncate"));
-            let rewritten = if emptied { Vec::new() } else { Tables::of(self.client).await?.rewritten_since(&earlier) };
+            let earlier = std::mem::replace(&mut tables, Tables::of(self.client).await?);
+            let rewritten = if emptied { Vec::new() } else { tables.rewritten_since(&earlier) };
+            let rows_before = std::mem::replace(&mut rows, self.rows().await?);
             self.observed.push(Observed {
                 migration: self.name.to_owned(),
                 statement: statement.text,
                 millis: millis(took),
                 locks: Vec::new(),
                 rewritten,
-                rows: self.rows().await?.saturating_sub(rows),
+                rows: rows.saturating_sub(rows_before),
             });
-            self.look_at_locks(begin).await?;
+            self.look_at_locks(start).await?;
         }
         if let Err(error) = self.client.batch_execute("COMMIT").await {
             return self.failed("COMMIT", &said(&error)).await.map(Some);

@@ -50,6 +50,25 @@ pub(crate) enum Action {
     RenameTable { table: String },
 }
 
+impl Action {
+    /// The table that it is done to, where it names one.
+    pub(crate) fn table(&self) -> Option<&str> {
+        match self {
+            Self::WritesAnew { .. } => None,
+            Self::CreateIndex { table, .. }
+            | Self::AddForeignKey { table, .. }
+            | Self::AddCheck { table, .. }
+            | Self::AddUnique { table }
+            | Self::SetNotNull { table, .. }
+            | Self::AlterType { table, .. }
+            | Self::DropColumn { table, .. }
+            | Self::DropTable { table }
+            | Self::RenameColumn { table, .. }
+            | Self::RenameTable { table } => Some(table),
+        }
+    }
+}
+
 /// The statements of a text, as `psql` would tell them apart.
 pub(crate) fn split(text: &str) -> Vec<Statement> {
     let mut all = Vec::new();

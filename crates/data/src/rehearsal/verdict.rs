@@ -52,31 +52,37 @@ pub(crate) fn dangers(statements: &[Observed], known: &Known<'_>) -> Vec<Danger>
 }
 
 fn of_statement(observed: &Observed, known: &Known<'_>) -> Vec<Danger> {
-    let danger = |(what, safe_way): (String, String)| Danger {
+    let danger = |(_, what, safe_way): (Option<String>, String, String)| Danger {
         migration: observed.migration.clone(),
         statement: observed.statement.clone(),
         what,
         safe_way,
     };
     let actions = actions(&observed.statement);
-    let mut found: Vec<(String, String)> = Vec::new();
+    // By the table that each speaks of.
+    let mut found: Vec<(Option<String>, String, String)> = Vec::new();
     for table in &observed.rewritten {
         let Some(size) = known.size(table).filter(|size| size.rows > 0) else { continue };
         if known.large(table).is_none() && known.in_production(table, observed.millis) < SHORT {
             continue;
         }
         found.push((
+            Some(table.clone()),
             format!("writes {table} ({}) anew; nobody can read or write it meanwhile", told(size)),
             rewriting_safely(&actions, table),
         ));
     }
-    found.extend(actions.iter().filter_map(|action| of_action(action, observed, known)));
+    for action in &actions {
+        let told = of_action(action, observed, known);
+        found.extend(told.map(|(what, safe_way)| (action.table().map(str::to_owned), what, safe_way)));
+    }
     for lock in observed.locks.iter().filter(|lock| lock.mode == "AccessExclusiveLock") {
         let millis = known.in_production(&lock.table, lock.millis);
-        let told_already = found.iter().any(|(what, _)| what.contains(&lock.table));
+        let told_already = found.iter().any(|(table, ..)| table.as_ref() == Some(&lock.table));
         let rows = known.size(&lock.table).map_or(0, |size| size.rows);
         if millis >= SHORT && rows > 0 && !told_already {
             found.push((
+                Some(lock.table.clone()),
                 format!("keeps everybody from reading {} for about {}", lock.table, seconds(millis)),
                 format!(
                     "do what takes long in a migration of its own, before or after the one that alters {}, \

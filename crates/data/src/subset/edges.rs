@@ -4,18 +4,16 @@ use std::{
     fs::File,
     io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     path::Path,
-    pin::pin,
 };
 
 use ambit_domain::{Failure, FailureKind};
-use futures_util::StreamExt;
 use roaring::RoaringTreemap;
 use tokio_postgres::Client;
 
 use crate::{
     catalog::{Catalog, ForeignKey, Table},
-    copy::{Fields, Format, Reader, Rows, place},
-    database::{failed, identifier},
+    copy::{Fields, Format, Rows, place, read_rows},
+    database::identifier,
 };
 
 /// A row's place in its table: the partition's number above 48 bits of `ctid`.
@@ -38,13 +36,7 @@ async fn each(
     query: &str,
     row: impl FnMut(&Fields<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut stream =
-        pin!(client.copy_out(&format!("COPY ({query}) TO STDOUT (FORMAT binary)")).await.map_err(|e| failed(&e))?);
-    let (mut reader, mut rows, mut nothing) = (Reader::new(Format::Binary), Each(row), Vec::new());
-    while let Some(piece) = stream.next().await {
-        reader.push(&piece.map_err(|e| failed(&e))?, &mut rows, &mut nothing)?;
-    }
-    reader.finish()
+    read_rows(client, query, Format::Binary, &mut Each(row)).await
 }
 
 /// The rows of a table that meet a condition.
