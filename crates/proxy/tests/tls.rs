@@ -255,6 +255,7 @@ async fn websockets_and_large_bodies_pass_and_are_counted() {
     for _ in 0..30 {
         stream.write_all(&vec![b'x'; 1_000_000]).await.unwrap();
     }
+    stream.flush().await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.ends_with("30000000"), "{answer}");

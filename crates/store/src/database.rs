@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ambit_domain::{
@@ -14,7 +14,7 @@ use ambit_domain::{
     audit::Broken,
     spec::{EnvironmentName, ProjectName},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{audit, outbox};
@@ -39,6 +39,24 @@ const MIGRATIONS: &[&str] = &[
     crate::intake::MIGRATION,
     crate::backups::MIGRATION,
 ];
+
+/// How long to wait for another process that is writing.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Has the database write ahead. SQLite's own busy handler is not asked when a lock has to be widened, as the first
+/// change to write-ahead logging does, so processes that open a new database at once have to take turns here
+/// (<https://www.sqlite.org/c3ref/busy_handler.html>).
+fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let until = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
+}
 
 /// Why something could not be remembered or recalled.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +115,8 @@ impl Store {
             made.map_err(|e| failed(rusqlite::Error::ToSqlConversionFailure(Box::new(e))))?;
         }
         let mut connection = Connection::open(path).map_err(failed)?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
-        connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        write_ahead(&connection).map_err(failed)?;
         connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
         connection.pragma_update(None, "cache_size", -512).map_err(failed)?;
         let transaction =
@@ -317,6 +335,15 @@ mod tests {
 
     fn dev() -> EnvironmentId {
         EnvironmentId { project: "kaia".parse().unwrap(), environment: "dev".parse().unwrap() }
+    }
+
+    #[test]
+    fn many_open_a_new_database_at_once() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state.db");
+            std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(|| Store::open(&path).unwrap()))));
+        }
     }
 
     #[test]
