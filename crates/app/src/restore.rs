@@ -299,6 +299,6 @@ fn moment(millis: i64) -> String {
 
 fn told(range: &Range, running: bool) -> String {
     let until = if range.open && running { "now".to_owned() } else { moment(range.until * 1000) };
-    let broken = if range.open { "" } else { "; a segment of the log is missing after it" };
+    let broken = if range.missing.is_none() { "" } else { "; a segment of the log is missing after it" };
     format!("{} to {until}{broken}", moment(range.from * 1000 + 1000))
 }

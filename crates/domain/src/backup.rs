@@ -3,7 +3,11 @@
 //! Words follow PostgreSQL's manual (26.3 continuous archiving) and pgBackRest's user guide: a full backup stands alone, a
 //! differential one holds what changed since the last full one.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -201,11 +205,16 @@ pub fn days(keep: Duration) -> u64 {
     keep.as_secs().div_ceil(86_400).max(1)
 }
 
+/// The number that pgBackRest gives to each cluster that wrote to a repository, growing.
+pub type Cluster = u64;
+
 /// A backup as its repository lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Its label.
     pub name: String,
+    /// Of which cluster it is. One made anew starts its log anew, in the same repository.
+    pub cluster: Cluster,
     /// What it is.
     pub form: Form,
     /// When it was begun and complete, in seconds since the Unix epoch.
@@ -225,6 +234,8 @@ pub struct Listed {
 /// A segment of the write-ahead log in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
+    /// Whose log it is of.
+    pub cluster: Cluster,
     /// Its name: timeline, log and segment, eight hexadecimal digits each.
     pub name: String,
     /// When it was archived, in seconds since the Unix epoch.
@@ -238,22 +249,38 @@ pub struct Range {
     pub from: i64,
     /// The last that is certain.
     pub until: i64,
-    /// Whether it goes on, up to what was last archived: nothing is missing.
+    /// Whether it goes on: the cluster runs, and nothing is missing up to what was last archived.
     pub open: bool,
     /// The first segment that is missing, where one is.
     pub missing: Option<u64>,
 }
 
-/// Which moments can be restored: of each backup those up to the first segment that is missing after it. Ranges that meet are one.
+/// Which moments can be restored: of each backup those up to the first segment that is missing after it, or up to the end
+/// of its cluster. Ranges of one cluster that meet are one.
 #[must_use]
 pub fn ranges(backups: &[Listed], segments: &[Segment]) -> Vec<Range> {
-    let archived: std::collections::BTreeMap<u64, i64> =
-        segments.iter().filter_map(|s| Some((number(&s.name)?, s.archived))).collect();
+    let clusters: BTreeSet<Cluster> = backups.iter().map(|b| b.cluster).collect();
+    let running = clusters.iter().copied().chain(segments.iter().map(|s| s.cluster)).max();
+    let mut all = Vec::new();
+    for cluster in clusters {
+        let archived: BTreeMap<u64, i64> = segments
+            .iter()
+            .filter(|s| s.cluster == cluster)
+            .filter_map(|s| Some((number(&s.name)?, s.archived)))
+            .collect();
+        let mut backups: Vec<&Listed> = backups.iter().filter(|b| b.cluster == cluster).collect();
+        backups.sort_by_key(|b| b.finished);
+        all.extend(ranges_of_one(&backups, &archived, running == Some(cluster)));
+    }
+    all
+}
+
+/// The ranges of a cluster whose `backups` are given oldest first, and when each segment of its log was archived.
+/// What is not `running` any more writes nothing after its last segment.
+fn ranges_of_one(backups: &[&Listed], archived: &BTreeMap<u64, i64>, running: bool) -> Vec<Range> {
     let newest = archived.keys().next_back().copied();
-    let mut sorted: Vec<&Listed> = backups.iter().collect();
-    sorted.sort_by_key(|b| b.finished);
     let mut all: Vec<Range> = Vec::new();
-    for backup in sorted {
+    for backup in backups {
         let (Some(first), Some(last)) = (number(&backup.needs.0), number(&backup.needs.1)) else { continue };
         if (first..=last).any(|n| !archived.contains_key(&n)) {
             // It cannot even be made consistent.
@@ -261,11 +288,12 @@ pub fn ranges(backups: &[Listed], segments: &[Segment]) -> Vec<Range> {
         }
         let end = (last..).take_while(|n| archived.contains_key(n)).last().unwrap_or(last);
         let until = archived.get(&end).copied().unwrap_or(backup.finished).max(backup.finished);
-        let open = newest == Some(end);
-        let range = Range { from: backup.finished, until, open, missing: (!open).then_some(end + 1) };
+        let whole = newest == Some(end);
+        let range =
+            Range { from: backup.finished, until, open: whole && running, missing: (!whole).then_some(end + 1) };
         match all.last_mut() {
-            Some(before) if range.from <= before.until || (before.open && range.open) => {
-                if (range.open, range.until) > (before.open, before.until) {
+            Some(before) if range.from <= before.until || (before.missing.is_none() && whole) => {
+                if (whole, range.until) > (before.missing.is_none(), before.until) {
                     *before = Range { from: before.from, ..range };
                 }
             }
@@ -372,6 +400,7 @@ mod tests {
         let segment = |n: u64| format!("00000001{:08X}{:08X}", n >> 8, n & 0xff);
         Listed {
             name: name.into(),
+            cluster: 1,
             form: Form::Full,
             started: finished - 1,
             finished,
@@ -384,7 +413,8 @@ mod tests {
 
     fn segments(numbers: impl IntoIterator<Item = u64>) -> Vec<Segment> {
         let name = |n: u64| format!("00000001{:08X}{:08X}-abc.zst", n >> 8, n & 0xff);
-        numbers.into_iter().map(|n| Segment { name: name(n), archived: i64::try_from(n).unwrap() * 10 }).collect()
+        let archived = |n: u64| i64::try_from(n).unwrap() * 10;
+        numbers.into_iter().map(|n| Segment { cluster: 1, name: name(n), archived: archived(n) }).collect()
     }
 
     #[test]
@@ -405,6 +435,24 @@ mod tests {
     #[test]
     fn a_backup_without_the_segments_that_it_needs_leads_nowhere() {
         assert_eq!(ranges(&[listed("a", 30, 2, 3)], &segments([2, 4])), []);
+    }
+
+    #[test]
+    fn the_log_of_a_cluster_that_was_made_anew_is_another() {
+        let of = |cluster, later: i64, mut segments: Vec<Segment>| {
+            segments.iter_mut().for_each(|s| (s.cluster, s.archived) = (cluster, s.archived + later));
+            segments
+        };
+        let log = [of(1, 0, segments(2..=12)), of(2, 1000, segments(1..=4))].concat();
+        let old = listed("a", 30, 2, 3);
+        let new = Listed { cluster: 2, ..listed("b", 1030, 2, 3) };
+        let ended = Range { from: 30, until: 120, open: false, missing: None };
+        assert_eq!(
+            ranges(&[old.clone(), new], &log),
+            [ended.clone(), Range { from: 1030, until: 1040, open: true, missing: None }]
+        );
+        // Before the new one has a backup of its own, nothing of it can be restored.
+        assert_eq!(ranges(&[old], &log), [ended]);
     }
 
     fn table(name: &str, rows: i64, exact: bool) -> TableCount {

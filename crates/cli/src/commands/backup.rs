@@ -118,10 +118,12 @@ fn list(id: &EnvironmentId, backups: &Backups) {
 /// Of the last minute nothing is certain: its segment of the log may not be stored yet.
 fn restorable(range: &Range) -> String {
     let (from, until) = (moment(range.from * 1000), moment(range.until * 1000));
-    if range.open {
-        format!("any moment since {from} can be restored, for certain until {until}")
-    } else {
-        format!("any moment from {from} to {until} can be restored; after it a segment of the log is missing")
+    match range.missing {
+        None if range.open => format!("any moment since {from} can be restored, for certain until {until}"),
+        None => format!("any moment from {from} to {until} can be restored; then the cluster was made anew"),
+        Some(_) => {
+            format!("any moment from {from} to {until} can be restored; after it a segment of the log is missing")
+        }
     }
 }
 

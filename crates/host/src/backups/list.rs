@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ambit_domain::{
     EnvironmentId, Failure,
-    backup::{Form, Listed, Segment},
+    backup::{Cluster, Form, Listed, Segment},
 };
 use serde::Deserialize;
 
@@ -24,6 +24,7 @@ struct Entry {
     form: String,
     timestamp: Span<i64>,
     archive: Span<Option<String>>,
+    database: Database,
     info: Sizes,
     #[serde(default)]
     error: Option<bool>,
@@ -33,6 +34,11 @@ struct Entry {
 struct Span<T> {
     start: T,
     stop: T,
+}
+
+#[derive(Deserialize)]
+struct Database {
+    id: Cluster,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +77,7 @@ fn backups(text: &[u8]) -> Result<Vec<Listed>, Failure> {
     let listed = |entry: Entry| {
         Some(Listed {
             name: entry.label,
+            cluster: entry.database.id,
             // An incremental one, which ambit does not make, needs others as a differential one does.
             form: if entry.form == "full" { Form::Full } else { Form::Differential },
             started: entry.timestamp.start,
@@ -87,11 +94,13 @@ fn backups(text: &[u8]) -> Result<Vec<Listed>, Failure> {
 fn segments(text: &[u8]) -> Result<Vec<Segment>, Failure> {
     let files: BTreeMap<String, File> = serde_json::from_slice(text).map_err(internal)?;
     let segment = |(path, file): (String, File)| {
+        // `15-1/0000000100000000/…`: PostgreSQL's version and the number of the cluster.
+        let cluster = path.split('/').next()?.rsplit_once('-')?.1.parse().ok()?;
         let name = path.rsplit('/').next()?.to_owned();
         let digits = name.get(..24).is_some_and(|n| n.chars().all(|c| c.is_ascii_hexdigit()));
         // What follows is the checksum; `.partial` and `.backup` are no whole segments.
         let whole = digits && name.get(24..25) == Some("-");
-        (file.sort == "file" && whole).then(|| Segment { name, archived: file.time.unwrap_or_default() })
+        (file.sort == "file" && whole).then(|| Segment { cluster, name, archived: file.time.unwrap_or_default() })
     };
     Ok(files.into_iter().filter_map(segment).collect())
 }
@@ -112,6 +121,7 @@ mod tests {
         let found = backups(text).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].name.as_str(), found[0].form, found[0].stored), ("20261124-100501F", Form::Full, 3));
+        assert_eq!(found[0].cluster, 1);
         assert!(backups(b"[]").unwrap().is_empty());
     }
 
@@ -124,5 +134,6 @@ mod tests {
         let found = segments(text).unwrap();
         assert_eq!(found.len(), 1);
         assert!(found[0].name.starts_with("000000010000000000000002") && found[0].archived == 7);
+        assert_eq!(found[0].cluster, 1);
     }
 }
