@@ -75,11 +75,15 @@ pub(crate) fn split(text: &str) -> Vec<Statement> {
     let mut begin = 0;
     let mut reader = Reader { text, at: 0 };
     let mut anything = false;
+    let mut nesting = Nesting::default();
     loop {
         let before = reader.at;
         let token = reader.next();
         let end = token.is_none();
-        if matches!(token, Some(Token::Symbol(';'))) || end {
+        if let Some(token) = &token {
+            nesting.see(token);
+        }
+        if (matches!(token, Some(Token::Symbol(';'))) && nesting.is_closed()) || end {
             let piece = text.get(begin..if end { text.len() } else { before_symbol(text, reader.at) });
             let piece = piece.unwrap_or_default();
             if anything {
@@ -89,12 +93,58 @@ pub(crate) fn split(text: &str) -> Vec<Statement> {
             }
             begin = reader.at;
             anything = false;
+            nesting = Nesting::default();
         } else if reader.at > before {
             anything = true;
         }
         if end {
             return all;
         }
+    }
+}
+
+/// What keeps a semicolon from ending a statement, as psql has it (PostgreSQL's `src/fe_utils/psqlscan.l`): parentheses, as around the actions of a
+/// rule, and the body of a routine in standard SQL, from `BEGIN ATOMIC` to its `END`.
+#[derive(Default)]
+struct Nesting {
+    parentheses: usize,
+    blocks: usize,
+    /// The words that it begins with, as many as tell whether it makes a routine.
+    first: Vec<String>,
+}
+
+impl Nesting {
+    fn see(&mut self, token: &Token) {
+        match token {
+            Token::Symbol('(') => self.parentheses += 1,
+            Token::Symbol(')') => self.parentheses = self.parentheses.saturating_sub(1),
+            Token::Word(word) => {
+                if self.first.len() < 4 {
+                    self.first.push(word.clone());
+                }
+                if self.parentheses == 0 && self.makes_a_routine() {
+                    match word.as_str() {
+                        "begin" => self.blocks += 1,
+                        "case" if self.blocks > 0 => self.blocks += 1,
+                        "end" => self.blocks = self.blocks.saturating_sub(1),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn makes_a_routine(&self) -> bool {
+        let words: Vec<&str> = self.first.iter().map(String::as_str).collect();
+        matches!(
+            words[..],
+            ["create", "function" | "procedure", ..] | ["create", "or", "replace", "function" | "procedure"]
+        )
+    }
+
+    fn is_closed(&self) -> bool {
+        self.parentheses == 0 && self.blocks == 0
     }
 }
 
@@ -421,6 +471,17 @@ mod tests {
         assert!(all[1].text.ends_with("END $f$"));
         assert_eq!(all[3], Statement { text: "SELECT $1 + 2".to_owned(), line: 5 });
         assert!(texts("-- nothing\n/* at all */ ; ;").is_empty());
+    }
+
+    #[test]
+    fn what_has_statements_inside_is_one() {
+        let function = "CREATE OR REPLACE FUNCTION f(a int) RETURNS int BEGIN ATOMIC\n  UPDATE t SET n = CASE WHEN n > a \
+                        THEN 1 ELSE 2 END;\n  SELECT 1;\nEND";
+        let rule = "CREATE RULE r AS ON DELETE TO t DO INSTEAD (UPDATE t SET gone = true; NOTIFY t)";
+        assert_eq!(
+            texts(&format!("{function};\n{rule};\nBEGIN; SELECT 1; END;")),
+            [function, rule, "BEGIN", "SELECT 1", "END"]
+        );
     }
 
     #[test]
