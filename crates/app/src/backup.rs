@@ -112,7 +112,6 @@ impl Ambit {
         while let Some(next) = self.next_of(id, declared)? {
             match next {
                 Next::Backup(form) => {
-                    self.remember::<Option<Form>>(&format!("backup-soon {id}"), &None)?;
                     self.make_backup(&one, id, form, &Actor::daemon(), &Progress::unheard()).await?;
                 }
                 Next::Drill(backup) => {
@@ -125,8 +124,13 @@ impl Ambit {
 
     fn next_of(&self, id: &EnvironmentId, declared: &spec::Backup) -> Result<Option<Next>, Failure> {
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
-        let soon: Option<Form> = self.remembered(&format!("backup-soon {id}"))?;
-        if let Some(form) = soon.or(due(declared.every, &backups, self.tried(id)?, now())) {
+        let tried = self.tried(id)?;
+        let next = match self.awaits_full_backup(id)? {
+            // No earlier one counts; one that could not be made is tried again after a pause all the same.
+            true => due(declared.every, &[], tried, now()),
+            false => due(declared.every, &backups, tried, now()),
+        };
+        if let Some(form) = next {
             return Ok(Some(Next::Backup(form)));
         }
         let newest = backups.into_iter().next();
@@ -142,9 +146,17 @@ impl Ambit {
         self.backing_up.lock().await
     }
 
-    /// Has a full backup made soon: what was restored begins a history of its own.
+    /// Has a full backup made soon: what was restored, and a cluster made anew, begin a history of their own.
     pub(crate) fn back_up_soon(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        self.remember::<Option<i64>>(&format!("backup-tried {id}"), &None)?;
+        self.remember::<Option<String>>(&format!("backup-trouble {id}"), &None)?;
         self.remember(&format!("backup-soon {id}"), &Some(Form::Full))
+    }
+
+    /// Whether what the environment holds now has had no backup yet, so that those that there are do not stand for it.
+    pub(crate) fn awaits_full_backup(&self, id: &EnvironmentId) -> Result<bool, Failure> {
+        let soon: Option<Form> = self.remembered(&format!("backup-soon {id}"))?;
+        Ok(soon.is_some())
     }
 
     /// Makes a backup now and drills it.
@@ -158,7 +170,8 @@ impl Ambit {
         let backups = self.store.backups(&id).map_err(|e| store_failure(&e))?;
         let progress = progress.environment(&id.environment);
         let one = self.one_at_a_time(&progress).await;
-        let backup = self.make_backup(&one, &id, form(&backups, now()), &request.actor, &progress).await?;
+        let form = if self.awaits_full_backup(&id)? { Form::Full } else { form(&backups, now()) };
+        let backup = self.make_backup(&one, &id, form, &request.actor, &progress).await?;
         self.drill_one(&one, &id, backup, &request.actor, &progress).await
     }
 
@@ -221,6 +234,9 @@ impl Ambit {
         match &made {
             Ok(backup) => {
                 self.remember::<Option<String>>(&format!("backup-trouble {id}"), &None)?;
+                if form == Form::Full {
+                    self.remember::<Option<Form>>(&format!("backup-soon {id}"), &None)?;
+                }
                 self.note_quietly(
                     Note::new(actor, &id.project, "backup.made")
                         .environment(&id.environment)

@@ -69,6 +69,8 @@ impl Ambit {
             self.remember(&crate::cleaning::setting(id), &None::<i64>)?;
             // Last, so that an interrupted deletion is still known and can be repeated.
             self.store.forget_environment(id).map_err(|e| store_failure(&e))?;
+            // Where it is brought up again, the backups that stayed do not stand for what it will hold.
+            self.back_up_soon(id)?;
             Ok(((), "deleted with its data".to_owned(), true))
         };
         progress.environment(&id.environment).step("destroy", work).await?;
@@ -78,14 +80,14 @@ impl Ambit {
     async fn refuse_while_it_holds_data(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let refuse = |why: &str| {
             Err(Failure::new(FailureKind::User, format!("{} is a production environment and {why}", id.environment))
-                .because("its newest backup is not one that a drill restored")
+                .because("there is no backup of what it holds that a drill restored")
                 .hint(format!("nothing was changed; ambit backup now -e {} makes one that stays", id.environment)))
         };
         let postgres = self.postgres_at(id, Kind::Production, String::new())?;
         let redis = self.redis_at(id, Persistence::AppendOnly)?;
         let newest = self.store.backups(id).map_err(|e| store_failure(&e))?.into_iter().next();
         let whole = |b: &Backup| (postgres.is_none() || b.postgres.is_some()) && (redis.is_none() || b.redis.is_some());
-        if newest.is_some_and(|b| b.worth() == Worth::Proven && whole(&b)) {
+        if newest.is_some_and(|b| b.worth() == Worth::Proven && whole(&b)) && !self.awaits_full_backup(id)? {
             return Ok(());
         }
         match self.provider.holds_data(id, postgres.as_ref(), redis.as_ref()).await {

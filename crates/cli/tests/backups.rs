@@ -189,9 +189,14 @@ fn a_restore_to_a_moment_between_two_commits_returns_exactly_the_first() {
     // With a proven backup production may go; the backups stay, and a new production begins with its own.
     shop.ok(&["destroy", "prod", "--confirm", "prod"]);
     assert!(!shop.environment().exists() && shop.repository().exists());
+    let last = shop.newest().unwrap().0;
     shop.machine.up(&shop.project);
     shop.sql("CREATE TABLE orders (id bigint)");
     shop.sql("INSERT INTO orders VALUES (1)");
+    // The old ones do not stand for what it holds now, however young they are.
+    until("the new cluster is backed up by itself", || {
+        shop.newest().is_some_and(|(name, proven)| name != last && name.ends_with('F') && proven)
+    });
     shop.proven();
     // The two clusters count their logs alike; moments of each are told apart, and nothing is missing.
     let ranges = shop.backups()["ranges"].clone();
