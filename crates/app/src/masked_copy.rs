@@ -2,7 +2,7 @@
 //!
 //! The copy is put together beside the database of the other environment, looked through for leaks, brought up to the
 //! release that runs there, and exchanged. Until then the other environment is as it was, whatever happens; what an
-//! interrupted copy left is dropped when the next one begins or a daemon starts.
+//! interrupted copy left is dropped when the next one begins, or as soon as a daemon and the server are there.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use ambit_data::{
     masking::{MaskKey, MaskingFile, Problem},
 };
 use ambit_domain::{
-    Actor, EnvironmentId, Failure, FailureKind,
+    Actor, EnvironmentId, Failure, FailureKind, Wanted,
     audit::Note,
     provider::PostgresServer,
     spec::{EnvironmentName, Kind},
@@ -36,6 +36,8 @@ pub(crate) const MASKING: &str = "masking.toml";
 /// How long a server that just died is waited for, and how often it is tried.
 const DROPS_WITHIN: Duration = Duration::from_secs(30);
 const DROP_AGAIN: Duration = Duration::from_millis(500);
+/// How long until it is looked again for what could not be dropped.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
 /// How many reports stay.
 const REPORTS: usize = 20;
 /// The snapshot that holds what the last copy replaced.
@@ -313,7 +315,8 @@ impl Ambit {
         }
     }
 
-    /// At the start of a daemon: drops what a copy left that an earlier one was making, as soon as its server is back.
+    /// Drops what copies left that an earlier daemon was making, and what could not be dropped when one failed, as where a disk
+    /// was full or a server gone; for as long as it is polled.
     pub async fn drop_interrupted_copies(self: Arc<Self>) {
         let left = std::fs::read_dir(self.home.run()).into_iter().flatten().flatten();
         for entry in left.filter(|e| e.file_name().to_string_lossy().starts_with("copy-")) {
@@ -321,21 +324,29 @@ impl Ambit {
                 tracing::warn!("{} cannot be deleted: {error}", entry.path().display());
             }
         }
-        let ids: Vec<EnvironmentId> = match self.store.environments() {
-            Ok(all) => all.into_iter().map(|(id, _)| id).collect(),
-            Err(error) => return tracing::error!("what copies left cannot be looked up: {error}"),
-        };
-        for id in ids {
-            if let Err(failure) = self.drop_interrupted_copy(&id).await {
-                tracing::error!(causes = ?failure.causes, "{id}: what a copy left could not be dropped: {failure}");
+        loop {
+            match self.store.environments() {
+                Ok(all) => {
+                    for (id, _) in all.into_iter().filter(|(_, record)| record.wanted == Wanted::Running) {
+                        if let Err(failure) = self.drop_interrupted_copy(&id).await {
+                            tracing::error!(causes = ?failure.causes, "{id}: what a copy left could not be dropped: {failure}");
+                        }
+                    }
+                }
+                Err(error) => tracing::error!("what copies left cannot be looked up: {error}"),
             }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
     async fn drop_interrupted_copy(&self, id: &EnvironmentId) -> Result<(), Failure> {
-        let Some(beside) = self.remembered::<Option<String>>(&mark(id))? else { return Ok(()) };
-        // A copy that began meanwhile has dropped it already.
+        let left = || self.remembered::<Option<String>>(&mark(id));
+        if left()?.is_none() {
+            return Ok(());
+        }
+        // One that is being made is no leftover.
         let Ok(_one) = self.copying(id) else { return Ok(()) };
+        let Some(beside) = left()? else { return Ok(()) };
         if self.drop_scratch(id, &self.recorded_postgres(id)?, &beside).await {
             self.remember(&mark(id), &None::<String>)?;
         }

@@ -32,7 +32,10 @@ struct Shop {
 
 impl Shop {
     fn new(backup: &str, more: &str) -> Self {
-        let mut machine = Machine::new();
+        Self::on(Machine::new(), backup, more)
+    }
+
+    fn on(mut machine: Machine, backup: &str, more: &str) -> Self {
         let project = machine.project("shop", &["prod"]);
         std::fs::create_dir(project.join("web")).unwrap();
         std::fs::write(project.join("web/index.html"), "<p>shop</p>").unwrap();
@@ -370,6 +373,29 @@ fn kill_one(shop: &Shop, mark: &str) {
             return;
         }
     }
+}
+
+#[test]
+fn a_disk_that_is_full_stops_a_backup_and_not_what_serves_and_the_next_one_is_whole() {
+    let mut machine = Machine::new();
+    if !engine() || !machine.mount_disk(600) {
+        return eprintln!("skipped: this machine mounts no disk for a test");
+    }
+    let shop = Shop::on(machine, "every = \"6h\"", "");
+    let first = shop.proven();
+    let disk = shop.machine.disk.as_ref().unwrap();
+    disk.fill();
+    let (_, said) = shop.fails(&["backup", "now", "-e", "prod"]);
+    assert!(said.contains("No space left") || said.contains("full"), "{said}");
+    assert_eq!(shop.sql("SELECT count(*) FROM orders"), "500");
+    disk.free();
+    shop.sql("INSERT INTO orders VALUES (501)");
+    let second = shop.proven();
+    assert_ne!(first, second);
+    shop.ok(&["restore", "-e", "prod", "--backup", &second, "--into", "look"]);
+    let beside = ["psql", "-e", "prod", "--beside", "look", "--", "-qAtc", "SELECT count(*) FROM orders"];
+    assert_eq!(shop.ok(&beside).trim(), "501");
+    shop.ok(&["backup", "verify", "-e", "prod"]);
 }
 
 #[test]

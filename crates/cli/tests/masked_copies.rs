@@ -70,7 +70,10 @@ struct Shop {
 impl Shop {
     /// Both environments up, production with twenty thousand people, test with none.
     fn up() -> Self {
-        let mut machine = Machine::new();
+        Self::on(Machine::new())
+    }
+
+    fn on(mut machine: Machine) -> Self {
         let project = machine.project("shop", &["test", "prod"]);
         git(&project, &["init", "-q", "-b", "main"]);
         git(&project, &["config", "user.email", "ana@example.org"]);
@@ -179,6 +182,36 @@ fn a_leak_a_new_column_and_a_wrong_direction_change_nothing() {
     assert!(said.contains("masking.toml:2:") && said.contains('^'), "{said}");
     assert_eq!(shop.databases(), "shop-test");
     assert_eq!(shop.sql("test", "SELECT count(*) FROM people"), "0");
+}
+
+#[test]
+fn a_disk_that_is_full_ends_a_copy_and_costs_nothing_that_is_there() {
+    let mut machine = Machine::new();
+    if !machine.mount_disk(600) {
+        return eprintln!("skipped: this machine mounts no disk for a test");
+    }
+    let shop = Shop::on(machine);
+    shop.ok(&["data", "classify"]);
+    shop.sql("test", "INSERT INTO people (email) VALUES ('probadora@example.org')");
+    let disk = shop.machine.disk.as_ref().unwrap();
+    let mut copy = shop.machine.command(&shop.project, &["data", "copy", "prod", "test", "--rate", "1"]);
+    let copy = copy.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the database beside is there", || shop.databases() != "shop-test");
+    disk.fill();
+    let output = copy.wait_with_output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && (said.contains("No space left") || said.contains("full")), "{said}");
+    assert_eq!(shop.sql("prod", "SELECT count(*) FROM people"), "20000");
+
+    disk.free();
+    let asks = |environment: &str, sql: &str| {
+        let output = shop.machine.ambit(&shop.project, &["psql", "-e", environment, "--", "-XqAtc", sql]);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    until("test is as it was", || asks("test", "SELECT count(*) FROM people").as_deref() == Some("1"));
+    until("nothing is left", || shop.databases() == "shop-test");
+    shop.ok(&["data", "copy", "prod", "test"]);
+    assert_eq!(shop.sql("test", "SELECT count(*) FROM people"), "20000");
 }
 
 #[test]
