@@ -261,7 +261,7 @@ fn a_flipped_byte_in_the_repository_is_told_by_the_drill_and_by_verify() {
     assert!(shop.ok(&["log", "-e", "prod", "--json"]).contains("backup.failed"));
     assert!(shop.ok(&["status"]).contains("cannot be restored"));
     let (_, said) = shop.fails(&["destroy", "prod", "--confirm", "prod"]);
-    assert!(said.contains("not one that a drill restored"), "{said}");
+    assert!(said.contains("no backup of what it holds that a drill restored"), "{said}");
     assert!(shop.beside().is_empty() && !shop.copies_run(), "the drill leaves nothing");
 
     // Nothing is built on it: the next one is whole by itself.
