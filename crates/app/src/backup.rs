@@ -124,13 +124,8 @@ impl Ambit {
 
     fn next_of(&self, id: &EnvironmentId, declared: &spec::Backup) -> Result<Option<Next>, Failure> {
         let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
-        let tried = self.tried(id)?;
-        let next = match self.awaits_full_backup(id)? {
-            // No earlier one counts; one that could not be made is tried again after a pause all the same.
-            true => due(declared.every, &[], tried, now()),
-            false => due(declared.every, &backups, tried, now()),
-        };
-        if let Some(form) = next {
+        let standing = self.standing(id, &backups)?;
+        if let Some(form) = due(declared.every, standing, self.tried(id)?, now()) {
             return Ok(Some(Next::Backup(form)));
         }
         let newest = backups.into_iter().next();
@@ -159,6 +154,11 @@ impl Ambit {
         Ok(soon.is_some())
     }
 
+    /// Those of its backups that stand for what the environment holds now: none while it awaits a full one.
+    fn standing<'a>(&self, id: &EnvironmentId, backups: &'a [Backup]) -> Result<&'a [Backup], Failure> {
+        Ok(if self.awaits_full_backup(id)? { &[] } else { backups })
+    }
+
     /// Makes a backup now and drills it.
     pub async fn back_up(&self, request: &BackUp, progress: &Progress) -> Result<Backup, Failure> {
         let id = request.id();
@@ -170,7 +170,7 @@ impl Ambit {
         let backups = self.store.backups(&id).map_err(|e| store_failure(&e))?;
         let progress = progress.environment(&id.environment);
         let one = self.one_at_a_time(&progress).await;
-        let form = if self.awaits_full_backup(&id)? { Form::Full } else { form(&backups, now()) };
+        let form = form(self.standing(&id, &backups)?, now());
         let backup = self.make_backup(&one, &id, form, &request.actor, &progress).await?;
         self.drill_one(&one, &id, backup, &request.actor, &progress).await
     }

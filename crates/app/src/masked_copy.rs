@@ -341,6 +341,7 @@ impl Ambit {
 
     async fn drop_interrupted_copy(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let left = || self.remembered::<Option<String>>(&mark(id));
+        // Before the lock, which somebody's new copy would be refused for.
         if left()?.is_none() {
             return Ok(());
         }

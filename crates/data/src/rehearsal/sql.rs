@@ -103,8 +103,8 @@ pub(crate) fn split(text: &str) -> Vec<Statement> {
     }
 }
 
-/// What keeps a semicolon from ending a statement, as psql has it (PostgreSQL's `src/fe_utils/psqlscan.l`): parentheses, as around the actions of a
-/// rule, and the body of a routine in standard SQL, from `BEGIN ATOMIC` to its `END`.
+/// What keeps a semicolon from ending a statement, as psql has it (PostgreSQL's `src/fe_utils/psqlscan.l`): parentheses,
+/// as around the actions of a rule, and the body of a routine in standard SQL, from `BEGIN ATOMIC` to its `END`.
 #[derive(Default)]
 struct Nesting {
     parentheses: usize,
