@@ -399,6 +399,27 @@ fn a_disk_that_is_full_stops_a_backup_and_not_what_serves_and_the_next_one_is_wh
 }
 
 #[test]
+fn a_repository_whose_making_was_interrupted_is_made_anew_and_one_with_backups_is_not() {
+    if !engine() {
+        return;
+    }
+    let shop = Shop::new(PROD, "");
+    until("a first backup is there", || shop.newest().is_some());
+    let stanza = shop.repository().join("backup/shop-prod");
+    // The two files that `stanza-create` writes last.
+    for name in ["backup.info", "backup.info.copy"] {
+        std::fs::remove_file(stanza.join(name)).unwrap();
+    }
+    let (_, said) = shop.fails(&["backup", "now", "-e", "prod"]);
+    assert!(said.contains("backup.info is missing"), "a repository that holds a backup is left as it is: {said}");
+    assert!(stanza.read_dir().unwrap().count() > 0);
+
+    std::fs::remove_dir_all(&stanza).unwrap();
+    shop.proven();
+    shop.ok(&["backup", "verify", "-e", "prod"]);
+}
+
+#[test]
 fn redis_is_copied_as_it_persists_and_put_back() {
     if !engine() {
         return;

@@ -227,8 +227,6 @@ pub struct Listed {
     pub size: u64,
     /// What it takes in the repository, in bytes.
     pub stored: u64,
-    /// Whether pgBackRest found damaged pages while it was made.
-    pub damaged: bool,
 }
 
 /// A segment of the write-ahead log in the archive.
@@ -407,7 +405,6 @@ mod tests {
             needs: (segment(first), segment(last)),
             size: 1,
             stored: 1,
-            damaged: false,
         }
     }
 

@@ -26,8 +26,6 @@ struct Entry {
     archive: Span<Option<String>>,
     database: Database,
     info: Sizes,
-    #[serde(default)]
-    error: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +52,7 @@ struct Stored {
 
 /// An entry of `pgbackrest repo-ls --output=json`.
 #[derive(Deserialize)]
-struct File {
+pub(super) struct File {
     #[serde(rename = "type")]
     sort: String,
     time: Option<i64>,
@@ -64,11 +62,22 @@ impl Host {
     /// Backups, the oldest first, and segments of the log.
     pub(crate) async fn listed(&self, id: &EnvironmentId) -> Result<(Vec<Listed>, Vec<Segment>), Failure> {
         let stanza = self.stanza(id)?.name;
-        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
-        let info = self.ask_pgbackrest(id, words(&["info", "--output=json", &format!("--stanza={stanza}")])).await?;
-        let archive = format!("archive/{stanza}");
-        let files = self.ask_pgbackrest(id, words(&["repo-ls", "--recurse", "--output=json", &archive])).await?;
-        Ok((backups(&info)?, segments(&files)?))
+        let info = vec!["info".to_owned(), "--output=json".to_owned(), format!("--stanza={stanza}")];
+        let info = self.ask_pgbackrest(id, info).await?;
+        Ok((backups(&info)?, segments(self.repository_files(id, &format!("archive/{stanza}")).await?)))
+    }
+
+    /// What lies in a folder of the repository and below it.
+    pub(super) async fn repository_files(
+        &self,
+        id: &EnvironmentId,
+        folder: &str,
+    ) -> Result<BTreeMap<String, File>, Failure> {
+        let words = ["repo-ls", "--recurse", "--output=json", folder].map(str::to_owned).to_vec();
+        let mut files: BTreeMap<String, File> =
+            serde_json::from_slice(&self.ask_pgbackrest(id, words).await?).map_err(internal)?;
+        files.remove(".");
+        Ok(files)
     }
 }
 
@@ -85,14 +94,12 @@ fn backups(text: &[u8]) -> Result<Vec<Listed>, Failure> {
             needs: (entry.archive.start?, entry.archive.stop?),
             size: entry.info.size,
             stored: entry.info.repository.delta,
-            damaged: entry.error.unwrap_or(false),
         })
     };
     Ok(stanzas.into_iter().flat_map(|s| s.backup).filter_map(listed).collect())
 }
 
-fn segments(text: &[u8]) -> Result<Vec<Segment>, Failure> {
-    let files: BTreeMap<String, File> = serde_json::from_slice(text).map_err(internal)?;
+fn segments(files: BTreeMap<String, File>) -> Vec<Segment> {
     let segment = |(path, file): (String, File)| {
         // `15-1/0000000100000000/…`: PostgreSQL's version and the number of the cluster.
         let cluster = path.split('/').next()?.rsplit_once('-')?.1.parse().ok()?;
@@ -102,7 +109,7 @@ fn segments(text: &[u8]) -> Result<Vec<Segment>, Failure> {
         let whole = digits && name.get(24..25) == Some("-");
         (file.sort == "file" && whole).then(|| Segment { cluster, name, archived: file.time.unwrap_or_default() })
     };
-    Ok(files.into_iter().filter_map(segment).collect())
+    files.into_iter().filter_map(segment).collect()
 }
 
 #[cfg(test)]
@@ -131,7 +138,7 @@ mod tests {
             "15-1/0000000100000000/000000010000000000000002-0a1b.zst":{"type":"file","size":9,"time":7},
             "15-1/0000000100000000/000000010000000000000003.partial-0a1b.zst":{"type":"file","size":9,"time":7},
             "15-1/00000002.history":{"type":"file","size":9,"time":7}}"#;
-        let found = segments(text).unwrap();
+        let found = segments(serde_json::from_slice(text).unwrap());
         assert_eq!(found.len(), 1);
         assert!(found[0].name.starts_with("000000010000000000000002") && found[0].archived == 7);
         assert_eq!(found[0].cluster, 1);

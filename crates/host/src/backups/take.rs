@@ -32,14 +32,31 @@ impl Host {
 
     /// Makes the repository know the cluster; one that was made anew takes the place of an earlier one, whose backups stay.
     pub(crate) async fn make_stanza(&self, id: &EnvironmentId, server: &PostgresServer) -> Result<(), Failure> {
-        let run =
-            async |command: &str| self.pgbackrest(id, Some(server), "stanza", &[command.to_owned()], &|_| {}).await;
-        let Err(failure) = run("stanza-create").await else { return Ok(()) };
-        // ERROR [028]: the repository belongs to another cluster, by its system identifier.
-        if failure.causes.iter().any(|cause| cause.contains("ERROR: [028]") || cause.contains("do not match")) {
-            return run("stanza-upgrade").await;
+        let run = async |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            self.pgbackrest(id, Some(server), "stanza", &words, &|_| {}).await
+        };
+        let Err(failure) = run(&["stanza-create"]).await else { return Ok(()) };
+        let said = |code: &str| failure.causes.iter().any(|cause| cause.contains(&format!("ERROR: [{code}]")));
+        // 028: the repository belongs to another cluster, by its system identifier.
+        if said("028") || failure.causes.iter().any(|cause| cause.contains("do not match")) {
+            return run(&["stanza-upgrade"]).await;
+        }
+        // 055, 040: one of its two files of information is missing, or both while others are there. 062: a stop file. All of them
+        // are what a stanza looks like whose making, or whose deletion below, was interrupted.
+        let half_made = said("055") || said("040") || said("062");
+        if half_made && self.holds_no_backup(id).await? {
+            run(&["stop"]).await?;
+            run(&["--force", "stanza-delete"]).await?;
+            return run(&["stanza-create"]).await;
         }
         Err(failure)
+    }
+
+    /// Whether the repository holds nothing that anything could be restored from: log without a backup is of no use.
+    async fn holds_no_backup(&self, id: &EnvironmentId) -> Result<bool, Failure> {
+        let folder = format!("backup/{}", self.stanza(id)?.name);
+        Ok(self.repository_files(id, &folder).await?.is_empty())
     }
 
     pub(crate) async fn verify(&self, id: &EnvironmentId, output: Sink<'_>) -> Result<(), Failure> {
