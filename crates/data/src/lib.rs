@@ -11,6 +11,7 @@ mod leak;
 pub mod masking;
 mod proposing;
 mod sampling;
+mod sql_tokens;
 mod subset;
 
 pub use copy::{CopiedTable, CopyOrder, CopyReport, CopyStep, copy};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use ambit_domain::{Failure, FailureKind};
 
 use crate::{
-    classify::propose,
+    classify::{is_machinery, propose},
     column::{ColumnFacts, Shape},
     copy::contradictions,
     database::Database,
@@ -37,6 +37,10 @@ pub async fn proposals(database: &Database, existing: &str) -> Result<Vec<Propos
             let Some(sources) = found.get(&name.to_string()).filter(|_| settled.get(&name).is_none()) else { continue };
             let tied =
                 facts.iter().any(|f| f.name == name && f.references.is_some() || f.references.as_ref() == Some(&name));
+            // An app cannot start on a masked record of its migrations.
+            if is_machinery(&name.table) {
+                continue;
+            }
             let Some(column) = facts.iter().find(|f| f.name == name && !f.generated && !tied) else { continue };
             let like = sources.iter().find_map(|source| rule_of(&all, source));
             let Some(rule) = instead(column, like).filter(|rule| *rule != all[n].rule) else { continue };

@@ -104,3 +104,38 @@ async fn what_a_hundred_people_share_says_nothing_and_a_column_may_be_excused_wi
     assert!(report.is_clean());
     assert_eq!(report.leaks.excused, [("public.notes.body".to_owned(), "addresses of machines".to_owned())]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_which_the_database_is_made_are_nobodys_and_other_words_may_be_somebodys() {
+    let plant = "
+        CREATE TABLE cross_selling (dag_id int, task_id int, run_id int, state text CHECK (state <> 'gone'));
+        CREATE TABLE django_migrations (name text);
+        INSERT INTO django_migrations VALUES ('0271_cross_selling'), ('Can add user account');
+        UPDATE users SET email = 'cross@empresa.example', name = 'dag_id, task_id, run_id', phone = 'can add user' WHERE id = 1;
+        UPDATE users SET email = 'marisol@empresa.example' WHERE id = 2;";
+    let masking = format!(
+        "{MASKING}\n[public.cross_selling]\ndag_id = \"integer -> keep\"\ntask_id = \"integer -> keep\"\nrun_id = \"integer -> keep\"\n\
+         state = \"text -> keep\"\n[public.django_migrations]\nname = \"text -> keep\"\n"
+    )
+    .replace("phone = \"text -> phone\"", "phone = \"text -> text\"");
+    let cluster = Cluster::start();
+    cluster.sql("postgres", "CREATE DATABASE prod");
+    cluster.sql("prod", &format!("{DECLARED};{plant}"));
+    let report = cluster.copy("prod", "copied", &masking).await.unwrap();
+    assert_eq!(places(&report), Vec::<&str>::new());
+    assert!(report.leaks.common >= 2, "what is passed over is counted: {:?}", report.leaks);
+    for (place, plant) in [
+        ("public.django_migrations.name", "INSERT INTO django_migrations VALUES ('0272_import_marisol')"),
+        ("public.cross_selling.state", "INSERT INTO cross_selling (state) VALUES ('asked marisol')"),
+        (
+            "the declarations (defaults, comments, conditions, functions)",
+            "COMMENT ON TABLE cross_selling IS 'of marisol and dag_id, task_id'",
+        ),
+    ] {
+        cluster.sql("postgres", "CREATE DATABASE planted TEMPLATE prod");
+        cluster.sql("planted", plant);
+        let report = cluster.copy("planted", "leaking", &masking).await.unwrap();
+        assert_eq!(places(&report), [place], "{plant}");
+        cluster.sql("postgres", "DROP DATABASE planted");
+    }
+}

@@ -382,7 +382,7 @@ pub(super) fn is_of_secrets(words: &[String]) -> bool {
 }
 
 /// Tables that frameworks keep for themselves. A copy whose records of migrations were masked would be migrated again.
-pub(super) fn is_machinery(table: &str) -> bool {
+pub(crate) fn is_machinery(table: &str) -> bool {
     const TABLES: &[&str] = &[
         "_prisma_migrations",
         "_sqlx_migrations",

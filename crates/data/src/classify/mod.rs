@@ -15,6 +15,8 @@ mod texts;
 mod verdict;
 mod words;
 
+pub(crate) use lexicon::is_machinery;
+
 pub use crate::masking::Proposal;
 
 use crate::column::ColumnFacts;

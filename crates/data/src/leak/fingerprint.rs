@@ -91,6 +91,12 @@ fn phrase(words: &[Word]) -> Fingerprint {
     mix(NO_HASH, words.iter().fold(0, order)) | 1
 }
 
+/// By what a word of letters alone would be known if it were somebody's local part.
+pub(crate) fn plain_words(room: &mut Words, text: &str, mut each: impl FnMut(Fingerprint)) {
+    room.read(text);
+    room.words.iter().filter(|w| w.letters && !w.digits).for_each(|w| each(token(mix(NO_HASH, w.hash))));
+}
+
 fn number(digits: &[u8]) -> Fingerprint {
     token(mix(DIGITS, digits.iter().fold(NO_HASH, |hash, d| feed(hash, *d))))
 }
@@ -100,6 +106,7 @@ struct Word {
     hash: u64,
     length: usize,
     letters: bool,
+    digits: bool,
 }
 
 /// Letters and digits with `@ . _ - + %` between them.
@@ -185,7 +192,7 @@ impl Words {
         self.parts.clear();
         self.numbers.clear();
         self.letters = false;
-        let mut word = Word { hash: NO_HASH, length: 0, letters: false };
+        let mut word = Word { hash: NO_HASH, length: 0, letters: false, digits: false };
         let (mut digits, mut in_token) = (0, Token { hash: NO_HASH, ..Token::default() });
         let (mut part, mut part_length, mut divided) = (NO_HASH, 0, false);
         let mut run = Run::default();
@@ -210,6 +217,7 @@ impl Words {
             if byte.is_ascii_digit() {
                 word.hash = feed(word.hash, byte);
                 word.length += 1;
+                word.digits = true;
                 digits += 1;
                 run.digit(byte);
                 at += 1;
@@ -246,7 +254,7 @@ impl Words {
                 part = mix(part, word.hash);
                 part_length += word.length;
                 self.words.push(word);
-                word = Word { hash: NO_HASH, length: 0, letters: false };
+                word = Word { hash: NO_HASH, length: 0, letters: false, digits: false };
                 digits = 0;
             }
             run.gap(byte, &mut self.numbers);
@@ -460,6 +468,20 @@ mod tests {
         assert!(found("85.214.12.9", "from 85.214.12.9 at noon"));
         assert!(!found("active", "it is active"));
         assert!(!found("1.2.3", "version 1.2.3"));
+    }
+
+    #[test]
+    fn a_word_of_letters_is_known_as_the_local_part_that_it_is() {
+        let mut local = HashSet::new();
+        sensitive(&mut Words::default(), "cross@corp.com", |f| {
+            local.insert(f);
+        });
+        let mut plain = HashSet::new();
+        plain_words(&mut Words::default(), "item_category.Cross_selling sha256", |f| {
+            plain.insert(f);
+        });
+        assert_eq!(local.intersection(&plain).count(), 1, "the address itself is more than a word");
+        assert_eq!(plain.len(), 4, "what has digits in it is no word");
     }
 
     proptest! {

@@ -1,6 +1,8 @@
 //! SQL read just far enough: where one statement ends, and what it changes about a table. What is not understood is no
 //! error; what the server does is observed besides.
 
+use crate::sql_tokens::{Reader, Token};
+
 /// A statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
@@ -8,19 +10,6 @@ pub(crate) struct Statement {
     pub(crate) text: String,
     /// The line that it begins in, from 1.
     pub(crate) line: usize,
-}
-
-/// A piece of a statement; comments and what is quoted as text are left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    /// A word that is not quoted, in small letters.
-    Word(String),
-    /// A quoted identifier.
-    Quoted(String),
-    /// A text constant.
-    Text,
-    /// Anything else.
-    Symbol(char),
 }
 
 /// What a statement does to something that is there already.
@@ -152,145 +141,6 @@ fn before_symbol(text: &str, at: usize) -> usize {
     text.get(..at).and_then(|t| t.char_indices().next_back()).map_or(0, |(n, _)| n)
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn rest(&self) -> &str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn skip(&mut self, bytes: usize) {
-        self.at = (self.at + bytes).min(self.text.len());
-        while !self.text.is_char_boundary(self.at) {
-            self.at += 1;
-        }
-    }
-
-    fn skip_to(&mut self, end: &str) {
-        let next = self.rest().find(end).map_or(self.rest().len(), |n| n + end.len());
-        self.skip(next);
-    }
-
-    fn next(&mut self) -> Option<Token> {
-        loop {
-            let first = self.rest().chars().next()?;
-            if first.is_whitespace() {
-                self.skip(first.len_utf8());
-            } else if self.rest().starts_with("--") {
-                self.skip_to("\n");
-            } else if self.rest().starts_with("/*") {
-                self.skip_comment();
-            } else {
-                return Some(self.token(first));
-            }
-        }
-    }
-
-    /// They may be nested (PostgreSQL manual, 4.1.5).
-    fn skip_comment(&mut self) {
-        let mut depth = 0_usize;
-        loop {
-            if self.rest().starts_with("/*") {
-                depth += 1;
-                self.skip(2);
-            } else if self.rest().starts_with("*/") {
-                depth -= 1;
-                self.skip(2);
-            } else if let Some(c) = self.rest().chars().next() {
-                self.skip(c.len_utf8());
-            } else {
-                return;
-            }
-            if depth == 0 {
-                return;
-            }
-        }
-    }
-
-    fn token(&mut self, first: char) -> Token {
-        match first {
-            '\'' => self.text_constant(false),
-            '"' => Token::Quoted(self.quoted()),
-            '$' => match self.dollar_tag() {
-                Some(tag) => {
-                    self.skip(tag.len());
-                    self.skip_to(&tag);
-                    Token::Text
-                }
-                None => self.symbol(first),
-            },
-            c if c.is_alphabetic() || c == '_' => {
-                let length = self.rest().find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
-                let word = self.rest().get(..length.unwrap_or(self.rest().len())).unwrap_or_default().to_owned();
-                self.skip(word.len());
-                if word.eq_ignore_ascii_case("e") && self.rest().starts_with('\'') {
-                    return self.text_constant(true);
-                }
-                Token::Word(word.to_lowercase())
-            }
-            c if c.is_ascii_digit() => {
-                let length = self.rest().find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_');
-                self.skip(length.unwrap_or(self.rest().len()));
-                Token::Text
-            }
-            c => self.symbol(c),
-        }
-    }
-
-    fn symbol(&mut self, c: char) -> Token {
-        self.skip(c.len_utf8());
-        Token::Symbol(c)
-    }
-
-    /// `$$` or `$tag$`.
-    fn dollar_tag(&self) -> Option<String> {
-        let inner = self.rest().get(1..)?;
-        let end = inner.find('$')?;
-        let tag = inner.get(..end)?;
-        let word =
-            tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_ascii_digit());
-        word.then(|| format!("${tag}$"))
-    }
-
-    fn text_constant(&mut self, escapes: bool) -> Token {
-        self.skip(1);
-        loop {
-            if self.rest().starts_with("''") || (escapes && self.rest().starts_with('\\')) {
-                self.skip(2);
-            } else if let Some(c) = self.rest().chars().next() {
-                self.skip(c.len_utf8());
-                if c == '\'' {
-                    return Token::Text;
-                }
-            } else {
-                return Token::Text;
-            }
-        }
-    }
-
-    fn quoted(&mut self) -> String {
-        self.skip(1);
-        let mut name = String::new();
-        loop {
-            if self.rest().starts_with("\"\"") {
-                name.push('"');
-                self.skip(2);
-            } else if let Some(c) = self.rest().chars().next() {
-                self.skip(c.len_utf8());
-                if c == '"' {
-                    return name;
-                }
-                name.push(c);
-            } else {
-                return name;
-            }
-        }
-    }
-}
-
 /// What is left of a statement.
 struct Words {
     tokens: Vec<Token>,
@@ -319,7 +169,7 @@ impl Words {
             let name = match self.tokens.get(self.at)? {
                 Token::Word(word) => word.clone(),
                 Token::Quoted(name) => name.clone(),
-                Token::Text | Token::Symbol(_) => return None,
+                Token::Constant | Token::Symbol(_) => return None,
             };
             self.at += 1;
             if self.tokens.get(self.at) != Some(&Token::Symbol('.')) {
