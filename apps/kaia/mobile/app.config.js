@@ -25,12 +25,17 @@ module.exports = ({ config }) => {
   if (!own) {
     throw new Error(`EXPO_PUBLIC_ENV is "${environment}"; it has to be one of ${Object.keys(environments).join(', ')}`);
   }
+  const apiUrl = process.env.EXPO_PUBLIC_API_URL || own.apiUrl;
+  // A developer may try the API of their own machine; nobody else's app speaks with another environment's.
+  if (apiUrl !== own.apiUrl && environment !== 'development') {
+    throw new Error(`EXPO_PUBLIC_API_URL is "${apiUrl}"; the API of ${environment} is "${own.apiUrl}"`);
+  }
   return {
     ...config,
     name: own.name,
     icon: own.icon,
     android: { ...config.android, package: own.package },
     ios: { ...config.ios, bundleIdentifier: own.package },
-    extra: { ...config.extra, apiUrl: process.env.EXPO_PUBLIC_API_URL || own.apiUrl, environment },
+    extra: { ...config.extra, apiUrl, environment },
   };
 };

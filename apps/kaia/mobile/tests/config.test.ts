@@ -17,12 +17,12 @@ const evaluate = require('../app.config.js') as (given: { config: unknown }) => 
 const app = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url).href);
 const read = (file: string) => JSON.parse(readFileSync(app(file), 'utf8'));
 
-function underProfile(t: TestContext, profile: string) {
+function underProfile(t: TestContext, profile: string, more: Record<string, string> = {}) {
   const before = { ...process.env };
   t.after(() => {
     process.env = before;
   });
-  process.env = { ...before, ...read('eas.json').build[profile].env };
+  process.env = { ...before, ...read('eas.json').build[profile].env, ...more };
   return evaluate({ config: read('app.json').expo });
 }
 
@@ -43,3 +43,15 @@ for (const [profile, name, icon, id, api, environment] of [
     assert.deepEqual([settings.apiUrl, settings.environment], [api, environment]);
   });
 }
+
+test('an API of another environment is refused, except by a developer', (t) => {
+  const wrong = { EXPO_PUBLIC_API_URL: 'https://api.kaia.ai' };
+  assert.throws(() => underProfile(t, 'preview-test', wrong), /https:\/\/api-test\.kaia\.ai/);
+  assert.throws(() => underProfile(t, 'production', { EXPO_PUBLIC_API_URL: 'https://api-test.kaia.ai' }), /https:\/\/api\.kaia\.ai/);
+  const own = { EXPO_PUBLIC_API_URL: 'http://api-dev.kaia.localhost:8080' };
+  assert.equal(underProfile(t, 'development', own).extra.apiUrl, own.EXPO_PUBLIC_API_URL);
+});
+
+test('an environment that does not exist is refused', (t) => {
+  assert.throws(() => underProfile(t, 'production', { EXPO_PUBLIC_ENV: 'staging' }), /development, test, production/);
+});

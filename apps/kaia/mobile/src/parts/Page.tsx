@@ -10,7 +10,7 @@ export function Page({ children }: { children: ReactNode }) {
     <SafeAreaView style={[styles.whole, { backgroundColor: colours.ground }]}>
       <StatusBar translucent backgroundColor="transparent" />
       <KeyboardAvoidingView style={styles.whole} behavior={Platform.OS === 'ios' ? 'padding' : 'height'}>
-        <View style={styles.column}>{children}</View>
+        <View role="main" style={styles.column}>{children}</View>
       </KeyboardAvoidingView>
     </SafeAreaView>
   );
