@@ -1,5 +1,6 @@
 //! A first `ambit.toml` for a tree that has none, from what lies in it.
 
+mod phones;
 mod platforms;
 mod settings;
 
@@ -11,6 +12,7 @@ use std::{
 };
 
 use self::{
+    phones::PhoneApp,
     platforms::Told,
     settings::{For, Values},
 };
@@ -112,6 +114,10 @@ pub fn draft(tree: &Path) -> Result<Draft, Error> {
         notes.push("Redis: the code or its settings name it".into());
         line("[services.redis]                       # REDIS_URL is given to every app\n");
     }
+    if let Some(app) = phones::find(folders_at_the_top(tree)?.into_iter(), tree) {
+        notes.push(format!("{}: an app for phones, made with Expo; it is no service", shown(&app.folder)));
+        mobile(&mut line, &app);
+    }
     declare_variables(&mut line, &facts, three);
     Ok(Draft { toml: out.trim_end().to_owned() + "\n", notes })
 }
@@ -169,6 +175,20 @@ fn service(line: &mut impl FnMut(&str), part: &Part, three: bool, main: bool, to
         None => line("# health = \"/health\"                   # a path that answers 200 when it is ready"),
     }
     line(&url);
+    line("");
+}
+
+fn mobile(line: &mut impl FnMut(&str), app: &PhoneApp) {
+    line("[mobile]");
+    line(&format!("source = {}", toml_text(&app.folder.to_string_lossy())));
+    match &app.package {
+        Some(package) => line(&format!("package = {}", toml_text(package))),
+        None => line("# package = \"com.example.app\"          # Android package and iOS bundle identifier"),
+    }
+    match &app.name {
+        Some(name) => line(&format!("name = {}", toml_text(name))),
+        None => line("# name = \"App\"                       # the name under the icon"),
+    }
     line("");
 }
 
@@ -244,13 +264,7 @@ fn add(found: &mut Vec<Part>, name: &str, folder: &Path, recipe: Recipe, worker:
 
 /// The folders at the top that can be run or served by themselves.
 fn folders(found: &mut Vec<Part>, tree: &Path, notes: &mut Vec<String>) -> Result<(), Error> {
-    let mut folders: Vec<PathBuf> = fs::read_dir(tree)
-        .map_err(Error::io(tree))?
-        .filter_map(|e| e.ok().filter(|e| e.path().is_dir()).map(|e| PathBuf::from(e.file_name())))
-        .filter(|f| !f.to_string_lossy().starts_with('.') && f != Path::new("node_modules") && f != Path::new("target"))
-        .collect();
-    folders.sort();
-    for folder in folders {
+    for folder in folders_at_the_top(tree)? {
         match detect::detect(&tree.join(&folder)) {
             Ok(Some(recipe)) if recipe.run.is_some() || recipe.site.is_some() => {
                 add(found, &folder.to_string_lossy(), &folder, recipe, None);
@@ -262,6 +276,16 @@ fn folders(found: &mut Vec<Part>, tree: &Path, notes: &mut Vec<String>) -> Resul
     // What answers requests comes before what is served as files: it gets the environment's own address.
     found.sort_by_key(|part| part.recipe.site.is_some());
     Ok(())
+}
+
+fn folders_at_the_top(tree: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(tree)
+        .map_err(Error::io(tree))?
+        .filter_map(|e| e.ok().filter(|e| e.path().is_dir()).map(|e| PathBuf::from(e.file_name())))
+        .filter(|f| !f.to_string_lossy().starts_with('.') && f != Path::new("node_modules") && f != Path::new("target"))
+        .collect();
+    folders.sort();
+    Ok(folders)
 }
 
 /// The programs of a workspace, told apart by their names.

@@ -52,7 +52,9 @@ pub(crate) fn detect(tree: &Path) -> Result<Recipe, Error> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         })
     };
-    if let Some((_, folder)) = start.and_then(pages).filter(|_| script("build").is_some()) {
+    if is_expo(&manifest) {
+        // An app for phones: its `start` serves the developer who works on it, and nobody else.
+    } else if let Some((_, folder)) = start.and_then(pages).filter(|_| script("build").is_some()) {
         recipe.site = Some((*folder).to_owned());
     } else if start.is_some() {
         recipe.run = Some(format!("exec {} start", manager.name));
@@ -75,6 +77,12 @@ pub(crate) fn detect(tree: &Path) -> Result<Recipe, Error> {
     // A server that listens on `localhost` would listen on ::1 alone since Node.js 17.
     recipe.variables.push(("NODE_OPTIONS".to_owned(), "--dns-result-order=ipv4first".to_owned()));
     Ok(recipe)
+}
+
+/// Whether it is an app for phones, made with Expo.
+pub(crate) fn is_expo(manifest: &Value) -> bool {
+    let starts = |text: &str| text.trim().trim_start_matches("npx ").starts_with("expo start");
+    manifest["dependencies"].get("expo").is_some() && manifest["scripts"]["start"].as_str().is_none_or(starts)
 }
 
 struct Manager {

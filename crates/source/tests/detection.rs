@@ -220,3 +220,27 @@ fn a_folder_of_any_name_gives_a_project_a_name() {
         assert!(drafted(&folder).contains(&format!("project = \"{wanted}\"")), "{wanted}");
     }
 }
+
+#[test]
+fn an_app_for_phones_is_declared_and_is_no_service() {
+    let expo = r#"{ "main": "index.ts", "scripts": { "start": "expo start" }, "dependencies": { "expo": "~53.0.0" } }"#;
+    let shop = tree(&[
+        ("api/package.json", r#"{ "scripts": { "start": "node server.js" } }"#),
+        ("api/server.js", ""),
+        ("phone/package.json", expo),
+        ("phone/index.js", ""),
+        ("phone/app.json", r#"{ "expo": { "name": "La Tienda", "android": { "package": "com.shop.app" } } }"#),
+    ]);
+    let text = drafted(shop.path());
+    assert!(text.contains("[services.api]") && !text.contains("[services.phone]"), "{text}");
+    assert!(text.contains("[mobile]\nsource = \"phone\"\npackage = \"com.shop.app\"\nname = \"La Tienda\""), "{text}");
+
+    // Without an app.json that says so, what is missing is left to be filled in.
+    fs::remove_file(shop.path().join("phone/app.json")).unwrap();
+    let text = drafted(shop.path());
+    assert!(text.contains("[mobile]\nsource = \"phone\"\n# package ="), "{text}");
+
+    // A server that only uses a library of Expo is a server.
+    let server = r#"{ "scripts": { "start": "node server.js" }, "dependencies": { "expo": "1", "express": "5" } }"#;
+    assert_eq!(run(&[("package.json", server), ("server.js", "")]), "exec npm start");
+}
