@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backup;
 pub mod delivery;
 pub mod deployment;
+pub mod dns;
 pub mod dora;
 mod failure;
 pub mod gates;
