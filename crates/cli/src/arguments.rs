@@ -27,6 +27,15 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+/// What a plan is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PlanPart {
+    /// The environments on this machine.
+    Here,
+    /// The DNS zone.
+    Dns,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Write an ambit.toml for the folder that you are in.
@@ -44,11 +53,49 @@ pub(crate) enum Command {
         after_help = "Example:\n  ambit schema > ambit.schema.json   # and put `#:schema ambit.schema.json` first in ambit.toml"
     )]
     Schema,
-    /// Show what `up` would do.
-    #[command(after_help = "Examples:\n  ambit plan\n  ambit plan prod")]
+    /// Show what `up` and `apply` would do; exit code 2 where that is anything.
+    #[command(
+        after_help = "Examples:\n  ambit plan\n  ambit plan prod\n  ambit plan --only dns --out dns.plan   # then: ambit apply dns.plan"
+    )]
     Plan {
-        /// Environments; all where none is named.
+        /// Environments on this machine; all where none is named.
         environments: Vec<String>,
+        /// Look at this alone.
+        #[arg(long, value_enum)]
+        only: Option<PlanPart>,
+        /// Keep the plan of the services elsewhere in a file, for `ambit apply FILE`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Make the services elsewhere as they are declared, after a yes.
+    #[command(
+        after_help = "Examples:\n  ambit apply             # shows the plan and asks\n  ambit apply dns.plan    # exactly what was looked at; refused where that is out of date"
+    )]
+    Apply {
+        /// A plan that `ambit plan --out` kept.
+        plan: Option<PathBuf>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// The zone's name, where a third of its records or more would be deleted.
+        #[arg(long, value_name = "ZONE")]
+        confirm: Option<String>,
+    },
+    /// Take over what exists elsewhere where the declaration needs it; what it says stays as it is.
+    #[command(after_help = "Example:\n  ambit import && ambit plan --only dns")]
+    Import {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print the DNS records that the declared URLs need.
+    #[command(
+        after_help = "Examples:\n  ambit dns\n  ambit dns --zone-file   # for a zone that is held elsewhere than at Cloudflare"
+    )]
+    Dns {
+        /// As a zone file (RFC 1035).
+        #[arg(long)]
+        zone_file: bool,
     },
     /// Bring environments up as they are declared.
     #[command(

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod apply;
 mod backup;
 mod certificate;
 mod check;
@@ -12,6 +13,7 @@ mod deploy;
 mod deployments;
 mod destroy;
 mod diff;
+mod dns;
 mod down;
 mod env;
 mod gates;
@@ -60,7 +62,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             print_json(&ambit_spec::schema());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plan { environments } => plan::run(&folder()?, &environments, json),
+        Command::Plan { environments, only, out } => {
+            wait(plan::run(&folder()?, &environments, only, out.as_deref(), json))
+        }
+        Command::Apply { plan, yes, confirm } => wait(apply::run(&folder()?, plan.as_deref(), yes, confirm, json)),
+        Command::Import { yes } => wait(apply::import(&folder()?, yes, json)),
+        Command::Dns { zone_file } => dns::run(&folder()?, zone_file, json),
         Command::Up { environments, listen, listen_tls } => {
             wait(up::run(&folder()?, environments, listen, listen_tls, json))
         }

@@ -14,8 +14,10 @@ use hyper_util::{
 
 /// How long a request may take as a whole.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How much of an answer is read.
+/// How much of an answer is read where only its beginning is of use.
 const MOST: usize = 4096;
+/// How much of a list is read.
+const LONGEST: usize = 64 << 20;
 
 /// Why there was no answer. Names no URL: it may be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,35 @@ impl Http {
         let known = [(header::CONTENT_TYPE, "application/json"), (header::USER_AGENT, "ambit")];
         request.headers_mut().extend(known.map(|(name, value)| (name, header::HeaderValue::from_static(value))));
         tokio::time::timeout(LIMIT, self.answer(request)).await.map_err(|_| HttpError::TimedOut)?
+    }
+
+    /// Any request with a JSON body or none, whose whole answer counts: one that is cut off is none.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        to: &Uri,
+        headers: HeaderMap,
+        json: Option<Vec<u8>>,
+    ) -> Result<Answer, HttpError> {
+        let is_json = json.is_some();
+        let mut request = Request::new(Full::new(Bytes::from(json.unwrap_or_default())));
+        *request.method_mut() = method;
+        *request.uri_mut() = to.clone();
+        *request.headers_mut() = headers;
+        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static("ambit"));
+        if is_json {
+            let value = header::HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, value);
+        }
+        let whole = async {
+            let answer = self.client.request(request).await.map_err(|e| HttpError::Connection(innermost(&e)))?;
+            let status = answer.status();
+            let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
+            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+            let body = body.map_err(|e| HttpError::Connection(innermost(e.as_ref())))?.to_bytes();
+            Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+        };
+        tokio::time::timeout(LIMIT, whole).await.map_err(|_| HttpError::TimedOut)?
     }
 
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, HttpError> {

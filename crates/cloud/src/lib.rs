@@ -3,6 +3,7 @@
 //! nowhere, and never part of an error.
 
 pub mod acme;
+pub mod cloudflare;
 pub mod email;
 mod http;
 mod outcome;

@@ -129,7 +129,8 @@ pub fn wanted(project: &Project, zone: &str, addresses: &Addresses) -> (Vec<Reco
                     continue;
                 }
                 let mark = mark(&project.name, name, &service.name);
-                let mut add = |content| records.push(Record { host: host.clone(), content, proxied: site, mark: mark.clone() });
+                let mut add =
+                    |content| records.push(Record { host: host.clone(), content, proxied: site, mark: mark.clone() });
                 match first.filter(|first| site && *first != host) {
                     Some(first) => add(Content::Cname(first.to_owned())),
                     None => match addresses.get(name).filter(|a| !a.is_empty()) {
@@ -137,7 +138,9 @@ pub fn wanted(project: &Project, zone: &str, addresses: &Addresses) -> (Vec<Reco
                             IpAddr::V4(address) => add(Content::A(*address)),
                             IpAddr::V6(address) => add(Content::Aaaa(*address)),
                         }),
-                        None => cannot(format!("nobody declared where {name} is: [providers.cloudflare] address = \"203.0.113.7\"")),
+                        None => cannot(format!(
+                            "nobody declared where {name} is: [providers.cloudflare] address = \"203.0.113.7\""
+                        )),
                     },
                 }
             }
@@ -158,7 +161,10 @@ pub fn mark(project: &ProjectName, environment: &EnvironmentName, service: &Serv
 }
 
 fn is_owned(project: &ProjectName, comment: &str) -> bool {
-    comment.strip_prefix("ambit:").and_then(|rest| rest.split_once('/')).is_some_and(|(name, _)| name == project.as_str())
+    comment
+        .strip_prefix("ambit:")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(name, _)| name == project.as_str())
 }
 
 /// One change.
@@ -206,6 +212,37 @@ pub struct Taken {
     pub record: Record,
 }
 
+impl Change {
+    /// The host whose records it changes.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Create { record } | Self::Change { record, .. } => &record.host,
+            Self::Delete { present } => &present.host,
+        }
+    }
+}
+
+/// Changes in parts of at most `most`. Those of one host are in one part, so that its name is never gone in between.
+#[must_use]
+pub fn batches(changes: &[Change], most: usize) -> Vec<Vec<Change>> {
+    let mut hosts: Vec<(&str, Vec<Change>)> = Vec::new();
+    for change in changes {
+        match hosts.iter_mut().find(|(host, _)| *host == change.host()) {
+            Some((_, all)) => all.push(change.clone()),
+            None => hosts.push((change.host(), vec![change.clone()])),
+        }
+    }
+    let mut all: Vec<Vec<Change>> = Vec::new();
+    for (_, host) in hosts {
+        match all.last_mut().filter(|part| part.len() + host.len() <= most) {
+            Some(part) => part.extend(host),
+            None => all.push(host),
+        }
+    }
+    all
+}
+
 /// Compares a zone with what is declared.
 #[must_use]
 pub fn compare(project: &ProjectName, wanted: &[Record], zone: &[Present]) -> Comparison {
@@ -251,7 +288,11 @@ pub fn compare(project: &ProjectName, wanted: &[Record], zone: &[Present]) -> Co
 /// RFC 1034, 3.6.2: beside a CNAME nothing else may be. Other addresses of one host would share its visitors.
 fn collides(record: &Record, present: &Present) -> bool {
     let addresses = ["A", "AAAA"].contains(&present.kind.as_str());
-    present.kind == "CNAME" || addresses || matches!(record.content, Content::Cname(_)) && !["NS", "SOA"].contains(&present.kind.as_str()) && !apex_flattened(record, present)
+    present.kind == "CNAME"
+        || addresses
+        || matches!(record.content, Content::Cname(_))
+            && !["NS", "SOA"].contains(&present.kind.as_str())
+            && !apex_flattened(record, present)
 }
 
 /// Mail and proofs of ownership may stand beside a CNAME at the top of a zone, which is answered as addresses.
@@ -306,7 +347,10 @@ mod tests {
 
     fn addresses() -> Addresses {
         let ips = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect();
-        [("test", ips(&["203.0.113.7"])), ("prod", ips(&["203.0.113.7", "2001:db8::7"]))].into_iter().map(|(n, a)| (n.parse().unwrap(), a)).collect()
+        [("test", ips(&["203.0.113.7"])), ("prod", ips(&["203.0.113.7", "2001:db8::7"]))]
+            .into_iter()
+            .map(|(n, a)| (n.parse().unwrap(), a))
+            .collect()
     }
 
     fn present(record: &Record) -> Present {
@@ -352,7 +396,14 @@ mod tests {
     fn only_what_is_the_projects_own_is_changed_and_what_stands_in_the_way_is_told() {
         let (records, _) = wanted(&kaia(), "kaia.ai", &addresses());
         let mut zone: Vec<Present> = records.iter().map(present).collect();
-        let foreign = |host: &str, kind: &str, content: &str| Present { id: "1".into(), host: host.into(), kind: kind.into(), content: content.into(), proxied: false, comment: String::new() };
+        let foreign = |host: &str, kind: &str, content: &str| Present {
+            id: "1".into(),
+            host: host.into(),
+            kind: kind.into(),
+            content: content.into(),
+            proxied: false,
+            comment: String::new(),
+        };
         zone.extend([foreign("kaia.ai", "MX", "mail.kaia.ai"), foreign("old.kaia.ai", "A", "198.51.100.1")]);
         let found = compare(&kaia().name, &records, &zone);
         assert_eq!((found.changes.len(), found.kept, found.unmanaged, found.taken.len()), (0, 8, 2, 0));
@@ -362,8 +413,13 @@ mod tests {
         zone.push(Present { comment: "ambit:kaia/test/gone".into(), ..foreign("gone.kaia.ai", "A", "198.51.100.1") });
         zone.push(Present { comment: "ambit:kaia2/test/gone".into(), ..foreign("other.kaia.ai", "A", "198.51.100.1") });
         let found = compare(&kaia().name, &records, &zone);
-        let [Change::Delete { present: gone }, Change::Change { present: old, record }] = &found.changes[..] else { panic!("{found:?}") };
-        assert_eq!((gone.host.as_str(), old.content.as_str(), record.content.text().as_str()), ("gone.kaia.ai", "198.51.100.9", "203.0.113.7"));
+        let [Change::Delete { present: gone }, Change::Change { present: old, record }] = &found.changes[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(
+            (gone.host.as_str(), old.content.as_str(), record.content.text().as_str()),
+            ("gone.kaia.ai", "198.51.100.9", "203.0.113.7")
+        );
         assert_eq!(found.taken.iter().map(|t| t.record.host.as_str()).collect::<Vec<_>>(), ["www.kaia.ai"]);
     }
 
@@ -409,6 +465,11 @@ mod tests {
             let first = compare(&kaia().name, &wanted, &zone);
             let zone_after = after(&zone, &first.changes);
             let second = compare(&kaia().name, &wanted, &zone_after);
+            let parts = batches(&first.changes, 3);
+            prop_assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), first.changes.len());
+            for (n, part) in parts.iter().enumerate() {
+                prop_assert!(parts[n + 1..].iter().flatten().all(|later| part.iter().all(|c| c.host() != later.host())));
+            }
             prop_assert_eq!(second.changes, vec![]);
             prop_assert_eq!(&second.taken, &first.taken);
             for foreign in zone.iter().filter(|p| !p.comment.starts_with("ambit:kaia/")) {

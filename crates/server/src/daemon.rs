@@ -10,10 +10,10 @@ use std::{
 };
 
 use ambit_app::{
-    AddCertificate, AddRemote, AddWebhook, Ambit, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy, Down,
-    DrillBackup, Exchange, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote, QaSay,
-    Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed, TryNotifications, Up,
-    Upgrade, Waive,
+    AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy,
+    Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote,
+    QaSay, Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed,
+    TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -147,6 +147,8 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/migrate", post(migrate))
         .route("/v1/migrate/status", post(migration_status))
         .route("/v1/data/copy", post(copy_data))
+        .route("/v1/apply", post(apply))
+        .route("/v1/import", post(import))
         .route("/v1/restore-point", post(make_restore_point))
         .route("/v1/restore-point/load", post(load_restore_point))
         .route("/v1/rehearse", post(rehearse))
@@ -294,6 +296,18 @@ async fn migration_status(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Res
 async fn copy_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: CopyData, progress| {
         Box::pin(async move { daemon.ambit.copy_masked(&request, &progress).await })
+    })
+}
+
+async fn apply(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Apply, progress| {
+        Box::pin(async move { daemon.ambit.apply_dns(&request, &progress).await })
+    })
+}
+
+async fn import(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Import, progress| {
+        Box::pin(async move { daemon.ambit.import_dns(&request, &progress).await })
     })
 }
 

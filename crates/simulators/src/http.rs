@@ -1,6 +1,7 @@
 //! An HTTP server whose answers a closure decides.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::pending,
     io,
@@ -22,8 +23,12 @@ use crate::faults::{Fault, Faults};
 pub struct Request {
     /// When it had come in whole.
     pub at: Instant,
+    /// `GET`, `POST`, …
+    pub method: hyper::Method,
     /// Its path.
     pub path: String,
+    /// What follows the question mark; empty where nothing does.
+    pub query: String,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
@@ -38,7 +43,10 @@ impl Request {
     }
 }
 
-type Check = dyn Fn(&Request) -> Result<&'static str, (u16, &'static str)> + Send + Sync;
+/// What is answered: 200 with a text, or a status with one.
+pub type Answered = Result<Cow<'static, str>, (u16, Cow<'static, str>)>;
+
+type Check = dyn Fn(&Request) -> Answered + Send + Sync;
 
 /// An HTTP server on a free port of this machine, until it is dropped.
 pub struct HttpServer {
@@ -57,11 +65,10 @@ impl Drop for HttpServer {
 }
 
 impl HttpServer {
-    /// Starts; `check` says for each request what is answered: 200 with a text, or a status with one. Runs on the caller's
-    /// runtime. With `tls` it speaks HTTPS.
+    /// Starts; `check` says for each request what is answered. Runs on the caller's runtime. With `tls` it speaks HTTPS.
     pub async fn start(
         tls: Option<Arc<rustls::ServerConfig>>,
-        check: impl Fn(&Request) -> Result<&'static str, (u16, &'static str)> + Send + Sync + 'static,
+        check: impl Fn(&Request) -> Answered + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -145,13 +152,14 @@ impl AtWork {
     async fn answer(self, request: hyper::Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        let request = Request { at: Instant::now(), path: head.uri.path().to_owned(), headers: head.headers, body };
+        let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
+        let request = Request { at: Instant::now(), method: head.method, path, query, headers: head.headers, body };
         let fault = self.faults.next();
         let broken = || Err(io::Error::other("told to close"));
         match &fault {
-            Some(Fault::Status(status)) => return Ok(answer(*status, "")),
+            Some(Fault::Status(status)) => return Ok(answer(*status, Cow::Borrowed(""))),
             Some(Fault::TooMany(after)) => {
-                let mut answer = answer(429, "");
+                let mut answer = answer(429, Cow::Borrowed(""));
                 answer.headers_mut().insert(header::RETRY_AFTER, after.parse().unwrap());
                 return Ok(answer);
             }
@@ -176,8 +184,8 @@ impl AtWork {
     }
 }
 
-fn answer(status: u16, text: &'static str) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::from(text));
+fn answer(status: u16, text: Cow<'static, str>) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(text.into_owned()));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
     answer
 }

@@ -3,14 +3,18 @@
 
 #![allow(clippy::unwrap_used)] // What a test server does not expect ends the test.
 
+mod cloudflare;
 mod faults;
 mod http;
+mod openapi;
 mod slack;
 mod smtp;
 mod webhook;
 
+pub use cloudflare::{Cloudflare, Zone};
 pub use faults::Fault;
-pub use http::{HttpServer, Request};
+pub use http::{Answered, HttpServer, Request};
+pub use openapi::OpenApi;
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};
 pub use webhook::Webhook;

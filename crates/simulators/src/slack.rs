@@ -25,7 +25,7 @@ impl Slack {
         let schema = schema.map(|text| jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap());
         let check = move |request: &crate::http::Request| {
             if request.path != PATH {
-                return Err((404, "no_service"));
+                return Err((404, "no_service".into()));
             }
             let json = request
                 .headers
@@ -33,15 +33,15 @@ impl Slack {
                 .is_some_and(|v| v.as_bytes().starts_with(b"application/json"));
             let body: serde_json::Value = match serde_json::from_slice(&request.body) {
                 Ok(body) if json => body,
-                _ => return Err((400, "invalid_payload")),
+                _ => return Err((400, "invalid_payload".into())),
             };
             if body["text"].as_str().is_none_or(str::is_empty) {
-                return Err((400, "no_text"));
+                return Err((400, "no_text".into()));
             }
             if schema.as_ref().is_some_and(|schema| !schema.is_valid(&body)) {
-                return Err((400, "invalid_blocks"));
+                return Err((400, "invalid_blocks".into()));
             }
-            Ok("ok")
+            Ok("ok".into())
         };
         Self(HttpServer::start(tls, check).await)
     }

@@ -29,7 +29,12 @@ impl Webhook {
     /// Starts. `secret` is the base64 of the key, perhaps after `whsec_`.
     pub async fn start(secret: &str) -> Self {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).unwrap();
-        Self(HttpServer::start(None, move |request| verify(&key, request).map(|()| "").map_err(|why| (401, why))).await)
+        Self(
+            HttpServer::start(None, move |request| {
+                verify(&key, request).map(|()| "".into()).map_err(|why| (401, why.into()))
+            })
+            .await,
+        )
     }
 
     /// The ids of what was received, in order.

@@ -211,10 +211,11 @@ pub(crate) const PROVIDER: &[Key] = &[
     each("project", Text, "The project there."),
     each("service", Text, "The service there."),
     each("zone", Text, "The DNS zone there."),
-    each("address", Text, "The address that web sites are served from."),
+    each("address", Text, "The address that sites and apps are reached at; several with commas between."),
     each("repository", Text, "OWNER/NAME of the repository there."),
     each("organization", Text, "The account or organisation there."),
     one("token", Text, "The secret that holds the token for it."),
+    one("endpoint", Text, "Where its API is, where that is not the service's own."),
 ];
 
 pub(crate) const TLS: &[Key] = &[

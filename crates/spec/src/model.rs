@@ -14,6 +14,7 @@ use crate::{
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
     policy::Policy,
+    providers::Cloudflare,
     tls::Acme,
 };
 
@@ -30,6 +31,8 @@ pub struct Project {
     pub environments: IndexMap<EnvironmentName, Environment>,
     /// Where the certificates of its public hosts come from, where it says so.
     pub acme: Option<Acme>,
+    /// The zone of its names at Cloudflare, where one is declared.
+    pub cloudflare: Option<Cloudflare>,
 }
 
 /// What an environment is for; decides defaults and what is refused.

@@ -16,7 +16,7 @@ use crate::{
         Persistence, Postgres, Project, Redis, Role, Service, Site, seed_file,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
-    notifications, policy,
+    notifications, policy, providers,
     reader::{Reader, shown},
     syntax::{self, Entry, Item, Node},
     tls, urls,
@@ -94,7 +94,9 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
     let repository = root.get("providers").and_then(|p| p.get("github")).and_then(|g| g.get("repository"));
     let repository = repository.filter(|node| node.table().is_none()).and_then(|n| reader.words(n, "repository"));
     let acme = tls::read(reader, root);
-    Some(Project { name: name.unwrap_or(read_as), domain, repository, environments, acme })
+    let names: Vec<EnvironmentName> = environments.keys().cloned().collect();
+    let cloudflare = providers::read(reader, root, &names);
+    Some(Project { name: name.unwrap_or(read_as), domain, repository, environments, acme, cloudflare })
 }
 
 fn only_tables(reader: &mut Reader, root: &Node) {
@@ -103,17 +105,6 @@ fn only_tables(reader: &mut Reader, root: &Node) {
             && node.table().is_none()
         {
             reader.error(&node.span, format!("`{section}` takes a table, not {}", node.kind()));
-        }
-    }
-    let Some(providers) = root.get("providers").and_then(Node::table) else { return };
-    for provider in providers {
-        section(reader, &provider.node, format::PROVIDER, &format!("[providers.{}]", shown(&provider.key)));
-        for key in format::PROVIDER {
-            for environment in reader.environments.clone() {
-                if let Some((node, _)) = reader.pick(&provider.node, key, &environment) {
-                    reader.words(node, key.name);
-                }
-            }
         }
     }
 }
