@@ -6,7 +6,7 @@ use crate::{
     backup,
     diagnostic::Diagnostic,
     model::{Environment, Form, Piece, Project, Reference, Value},
-    notifications,
+    mobile, notifications,
     reader::{Reader, nearest, shown},
     syntax::{Entry, Item, Node},
     text,
@@ -21,6 +21,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
         cycles(reader, environment);
         exposed(reader, root, environment);
         notifications::check(reader, root, environment);
+        mobile::check(reader, root, environment);
         backup::check(reader, root, environment);
     }
 }
