@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     backup,
     diagnostic::Diagnostic,
+    mobile,
     model::{Environment, Form, Piece, Project, Reference, Value},
-    mobile, notifications,
+    notifications,
     reader::{Reader, nearest, shown},
     syntax::{Entry, Item, Node},
     text,

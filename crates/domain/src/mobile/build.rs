@@ -180,8 +180,7 @@ mod tests {
     }
 
     fn build(environment: &str, version_code: u64, verdict: Option<bool>) -> MobileBuild {
-        let environment =
-            EnvironmentId { project: "kaia".parse().unwrap(), environment: environment.parse().unwrap() };
+        let environment = EnvironmentId { project: "kaia".parse().unwrap(), environment: environment.parse().unwrap() };
         MobileBuild {
             id: TestBuildId::new(&environment.environment, version_code),
             site: "downloads".parse().unwrap(),
@@ -249,7 +248,8 @@ mod tests {
     #[test]
     fn the_index_is_what_the_downloads_site_reads() {
         let one = build("test", 7, Some(false));
-        let index = Index { environment: &one.environment, builds: std::slice::from_ref(&one), moment: |at| at.to_string() };
+        let index =
+            Index { environment: &one.environment, builds: std::slice::from_ref(&one), moment: |at| at.to_string() };
         let json = index.json();
         assert_eq!(json["environment"], "test");
         assert_eq!(json["builds"][0]["id"], "test-7");

@@ -199,7 +199,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_told_and_never_a_panic() {
-        for eas in ["", "[]", "null", "{\"build\":[]}", "{\"build\":{\"development\":{\"extends\":\"development\"}}}", "{"] {
+        for eas in
+            ["", "[]", "null", "{\"build\":[]}", "{\"build\":{\"development\":{\"extends\":\"development\"}}}", "{"]
+        {
             assert!(!look(eas, "").is_empty(), "{eas}");
         }
     }

@@ -91,8 +91,7 @@ mod tests {
 
     #[test]
     fn a_value_is_found_by_its_keys_and_not_by_its_text() {
-        let text =
-            "{\n \"a\": { \"x\": \"b\", \"n\": [1, {\"b\": 2}], \"e\": \"\\\"b\" },\n \"b\": {\n  \"c\\u0064\": 1\n }\n}";
+        let text = "{\n \"a\": { \"x\": \"b\", \"n\": [1, {\"b\": 2}], \"e\": \"\\\"b\" },\n \"b\": {\n  \"c\\u0064\": 1\n }\n}";
         assert_eq!(line_of(text, &["b"]), Some(3));
         assert_eq!(line_of(text, &["b", "cd"]), Some(4));
         assert_eq!(line_of(text, &["a", "e"]), Some(2));
