@@ -150,7 +150,7 @@ pub(crate) enum Command {
         #[arg(value_name = "BUILD_OR_RELEASE] [NOTE", num_args = 0..=2, required_unless_present = "environment")]
         words: Vec<String>,
         /// What was tried, or what is wrong.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         note: Option<String>,
         /// The environment in which it was tried.
         #[arg(short, long = "env")]
@@ -619,7 +619,7 @@ pub(crate) enum MobileCommand {
         #[arg(long, value_name = "REF")]
         commit: Option<String>,
         /// What changed, a line each; the commits since the build before where nothing is said.
-        #[arg(long, value_name = "TEXT", conflicts_with = "from_changelog")]
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "from_changelog")]
         changes: Option<String>,
         /// Take what changed from the changelog, under the app's version.
         #[arg(long)]

@@ -322,14 +322,17 @@ pub(crate) fn note(build: &MobileBuild, what: &str) -> Note {
 fn stage(file: &Path, folder: &Path) -> Result<Staged, Failure> {
     let unreadable = |error: &io::Error| {
         let kind = if error.kind() == io::ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::User };
-        Failure::new(kind, format!("cannot read {}", file.display())).because(error.to_string())
+        Failure::new(kind, format!("cannot read {}", file.display()))
+            .because(error.to_string())
+            .hint("name the APK as it lies on this machine")
     };
     // Not blocking: what is named may be a pipe.
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut from = OpenOptions::new().read(true).custom_flags(nonblocking).open(file).map_err(|e| unreadable(&e))?;
     let metadata = from.metadata().map_err(|e| unreadable(&e))?;
     if !metadata.is_file() {
-        return Err(Failure::new(FailureKind::User, format!("{} is not a file", file.display())));
+        return Err(Failure::new(FailureKind::User, format!("{} is not a file", file.display()))
+            .hint("name the APK as it lies on this machine"));
     }
     if metadata.len() > apk::MAX_SIZE {
         let error = ApkError::NotApk(format!("it is larger than {} MB", apk::MAX_SIZE >> 20));
