@@ -146,9 +146,12 @@ pub(crate) enum Command {
         /// Yes or no.
         #[arg(value_enum)]
         verdict: QaVerdict,
-        /// The id of a build or of a release; what the environment runs where nothing is said. What was tried may follow.
-        #[arg(value_name = "BUILD_OR_RELEASE] [NOTE", num_args = 0..=2, required_unless_present = "environment")]
-        words: Vec<String>,
+        /// The id of a build or of a release; the release that the environment runs where nothing is said.
+        #[arg(value_name = "BUILD|RELEASE", required_unless_present = "environment")]
+        about: Option<String>,
+        /// The note, as after --note.
+        #[arg(value_name = "NOTE")]
+        said: Option<String>,
         /// What was tried, or what is wrong.
         #[arg(long, allow_hyphen_values = true)]
         note: Option<String>,

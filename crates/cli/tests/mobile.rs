@@ -1,6 +1,6 @@
 //! The mobile app as people work with it: what Expo builds it by, builds that are handed to testers, and QA's word on them.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may panic, and says so where it is skipped.
 
 #[path = "support/load.rs"]
 mod load;
@@ -371,6 +371,12 @@ impl Phones {
     }
 }
 
+/// A build that was made with some texts in its code.
+fn with_api(code: &str) -> Apk {
+    let code = format!("\u{1}{code}\u{2}").into_bytes();
+    Apk { files: vec![("assets/index.android.bundle".into(), code), ("classes.dex".into(), vec![1])], ..test_build(6) }
+}
+
 fn test_build(version_code: u32) -> Apk {
     Apk::new("com.example.shop.test", version_code, "1.2.0")
 }
@@ -519,6 +525,7 @@ fn what_is_no_build_of_this_environment_is_refused_and_leaves_nothing_behind() {
         (test_build(6).unsigned(), "not signed"),
         (spoilt, "changed after it was signed"),
         (apk::sign(&bomb, &phones.key), "zip bomb"),
+        (of(with_api("https://shop.example/")), "asks https://shop.example, the API of prod"),
         (of(Apk { version_name: "1\u{1b}[2J".into(), ..test_build(6) }), "not the name of a version"),
     ] {
         let file = phones.put("bad.apk", &bytes);
@@ -539,7 +546,8 @@ fn what_is_no_build_of_this_environment_is_refused_and_leaves_nothing_behind() {
     let other = phones.put("other.apk", &test_build(6).signed(&Key::new()));
     let told = shop.ok(&["mobile", "publish", &other, "-e", "test", "--changes", "- one\n- two"]);
     assert!(told.contains("another key than test-5"), "{told}");
-    for code in 7..=10 {
+    phones.publish(&Apk { version_code: 7, ..with_api("https://test.shop.example/ https://shop.example") });
+    for code in 8..=10 {
         phones.publish(&test_build(code));
     }
     let ids = |index: &Value| -> Vec<String> {
