@@ -178,25 +178,63 @@ fn app_config_js_tells_the_environments_apart_and_throws_at_another_ones_api() {
     assert_eq!(own["extra"]["apiUrl"], "http://192.168.1.5:3001", "a developer's own machine");
 }
 
-#[test]
-fn expos_own_loader_takes_every_profile() {
+/// A folder with Expo's own loaders; `None` where there is no npm.
+fn expo() -> Option<PathBuf> {
     if !have("node") || !have("npm") {
-        return;
+        return None;
     }
-    // One installation serves every run; it is whole once its mark is there.
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("eas-json-24.8.0");
-    let mark = cache.join("installed");
-    if !mark.exists() {
-        std::fs::create_dir_all(&cache).unwrap();
-        std::fs::write(cache.join("package.json"), "{\"private\":true}").unwrap();
+    // One installation serves every test and run: two that install at once each make their own and one takes its place.
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("expo-24.8.0-11.0.8");
+    if !cache.exists() {
+        let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::write(place.path().join("package.json"), "{\"private\":true}").unwrap();
         let install = Command::new("npm")
-            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "@expo/eas-json@24.8.0"])
-            .current_dir(&cache)
+            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"])
+            .args(["@expo/eas-json@24.8.0", "@expo/config@11.0.8"])
+            .current_dir(place.path())
             .output()
             .unwrap();
         assert!(install.status.success(), "npm: {}", text(&install));
-        std::fs::write(&mark, "").unwrap();
+        let moved = std::fs::rename(place.path(), &cache);
+        assert!(moved.is_ok() || cache.exists(), "{moved:?}");
     }
+    Some(cache)
+}
+
+#[test]
+fn expos_own_loader_lays_app_config_js_over_app_json() {
+    let Some(expo) = expo() else { return };
+    let mut machine = Machine::new();
+    let project = kaia(&mut machine);
+    machine.ok(&project, &["mobile", "sync"]);
+    let write = |name: &str, text: &str| std::fs::write(project.join("mobile").join(name), text).unwrap();
+    write("package.json", r#"{ "name": "mobile", "version": "1.0.0" }"#);
+    write(
+        "app.json",
+        r#"{ "expo": { "slug": "mobile", "version": "1.4.0", "sdkVersion": "53.0.0", "android": { "versionCode": 3 } } }"#,
+    );
+    let load = |environment: &str, api: &str| -> Output {
+        const PROGRAM: &str = "const { getConfig } = require('@expo/config');
+            console.log(JSON.stringify(getConfig(process.argv[1], { skipSDKVersionRequirement: true }).exp))";
+        let mut node = Command::new("node");
+        node.args(["-e", PROGRAM]).arg(project.join("mobile")).current_dir(&expo);
+        node.env("EXPO_PUBLIC_ENV", environment).env("EXPO_PUBLIC_API_URL", api).output().unwrap()
+    };
+    let loaded = load("test", "https://api-test.kaia.ai");
+    assert!(loaded.status.success(), "{}", text(&loaded));
+    let config: Value = serde_json::from_slice(&loaded.stdout).unwrap();
+    assert_eq!((&config["name"], &config["version"]), (&json!("Kaia (Test)"), &json!("1.4.0")));
+    assert_eq!(config["android"], json!({ "versionCode": 3, "package": "com.adrianpuche.kaia.test" }));
+    assert_eq!(config["extra"], json!({ "apiUrl": "https://api-test.kaia.ai", "environment": "test" }));
+    assert_eq!(config["icon"], "./assets/icon-test.png");
+    let wrong = load("test", "https://api.kaia.ai");
+    assert!(!wrong.status.success());
+    assert!(text(&wrong).contains("the API of test is"), "{}", text(&wrong));
+}
+
+#[test]
+fn expos_own_loader_takes_every_profile() {
+    let Some(expo) = expo() else { return };
     let mut machine = Machine::new();
     let project = kaia(&mut machine);
     machine.ok(&project, &["mobile", "sync"]);
@@ -210,7 +248,7 @@ fn expos_own_loader_takes_every_profile() {
               await EasJsonUtils.getSubmitProfileAsync(accessor, 'android', 'production');
               console.log(JSON.stringify(all));
             })().catch(e => { console.error(e.message); process.exit(1) })";
-        Command::new("node").args(["-e", PROGRAM]).arg(project.join("mobile")).current_dir(&cache).output().unwrap()
+        Command::new("node").args(["-e", PROGRAM]).arg(project.join("mobile")).current_dir(&expo).output().unwrap()
     };
     let output = read();
     assert!(output.status.success(), "{}", text(&output));
