@@ -426,7 +426,7 @@ fn check_version(apk: &Apk, name: &EnvironmentName, newest: Option<&MobileBuild>
     };
     Err(Failure::new(FailureKind::User, what)
         .because("Android installs an app only over one with a smaller version code")
-        .hint("build it anew with a larger one; `autoIncrement` does so in profiles for the store"))
+        .hint("build it anew with a larger one; `autoIncrement` does so (ambit mobile sync)"))
 }
 
 /// An app is installed over another only if the same key signed both: people who have the earlier one lose its data.

@@ -159,7 +159,7 @@ mod tests {
     fn a_wrong_api_is_told_with_its_place_and_what_is_expected() {
         let Files { eas, app_config } = kaia().files(None).unwrap();
         let wrong = eas.replace("https://api-test.kaia.ai", "https://api.kaia.ai");
-        let line = wrong.lines().position(|l| l.contains("preview-test")).unwrap() + 4;
+        let line = wrong.lines().position(|l| l.contains("api.kaia.ai")).unwrap() + 1;
         let told = look(&wrong, &app_config);
         assert_eq!(
             told,

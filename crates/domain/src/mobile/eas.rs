@@ -48,7 +48,8 @@ fn profile(app: &MobileApp, profile: &str, variant: &Variant) -> Value {
     }
     let store = is_for_the_store(profile, variant);
     say("distribution", json!(if store { "store" } else { "internal" }));
-    if store {
+    if variant.kind != Kind::Development {
+        // A phone takes no update whose version code is not larger, and so does `ambit mobile publish`.
         say("autoIncrement", json!(true));
     }
     say("env", json!({ API_URL: variant.api_url, ENVIRONMENT: app.label(variant) }));
@@ -95,7 +96,7 @@ mod tests {
             assert_eq!(build[profile]["distribution"], distribution, "{profile}");
             assert_eq!(build[profile]["env"][API_URL], api, "{profile}");
             assert_eq!(build[profile]["env"][ENVIRONMENT], word, "{profile}");
-            assert_eq!(build[profile]["autoIncrement"] == true, profile == "production", "{profile}");
+            assert_eq!(build[profile]["autoIncrement"] == true, profile != "development", "{profile}");
         }
         assert_eq!(build["preview-test"]["android"]["buildType"], "apk");
         assert_eq!(file["submit"]["production"], json!({}));
