@@ -7,11 +7,13 @@ const PAGE = 25;
 
 const COUNTS = {
   users: "Usuarios",
-  verified: "Verificados",
-  verified_users: "Verificados",
-  pending_registrations: "Registros por verificar",
+  administrators: "Administran",
+  pending_registrations: "Por verificar",
+  onboarded: "Con bienvenida",
+  active_sessions: "Sesiones abiertas",
   events: "Eventos",
   upcoming_events: "Eventos próximos",
+  recurring_events: "Que se repiten",
 };
 
 const SECTIONS = {
@@ -32,6 +34,7 @@ const SECTIONS = {
     path: "/admin/events",
     columns: {
       Título: (event) => event.title,
+      "De quién": (event) => event.user_email,
       Empieza: (event) => when(event.start_time),
       Termina: (event) => when(event.end_time),
       Lugar: (event) => event.location || "—",

@@ -111,7 +111,7 @@ function whole(build, level) {
     build.qr && element(
       "figure",
       {},
-      element("img", { src: build.qr, alt: `Código QR que lleva a la versión ${named(build)}`, width: 220, height: 220 }),
+      element("img", { src: build.qr, onerror: (failed) => failed.target.closest("figure").remove(), alt: `Código QR que lleva a la versión ${named(build)}`, width: 220, height: 220 }),
       element("figcaption", { class: "soft" }, "Apunta la cámara del teléfono"),
     ),
   );
