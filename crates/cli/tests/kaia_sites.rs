@@ -8,9 +8,16 @@ mod browser;
 mod kaia;
 mod support;
 
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
 use browser::{Browser, Look};
 use kaia::{ADMINISTRATOR, Kaia, PASSWORD};
 use serde_json::{Value, json};
+use support::{git, until};
 
 const LOOKS: [Look; 4] = [
     Look { dark: false, width: 1280 },
@@ -268,6 +275,98 @@ fn the_administration_of_test_does_not_reach_production() {
     assert!(!refused.to_lowercase().contains("access-control-allow-origin"), "{refused}");
 }
 
+/// Takes mail as SendGrid does, and keeps its text.
+fn mailbox() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mails = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&mails);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(told) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = told.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let mail: Value = serde_json::from_slice(&body).unwrap();
+            kept.lock().unwrap().push(mail["content"][0]["value"].as_str().unwrap().to_owned());
+            reader
+                .get_mut()
+                .write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .unwrap();
+        }
+    });
+    (port, mails)
+}
+
+#[test]
+fn the_links_in_mails_lead_to_a_page_that_does_what_they_say() {
+    let Some(browser) = Browser::start() else { return };
+    let kaia = Kaia::new(&["dev"]);
+    let (port, mails) = mailbox();
+    let toml = std::fs::read_to_string(kaia.project.join("ambit.toml")).unwrap();
+    let pointed = toml.replace("[variables]", &format!("[variables]\nSENDGRID_API_URL = \"http://127.0.0.1:{port}\""));
+    kaia.commit("develop", "ambit.toml", &pointed);
+    git(&kaia.project, &["checkout", "-q", "develop"]);
+    kaia.up();
+    let home = kaia.url("dev", "web");
+    let api = format!("{}/api/v1/auth", kaia.url("dev", "backend"));
+    let post = "return fetch(arguments[0], { method: 'POST', headers: { 'content-type': 'application/json' }, \
+                body: JSON.stringify(arguments[1]) }).then((answer) => answer.status)";
+    let log_in = |password: &str| {
+        let who = json!({ "email": "eva@example.org", "password": password });
+        browser.script(post, &json!([format!("{api}/login"), who]))
+    };
+    let link = |number: usize| {
+        until("the mail comes", || mails.lock().unwrap().len() >= number);
+        let mail = mails.lock().unwrap()[number - 1].clone();
+        mail.split_whitespace().find(|word| word.starts_with(&home)).unwrap_or_else(|| panic!("{mail}")).to_owned()
+    };
+
+    browser.open(&home);
+    let newcomer = json!({ "email": "eva@example.org", "name": "Eva", "password": "the first of them" });
+    assert_eq!(browser.script(post, &json!([format!("{api}/register"), newcomer])), 202);
+    assert_eq!(log_in("the first of them"), 403);
+    browser.console();
+    // Only the part behind `#` differs: as in a mail program, it is a new page.
+    let verify = link(1);
+    browser.open("about:blank");
+    browser.open(&verify);
+    browser.until_text("#account-name", "Confirma tu correo");
+    let address = browser.script("return location.href", &json!([]));
+    assert_eq!(address, format!("{home}/"), "the token is not left in the address");
+    is_sound(&browser, "a registration to confirm");
+    browser.click("#account button");
+    browser.until_text("#account", "Ya puedes entrar");
+    assert_eq!(log_in("the first of them"), 200);
+    browser.open("about:blank");
+    browser.open(&verify);
+    browser.click("#account button");
+    browser.until_text("#account .error", "El enlace ya no vale");
+    browser.console();
+    is_sound(&browser, "a link that was used");
+
+    browser.open(&home);
+    browser.click("a[href='#olvide']");
+    browser.fill("#email", "eva@example.org");
+    is_sound(&browser, "a forgotten password");
+    browser.press(ENTER);
+    browser.until_text("#account", "el enlace va en camino");
+    let reset = link(2);
+    browser.open("about:blank");
+    browser.open(&reset);
+    browser.fill("#password", "the second of them");
+    is_sound(&browser, "another password to choose");
+    browser.press(ENTER);
+    browser.until_text("#account", "Tu contraseña cambió");
+    assert_eq!([log_in("the first of them"), log_in("the second of them")], [401, 200]);
+}
+
 /// A list of builds as somebody might write it who means harm, and one that is as it should be.
 fn builds() -> Value {
     let build = |id: &str, code: u64| {
@@ -284,7 +383,7 @@ fn builds() -> Value {
     for (field, value) in [
         ("name", json!("<img src=x onerror=alert(1)>")),
         ("version", json!("</script><b>1")),
-        ("file", json!("javascript:alert(1)")),
+        ("file", json!("https://evil.example/kaia.apk")),
         ("qr", json!("../../secret.svg")),
         ("size", json!(-1)),
         ("sha256", json!("<i>")),

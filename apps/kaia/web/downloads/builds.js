@@ -7,9 +7,9 @@ const number = (value) => (Number.isFinite(value) && value >= 0 ? value : null);
 
 /** A file of a build, or null where it would lead out of builds/. */
 function below(path) {
-  if (!/^[\w.+-]+(\/[\w.+-]+)*$/.test(text(path))) return null;
-  const url = new URL(path, FOLDER);
-  return url.href.startsWith(FOLDER.href) && url.href !== FOLDER.href ? url.href : null;
+  const segments = text(path).split("/");
+  const leadsOut = segments.some((segment) => ["", ".", ".."].includes(segment) || segment.includes("\\"));
+  return leadsOut ? null : new URL(segments.map(encodeURIComponent).join("/"), FOLDER).href;
 }
 
 function verdict(value) {

@@ -137,10 +137,12 @@ impl Browser {
         self.script("return document.documentElement.scrollWidth > innerWidth", &json!([])) == true
     }
 
-    /// What the console was told since the last time.
+    /// What the console was told of errors and warnings since the last time.
     pub(crate) fn console(&self) -> Vec<String> {
         let log = self.ask("POST", "/se/log", &json!({ "type": "browser" }));
-        log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+        let grave =
+            log.as_array().unwrap().iter().filter(|entry| entry["level"] != "DEBUG" && entry["level"] != "INFO");
+        grave.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Loads what comes as if pages had no Content-Security-Policy.
