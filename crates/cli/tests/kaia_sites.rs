@@ -14,9 +14,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use ambit_simulators::apk::{Apk, Key};
 use browser::{Browser, Look};
 use kaia::{ADMINISTRATOR, Kaia, PASSWORD};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use support::{git, until};
 
 const LOOKS: [Look; 4] = [
@@ -49,7 +51,7 @@ fn log_in(browser: &Browser, email: &str, password: &str) {
 fn every_page_is_open_to_everybody_and_says_its_environment_unless_it_is_production() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["test", "prod"]);
-    kaia.up();
+    kaia.begin();
     for environment in ["test", "prod"] {
         let pages = ["web", "downloads", "docs", "admin"].map(|site| (kaia.url(environment, site), site));
         for (url, site) in pages {
@@ -91,7 +93,7 @@ fn every_page_is_open_to_everybody_and_says_its_environment_unless_it_is_product
 fn the_docs_show_the_whole_api_and_every_guide() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["test"]);
-    kaia.up();
+    kaia.begin();
     let docs = kaia.url("test", "docs");
     browser.open(&docs);
     let document = "return fetch(AMBIT.variables.API_URL + '/api/v1/openapi.json').then((answer) => answer.json())";
@@ -150,7 +152,7 @@ fn the_docs_show_the_whole_api_and_every_guide() {
 fn an_administrator_sees_who_is_there_and_what_they_planned() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["test"]);
-    kaia.up();
+    kaia.begin();
     kaia.ambit(&["seed", "-e", "test"]);
     let many = "INSERT INTO users (email, name, password_hash) \
                 SELECT 'p' || n || '@example.org', '<b>Persona</b> ' || n, 'x' FROM generate_series(1, 60) n";
@@ -240,7 +242,7 @@ fn an_administrator_sees_who_is_there_and_what_they_planned() {
 fn the_administration_of_test_does_not_reach_production() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["test", "prod"]);
-    kaia.up();
+    kaia.begin();
     kaia.ambit(&["seed", "-e", "test"]);
     let prod = format!("{}/api/v1/admin/counts", kaia.url("prod", "backend"));
     browser.open(&kaia.url("test", "admin"));
@@ -309,11 +311,8 @@ fn the_links_in_mails_lead_to_a_page_that_does_what_they_say() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["dev"]);
     let (port, mails) = mailbox();
-    let toml = std::fs::read_to_string(kaia.project.join("ambit.toml")).unwrap();
-    let pointed = toml.replace("[variables]", &format!("[variables]\nSENDGRID_API_URL = \"http://127.0.0.1:{port}\""));
-    kaia.commit("develop", "ambit.toml", &pointed);
-    git(&kaia.project, &["checkout", "-q", "develop"]);
-    kaia.up();
+    kaia.declare("[variables]", &format!("SENDGRID_API_URL = \"http://127.0.0.1:{port}\""));
+    kaia.begin();
     let home = kaia.url("dev", "web");
     let api = format!("{}/api/v1/auth", kaia.url("dev", "backend"));
     let post = "return fetch(arguments[0], { method: 'POST', headers: { 'content-type': 'application/json' }, \
@@ -401,12 +400,12 @@ fn downloads_show_what_there_is_to_install_and_believe_nothing() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["test"]);
     let folder = "web/downloads/builds";
-    kaia.commit("staging", &format!("{folder}/index.json"), &builds().to_string());
+    kaia.write(&format!("{folder}/index.json"), &builds().to_string());
     let qr = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 2 2'><path d='M0 0h1v1H0z'/></svg>";
     for build in ["two", "three"] {
-        kaia.commit("staging", &format!("{folder}/{build}/qr.svg"), qr);
+        kaia.write(&format!("{folder}/{build}/qr.svg"), qr);
     }
-    kaia.up();
+    kaia.begin();
     let downloads = kaia.url("test", "downloads");
     browser.open(&downloads);
     browser.until_text("#content h2", "1.3.0 (3)");
@@ -452,4 +451,82 @@ fn downloads_show_what_there_is_to_install_and_believe_nothing() {
     assert_eq!(made, 0, "what was said became markup");
     assert!(browser.text("#content").contains("no está disponible"));
     is_sound(&browser, "a hostile build");
+}
+
+/// The text of the QR code that a page shows, read from its picture as a camera does.
+fn scanned(browser: &Browser) -> String {
+    let script = "const qr = document.querySelector('figure img'); await qr.decode();\
+        const canvas = document.createElement('canvas'); const side = canvas.width = canvas.height = 400;\
+        const context = canvas.getContext('2d'); context.fillStyle = 'white'; context.fillRect(0, 0, side, side);\
+        context.drawImage(qr, 20, 20, side - 40, side - 40);\
+        const pixels = context.getImageData(0, 0, side, side).data;\
+        return Array.from({ length: side * side }, (_, n) => pixels[4 * n])";
+    let grey: Vec<u8> =
+        serde_json::from_value(browser.script(&format!("return (async () => {{ {script} }})()"), &json!([]))).unwrap();
+    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(400, 400, |x, y| grey[y * 400 + x]);
+    let codes = picture.detect_grids();
+    codes.first().expect("there is a QR code").decode().unwrap().1
+}
+
+#[test]
+fn a_tester_goes_from_the_notification_to_a_verdict_that_production_sees() {
+    let Some(browser) = Browser::start() else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let slack = runtime.block_on(ambit_simulators::Slack::start(None, None));
+    let kaia = Kaia::new(&["test", "prod"]);
+    kaia.declare("[notifications]", "slack = { test = \"SLACK_WEBHOOK\" }");
+    kaia.declare("[secrets]", "SLACK_WEBHOOK = { only = [\"test\"] }");
+    kaia.secret("test", "SLACK_WEBHOOK", &slack.webhook());
+    kaia.begin();
+    kaia.write("web/home/news.txt", "new");
+    kaia.write("CHANGELOG.md", "# Changelog\n\n## 1.1.0\n\n- Los avisos llegan sin conexión.\n");
+    git(&kaia.project, &["checkout", "-q", "staging"]);
+    git(&kaia.project, &["add", "-A"]);
+    git(&kaia.project, &["commit", "-q", "-m", "avisos sin conexión"]);
+    git(&kaia.project, &["branch", "-f", "main", "staging"]);
+    git(&kaia.project, &["tag", "-a", "v1.1.0", "-m", "Release 1.1.0"]);
+    kaia.ambit(&["deploy", "-e", "test"]);
+
+    let apk = Apk::new("com.adrianpuche.kaia.test", 2, "1.1.0").signed(&Key::new());
+    let sum: String = Sha256::digest(&apk).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(kaia.project.join("app.apk"), &apk).unwrap();
+    kaia.ambit(&["mobile", "publish", "app.apk", "-e", "test", "--from-changelog"]);
+    let downloads = format!("{}/#", kaia.url("test", "downloads"));
+    let link = || {
+        let texts = slack.texts();
+        texts
+            .iter()
+            .flat_map(|text| text.split(['<', '>', '|', '\n', ' ']))
+            .find(|w| w.starts_with(&downloads))
+            .map(str::to_owned)
+    };
+    until("QA is told where to look", || link().is_some());
+    let link = link().unwrap();
+
+    browser.open(&link);
+    browser.until_text("#content h1", "1.1.0 (2)");
+    let text = browser.text("#content");
+    for shown in [sum.as_str(), "Los avisos llegan sin conexión", "Sin veredicto"] {
+        assert!(text.contains(shown), "{shown} is not shown: {text}");
+    }
+    is_sound(&browser, "a published build");
+    let file = browser.script("return document.querySelector('a.button').href", &json!([]));
+    assert_eq!(scanned(&browser), file.as_str().unwrap(), "the QR code leads to what the button leads to");
+    let load = "return fetch(arguments[0]).then((answer) => answer.arrayBuffer()).then((file) => crypto.subtle.digest('SHA-256', file))\
+                .then((sum) => [...new Uint8Array(sum)].map((byte) => byte.toString(16).padStart(2, '0')).join(''))";
+    assert_eq!(browser.script(load, &json!([file])), sum);
+
+    kaia.ambit(&["deploy", "-e", "prod", "--detach"]);
+    let id = link.trim_start_matches(&downloads);
+    let why = "el aviso llega una hora tarde";
+    kaia.ambit(&["qa", "reject", id, "--note", why]);
+    browser.open("about:blank");
+    browser.open(&link);
+    browser.until_text("#content .badge", "Rechazada por QA");
+    assert!(browser.text("#content").contains(why));
+    is_sound(&browser, "a rejected build");
+    let gates = kaia.machine.ambit(&kaia.project, &["gates", "prod"]);
+    let gates = String::from_utf8_lossy(&gates.stdout).into_owned();
+    let qa = gates.lines().find(|line| line.contains(" qa ")).unwrap_or_else(|| panic!("{gates}"));
+    assert!(qa.contains('✗') && qa.contains(id) && qa.contains(why), "{gates}");
 }

@@ -52,30 +52,52 @@ impl Kaia {
             let values = root().join(format!("script/kaia/{environment}.env"));
             kaia.ambit(&["secret", "set", "--from", values.to_str().unwrap(), "-e", environment]);
         }
-        git(&kaia.project, &["add", "-A"]);
-        git(&kaia.project, &["commit", "-q", "-m", "Kaia 1.0.0"]);
-        git(&kaia.project, &["tag", "-a", "v1.0.0", "-m", "Release 1.0.0"]);
-        git(&kaia.project, &["branch", "develop"]);
-        git(&kaia.project, &["branch", "staging"]);
         kaia
+    }
+
+    /// Adds lines after the header of a table of `ambit.toml`, or the whole table.
+    pub(crate) fn declare(&self, header: &str, lines: &str) {
+        let file = self.project.join("ambit.toml");
+        let toml = std::fs::read_to_string(&file).unwrap();
+        let toml = match toml.split_once(&format!("\n{header}")) {
+            Some((before, after)) => {
+                let (rest, after) = after.split_once('\n').unwrap();
+                format!("{before}\n{header}{rest}\n{lines}\n{after}")
+            }
+            None => format!("{toml}\n{header}\n{lines}\n"),
+        };
+        std::fs::write(file, toml).unwrap();
+    }
+
+    /// Gives a secret its value.
+    pub(crate) fn secret(&self, environment: &str, name: &str, value: &str) {
+        let file = self.machine.folder.path().join("value.env");
+        std::fs::write(&file, format!("{name}={value}\n")).unwrap();
+        self.ambit(&["secret", "set", "--from", file.to_str().unwrap(), "-e", environment]);
+    }
+
+    /// What is there becomes 1.0.0, on every branch, and runs.
+    pub(crate) fn begin(&self) {
+        git(&self.project, &["add", "-A"]);
+        git(&self.project, &["commit", "-q", "-m", "Kaia 1.0.0"]);
+        git(&self.project, &["tag", "-a", "v1.0.0", "-m", "Release 1.0.0"]);
+        git(&self.project, &["branch", "develop"]);
+        git(&self.project, &["branch", "staging"]);
+        self.up();
     }
 
     pub(crate) fn ambit(&self, arguments: &[&str]) -> String {
         self.machine.ok(&self.project, arguments)
     }
 
-    /// Puts a file on a branch; what stands there is what the branch's environment runs.
-    pub(crate) fn commit(&self, branch: &str, path: &str, text: &str) {
-        git(&self.project, &["checkout", "-q", branch]);
+    /// Puts a file below the project's folder.
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let file = self.project.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
-        git(&self.project, &["add", "-A"]);
-        git(&self.project, &["commit", "-q", "-m", path]);
-        git(&self.project, &["checkout", "-q", "main"]);
     }
 
-    pub(crate) fn up(&self) {
+    fn up(&self) {
         let listen = format!("127.0.0.1:{}", self.machine.port);
         self.ambit(&[&["up", "--listen", &listen], &*self.environments].concat());
     }
