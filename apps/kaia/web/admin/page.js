@@ -14,16 +14,16 @@ document.getElementById("login").addEventListener("submit", async (submit) => {
   message.textContent = "";
   const form = new FormData(submit.target);
   try {
-    const login = await fetch(api + "/auth/login", {
+    const login = await fetch(api + "/api/v1/auth/login", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ email: form.get("email"), password: form.get("password") }),
     });
     const answer = await login.json();
-    if (!login.ok) { message.textContent = answer.error.message; return; }
-    const events = await fetch(api + "/events", { headers: { authorization: "Bearer " + answer.token } });
+    if (!login.ok) { message.textContent = answer.detail; return; }
+    const events = await fetch(api + "/api/v1/events", { headers: { authorization: "Bearer " + answer.access_token } });
     const list = document.getElementById("events");
-    list.replaceChildren(...(await events.json()).map((event) => {
+    list.replaceChildren(...(await events.json()).items.map((event) => {
       const item = document.createElement("li");
       item.textContent = event.start_time.slice(0, 16).replace("T", " ") + " · " + event.title;
       return item;
