@@ -60,6 +60,8 @@ fn every_page_is_open_to_everybody_and_says_its_environment_unless_it_is_product
             browser.until_text("footer [role=status]", "API en línea");
             if site == "downloads" {
                 browser.until_text("#content", "Todavía no hay ninguna versión");
+                let said = browser.console();
+                assert!(said.iter().all(|line| line.contains("builds/index.json") && line.contains("404")), "{said:?}");
             }
             if site == "docs" {
                 browser.until_text("#content h1", "Kaia");
@@ -311,6 +313,8 @@ fn the_links_in_mails_lead_to_a_page_that_does_what_they_say() {
     let Some(browser) = Browser::start() else { return };
     let kaia = Kaia::new(&["dev"]);
     let (port, mails) = mailbox();
+    // Where the key has not the form of one, the mail is printed.
+    kaia.secret("dev", "SENDGRID_API_KEY", "SG.made.up");
     kaia.declare("[variables]", &format!("SENDGRID_API_URL = \"http://127.0.0.1:{port}\""));
     kaia.begin();
     let home = kaia.url("dev", "web");
@@ -352,6 +356,7 @@ fn the_links_in_mails_lead_to_a_page_that_does_what_they_say() {
 
     browser.open(&home);
     browser.click("a[href='#olvide']");
+    browser.until_text("#account-name", "Olvidé mi contraseña");
     browser.fill("#email", "eva@example.org");
     is_sound(&browser, "a forgotten password");
     browser.press(ENTER);

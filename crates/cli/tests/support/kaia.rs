@@ -38,7 +38,10 @@ impl Kaia {
         let source = "source    = \"backend\"";
         assert!(toml.contains(source));
         let built = format!("{source}\nbuild     = \"true\"\nrun       = \"exec bin/kaia-backend\"");
-        std::fs::write(project.join("ambit.toml"), toml.replace(source, &built)).unwrap();
+        let toml = toml.replace(source, &built);
+        // Backups are tried elsewhere too, and take most of the time that an environment needs to come up.
+        let toml: Vec<&str> = toml.lines().filter(|line| !line.starts_with("backup ")).collect();
+        std::fs::write(project.join("ambit.toml"), toml.join("\n")).unwrap();
         let bin = project.join("backend/bin");
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::copy(backend(), bin.join("kaia-backend")).unwrap();
