@@ -40,7 +40,7 @@ pub enum QaSaid {
     /// Of a release.
     Release(QaVerdict),
     /// Of a build.
-    Build(MobileBuild),
+    Build(Box<MobileBuild>),
 }
 
 impl Ambit {
@@ -56,7 +56,7 @@ impl Ambit {
         };
         let build = TestBuildId(about.clone());
         if let Some(build) = self.store.mobile_build(&request.project, &build).map_err(|e| store_failure(&e))? {
-            return self.of_build(request, build).map(QaSaid::Build);
+            return self.of_build(request, build).map(|build| QaSaid::Build(Box::new(build)));
         }
         let releases = self.releases(&request.project)?;
         let mut named = releases.iter().filter(|(r, _)| about.len() >= 4 && r.id.0.starts_with(about.as_str()));

@@ -146,11 +146,14 @@ pub(crate) enum Command {
         /// Yes or no.
         #[arg(value_enum)]
         verdict: QaVerdict,
-        /// The id of a build or of a release; what the environment runs where nothing is said. What was tried may follow.
-        #[arg(value_name = "BUILD_OR_RELEASE] [NOTE", num_args = 0..=2, required_unless_present = "environment")]
-        words: Vec<String>,
+        /// The id of a build or of a release; the release that the environment runs where nothing is said.
+        #[arg(value_name = "BUILD|RELEASE", required_unless_present = "environment")]
+        about: Option<String>,
+        /// The note, as after --note.
+        #[arg(value_name = "NOTE")]
+        said: Option<String>,
         /// What was tried, or what is wrong.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         note: Option<String>,
         /// The environment in which it was tried.
         #[arg(short, long = "env")]
@@ -619,7 +622,7 @@ pub(crate) enum MobileCommand {
         #[arg(long, value_name = "REF")]
         commit: Option<String>,
         /// What changed, a line each; the commits since the build before where nothing is said.
-        #[arg(long, value_name = "TEXT", conflicts_with = "from_changelog")]
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "from_changelog")]
         changes: Option<String>,
         /// Take what changed from the changelog, under the app's version.
         #[arg(long)]

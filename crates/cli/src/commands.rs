@@ -77,8 +77,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             wait(decide::run(&folder()?, deployment, ambit_app::Decision::Reject, reason, json))
         }
         Command::Gates { environment, waive, sign } => wait(gates::run(&folder()?, &environment, waive, sign, json)),
-        Command::Qa { verdict, words, note, environment } => {
-            wait(qa::run(&folder()?, verdict == crate::arguments::QaVerdict::Approve, words, note, environment, json))
+        Command::Qa { verdict, about, said, note, environment } => {
+            let yes = verdict == crate::arguments::QaVerdict::Approve;
+            wait(qa::run(&folder()?, yes, [about, said], note, environment, json))
         }
         Command::Mobile(command) => mobile::run(&folder()?, command, json),
         Command::Deployments { environment, lines } => {

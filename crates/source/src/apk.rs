@@ -66,3 +66,8 @@ pub fn read(file: &File) -> Result<Apk, ApkError> {
     let signature = signature::check(file, &archive)?;
     Ok(Apk { manifest, signature })
 }
+
+/// Which of some texts stand in what an app of Expo's was built with: its settings and its code.
+pub fn mentions(file: &File, texts: &[&str]) -> Result<Vec<bool>, ApkError> {
+    archive::mentions(file, texts)
+}

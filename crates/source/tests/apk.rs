@@ -1,6 +1,6 @@
 //! APKs as they come from people: sound ones, and every way in which one is not.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may panic, and says so where it is skipped.
 
 use std::{
     fs::File,

@@ -85,3 +85,60 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ambit_domain::{Actor, Announcement, spec::Occasion};
+
+    use super::*;
+
+    fn build(environment: &str, version_code: u64) -> MobileBuild {
+        let environment = EnvironmentId { project: "kaia".parse().unwrap(), environment: environment.parse().unwrap() };
+        MobileBuild {
+            id: TestBuildId::new(&environment.environment, version_code),
+            site: "downloads".parse().unwrap(),
+            name: "Kaia".into(),
+            package: "ai.kaia".into(),
+            version: "1.0".into(),
+            version_code,
+            commit: None,
+            release: None,
+            published: 1,
+            actor: Actor::cli("ana", 1),
+            size: 1,
+            sha256: "00".into(),
+            certificate: None,
+            file: "kaia.apk".into(),
+            changes: Vec::new(),
+            environment,
+            verdict: None,
+        }
+    }
+
+    #[test]
+    fn builds_are_listed_newest_first_told_with_their_row_and_gone_with_their_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("state.db")).unwrap();
+        let told = |build: &MobileBuild| Outgoing {
+            id: build.id.0.clone(),
+            announced: i64::try_from(build.version_code).unwrap(),
+            environment: build.environment.clone(),
+            announcement: Announcement::new(Occasion::BuildPublished, None, build.version.clone()),
+        };
+        for build in [build("test", 9), build("test", 10), build("dev", 3)] {
+            store.put_mobile_build(&build, Some(&told(&build))).unwrap();
+        }
+        let changed = MobileBuild { changes: vec!["x".into()], ..build("test", 9) };
+        store.put_mobile_build(&changed, None).unwrap();
+        let test = build("test", 9).environment;
+        let codes = |all: Vec<MobileBuild>| all.iter().map(|b| b.version_code).collect::<Vec<_>>();
+        assert_eq!(codes(store.mobile_builds(&test).unwrap()), [10, 9]);
+        assert_eq!(codes(store.mobile_builds_of(&test.project).unwrap()), [3, 10, 9]);
+        assert_eq!(store.mobile_build(&test.project, &changed.id).unwrap(), Some(changed.clone()));
+        assert_eq!(store.due_deliveries(100, 9).unwrap().len(), 3);
+        store.forget_mobile_build(&changed).unwrap();
+        assert_eq!(store.mobile_build(&test.project, &changed.id).unwrap(), None);
+        store.forget_environment(&test).unwrap();
+        assert_eq!(codes(store.mobile_builds_of(&test.project).unwrap()), [3]);
+    }
+}

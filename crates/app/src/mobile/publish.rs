@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     builds::{MobileBuildView, cannot, make_folder},
+    declared::{Declared, declared},
     routes::site,
 };
 use crate::{
@@ -135,6 +136,7 @@ impl Ambit {
         }
         check_package(&staged.apk, &mobile, &name, &others)?;
         check_version(&staged.apk, &name, known.first())?;
+        check_api(&declaration, &name, &staged)?;
         let warnings = check_signature(&staged.apk, &record, known.first())?;
         let live = self.live_deployment(&id)?;
         let repository = Repository::find(&request.folder).map_err(|e| source_failure(&e))?;
@@ -322,14 +324,17 @@ pub(crate) fn note(build: &MobileBuild, what: &str) -> Note {
 fn stage(file: &Path, folder: &Path) -> Result<Staged, Failure> {
     let unreadable = |error: &io::Error| {
         let kind = if error.kind() == io::ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::User };
-        Failure::new(kind, format!("cannot read {}", file.display())).because(error.to_string())
+        Failure::new(kind, format!("cannot read {}", file.display()))
+            .because(error.to_string())
+            .hint("name the APK as it lies on this machine")
     };
     // Not blocking: what is named may be a pipe.
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut from = OpenOptions::new().read(true).custom_flags(nonblocking).open(file).map_err(|e| unreadable(&e))?;
     let metadata = from.metadata().map_err(|e| unreadable(&e))?;
     if !metadata.is_file() {
-        return Err(Failure::new(FailureKind::User, format!("{} is not a file", file.display())));
+        return Err(Failure::new(FailureKind::User, format!("{} is not a file", file.display()))
+            .hint("name the APK as it lies on this machine"));
     }
     if metadata.len() > apk::MAX_SIZE {
         let error = ApkError::NotApk(format!("it is larger than {} MB", apk::MAX_SIZE >> 20));
@@ -388,6 +393,24 @@ fn check_package(
         [] => failure.hint("is it a build of this app? [mobile] in ambit.toml says its packages"),
         of => failure.hint(format!("it was built for {}: ambit mobile publish … -e {}", of.join(" or "), of[0])),
     })
+}
+
+/// An app that asks another environment's API is the mistake that packages do not tell where two have the same one.
+fn check_api(declaration: &Declaration, name: &EnvironmentName, staged: &Staged) -> Result<(), Failure> {
+    let Some(Declared { app, .. }) = declared(declaration)? else { return Ok(()) };
+    let Some(own) = app.variants.iter().find(|v| v.environment == *name) else { return Ok(()) };
+    let others: Vec<_> = app.variants.iter().filter(|v| v.api_url != own.api_url).collect();
+    let urls: Vec<&str> = [own].into_iter().chain(others.iter().copied()).map(|v| v.api_url.as_str()).collect();
+    let apk = File::open(staged.folder.path().join(STAGED)).map_err(|e| cannot("read", staged.folder.path(), &e))?;
+    let found = apk::mentions(&apk, &urls).map_err(|e| refused(Path::new(STAGED), &e))?;
+    let (Some(false), Some(at)) = (found.first(), found.iter().skip(1).position(|found| *found)) else { return Ok(()) };
+    let other = others[at];
+    Err(Failure::new(FailureKind::User, format!("the build asks {}, the API of {}", other.api_url, other.environment))
+        .because(format!("that of {name} is {}, which is not in it", own.api_url))
+        .hint(match own.profiles.first() {
+            Some(profile) => format!("build it by its own profile: ambit mobile build --profile {profile}"),
+            None => "build it by a profile of its own".to_owned(),
+        }))
 }
 
 fn check_version(apk: &Apk, name: &EnvironmentName, newest: Option<&MobileBuild>) -> Result<(), Failure> {

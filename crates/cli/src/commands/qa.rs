@@ -11,7 +11,7 @@ use crate::{context, screen::plain};
 pub(crate) async fn run(
     folder: &Path,
     yes: bool,
-    words: Vec<String>,
+    words: [Option<String>; 2],
     note: Option<String>,
     environment: Option<String>,
     json: bool,
@@ -54,9 +54,11 @@ pub(crate) async fn run(
 }
 
 /// What it is about, and what is said of it: `test-42 --note "…"`, `test-42 "…"`, and `"…"` of what the environment runs.
-fn told_apart(words: Vec<String>, note: Option<String>) -> Result<(Option<String>, Option<String>), Failure> {
-    let mut words = words.into_iter();
-    match (words.next(), words.next(), note) {
+fn told_apart(
+    [first, second]: [Option<String>; 2],
+    note: Option<String>,
+) -> Result<(Option<String>, Option<String>), Failure> {
+    match (first, second, note) {
         (Some(about), Some(said), None) => Ok((Some(about), Some(said))),
         (Some(_), Some(_), Some(_)) => {
             Err(Failure::new(FailureKind::User, "what was tried is said twice").hint("say it once, after --note"))
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn a_note_is_told_from_what_it_is_about() {
         let apart = |words: &[&str], note: Option<&str>| {
-            told_apart(words.iter().map(|w| (*w).to_owned()).collect(), note.map(str::to_owned)).ok()
+            told_apart([0, 1].map(|n| words.get(n).map(|w| (*w).to_owned())), note.map(str::to_owned)).ok()
         };
         let pair = |about: Option<&str>, note: Option<&str>| Some((about.map(str::to_owned), note.map(str::to_owned)));
         assert_eq!(apart(&["tried on three phones"], None), pair(None, Some("tried on three phones")));

@@ -100,6 +100,30 @@ impl Archive {
     }
 }
 
+/// Where Expo puts what an app was built with: its settings, and its code, in which the values of variables stand.
+const BUILT_WITH: [&str; 2] = ["assets/app.config", "assets/index.android.bundle"];
+const MAX_CODE: u64 = 64 << 20;
+
+/// Which of some texts stand in what an app was built with. What is larger than any app is not looked at to its end.
+pub(super) fn mentions(file: &File, texts: &[&str]) -> Result<Vec<bool>, ApkError> {
+    let size = file.metadata()?.len();
+    let mut found = vec![false; texts.len()];
+    let damaged = |error: &dyn std::error::Error| ApkError::NotApk(format!("it is damaged ({error})"));
+    let mut zip = ZipArchive::new(At { file, position: 0, size }).map_err(|e| damaged(&e))?;
+    for name in BUILT_WITH {
+        if zip.index_for_name(name).is_none() {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        let entry = zip.by_name(name).map_err(|e| damaged(&e))?;
+        entry.take(MAX_CODE).read_to_end(&mut bytes).map_err(|e| damaged(&e))?;
+        for (text, found) in texts.iter().zip(&mut found) {
+            *found |= memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+        }
+    }
+    Ok(found)
+}
+
 fn unpack(zip: &mut ZipArchive<At<'_>>, name: &str, most: u64) -> Result<Vec<u8>, ApkError> {
     let wrong = |why: String| ApkError::NotApk(format!("{name}: {why}"));
     let entry = zip.by_name(name).map_err(|e| wrong(e.to_string()))?;
