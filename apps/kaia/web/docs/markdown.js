@@ -16,7 +16,8 @@ function link(text, address) {
   return href ? element("a", { href }, text) : text;
 }
 
-function inline(text) {
+/** One paragraph or less, such as a description in the API. */
+export function inline(text) {
   const parts = [];
   let end = 0;
   for (const found of text.matchAll(INLINE)) {

@@ -1,5 +1,6 @@
 // The reference of the API, made from the description that the API gives of itself (OpenAPI 3.1).
 import { element } from "./site.js";
+import { inline } from "./markdown.js";
 import { Schemas, fieldTable, limits, row } from "./schema.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
@@ -20,6 +21,8 @@ function groups(document) {
   return [...found].filter(([, group]) => group.operations.length > 0);
 }
 
+// The API speaks of itself in English.
+const said = (text, name = "span", attributes = {}) => element(name, { lang: "en", ...attributes }, inline(text ?? ""));
 const json = (value) => element("pre", { tabindex: 0 }, element("code", {}, JSON.stringify(value, null, 2)));
 
 class Reference {
@@ -40,12 +43,12 @@ class Reference {
         {},
         element("span", { class: `method ${operation.method}` }, operation.method.toUpperCase()),
         element("code", {}, operation.path),
-        element("span", { class: "soft" }, operation.summary ?? ""),
+        said(operation.summary, "span", { class: "soft" }),
       ),
       element(
         "div",
         { class: "inside" },
-        operation.description && operation.description !== operation.summary ? element("p", {}, operation.description) : null,
+        operation.description && operation.description !== operation.summary ? said(operation.description, "p") : null,
         this.access(operation),
         this.parameters(operation, label),
         this.body(operation, label),
@@ -86,10 +89,15 @@ class Reference {
     const answers = Object.entries(operation.responses ?? {}).map(([status, answer]) => {
       const resolved = this.schemas.resolve(answer);
       const content = Object.entries(resolved.content ?? {});
-      const types = content.flatMap(([media, { schema }]) => [" ", element("code", {}, media), " ", ...(schema ? this.schemas.type(schema) : [])]);
-      const [, success] = content.find(([media]) => status.startsWith("2") && media.includes("json")) ?? [];
+      // Errors are all of one media type; naming it again and again hides what differs.
+      const good = status.startsWith("2");
+      const types = content.flatMap(([media, { schema }]) => [
+        good ? [" ", element("code", {}, media)] : null,
+        schema ? [" ", this.schemas.type(schema)] : null,
+      ]);
+      const [, success] = content.find(([media]) => good && media.includes("json")) ?? [];
       const example = success?.schema ? json(success.example ?? this.schemas.example(success.schema)) : null;
-      return element("li", {}, element("b", {}, status), " ", resolved.description ?? "", types, example);
+      return element("li", {}, element("b", {}, status), " ", said(resolved.description), types, example);
     });
     return [element("h3", {}, "Respuestas"), element("ul", { class: "answers", "aria-label": `Respuestas de ${label}` }, answers)];
   }
@@ -113,7 +121,7 @@ class Reference {
         element(
           "details",
           { id: `api/schema/${name}`, class: "operation" },
-          element("summary", {}, element("code", {}, name), element("span", { class: "soft" }, schema.description ?? "")),
+          element("summary", {}, element("code", {}, name), said(schema.description, "span", { class: "soft" })),
           element("div", { class: "inside" }, this.schemas.table(schema, `Campos de ${name}`), json(this.schemas.example(schema))),
         ),
       ),
@@ -127,9 +135,9 @@ class Reference {
       {},
       element("h1", {}, info.title ?? "API"),
       element("p", { class: "soft" }, `Versión ${info.version ?? "desconocida"} · `, element("a", { href: `${this.base}/api/v1/openapi.json` }, "openapi.json")),
-      info.description ? element("p", {}, info.description) : null,
+      info.description ? said(info.description, "p") : null,
       groups(this.document).map(([tag, { about, operations }]) =>
-        element("section", {}, element("h2", {}, tag), about ? element("p", {}, about) : null, operations.map((one) => this.operation(one))),
+        element("section", {}, element("h2", {}, tag), about ? said(about, "p") : null, operations.map((one) => this.operation(one))),
       ),
       this.schemaList(),
     );

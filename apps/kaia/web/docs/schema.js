@@ -1,4 +1,5 @@
 // JSON Schema as OpenAPI 3.1 uses it: how a type reads, its fields as a table, and an example of it.
+import { inline } from "./markdown.js";
 import { element } from "./site.js";
 
 const DEEPEST = 6;
@@ -76,7 +77,8 @@ function text(format) {
 function limits(schema) {
   const known = [
     schema.enum && `uno de: ${schema.enum.join(", ")}`,
-    schema.minLength !== undefined && `al menos ${schema.minLength} caracteres`,
+    schema.minLength === 1 && "no vacío",
+    schema.minLength > 1 && `al menos ${schema.minLength} caracteres`,
     schema.maxLength !== undefined && `a lo sumo ${schema.maxLength} caracteres`,
     schema.minimum !== undefined && `mínimo ${schema.minimum}`,
     schema.maximum !== undefined && `máximo ${schema.maximum}`,
@@ -93,7 +95,7 @@ export function row(name, type, required, about) {
     element("th", { scope: "row" }, element("code", {}, name)),
     element("td", {}, type),
     element("td", {}, required ? "sí" : "no"),
-    element("td", {}, about.filter(Boolean).join(" · ")),
+    element("td", {}, inline(about.filter(Boolean).join(" · "))),
   );
 }
 
