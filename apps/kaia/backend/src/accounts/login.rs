@@ -96,6 +96,17 @@ pub struct Refresh {
     refresh_token: String,
 }
 
+impl Refresh {
+    fn check(&self) -> Result<(), Problem> {
+        let length = self.refresh_token.len();
+        if (1..=2000).contains(&length) {
+            Ok(())
+        } else {
+            Err(Problem::field("refresh_token", "is one that was issued"))
+        }
+    }
+}
+
 /// The next pair of tokens
 ///
 /// A refresh token is good once. One that comes back ends the session: refresh one at a time.
@@ -105,6 +116,7 @@ pub async fn refresh(
     State(kaia): State<Arc<Kaia>>,
     Json(refresh): Json<Refresh>,
 ) -> Result<Answer<TokenPair>, Problem> {
+    refresh.check()?;
     sessions::refresh(&kaia.sessions, &kaia.database, &kaia.tokens, &refresh.refresh_token).await.map(Answer)
 }
 
@@ -114,6 +126,7 @@ pub async fn refresh(
 #[utoipa::path(post, path = "/auth/logout", tag = "accounts", request_body = Refresh,
     responses((status = 204, description = "It has ended")))]
 pub async fn logout(State(kaia): State<Arc<Kaia>>, Json(refresh): Json<Refresh>) -> Result<StatusCode, Problem> {
+    refresh.check()?;
     if let Some(claims) = kaia.tokens.refresh(&refresh.refresh_token) {
         let mut connection = kaia.database.acquire().await?;
         kaia.sessions.end(&mut connection, claims.session).await?;

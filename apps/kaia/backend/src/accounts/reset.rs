@@ -33,8 +33,8 @@ pub struct Forgotten {
     responses((status = 202, description = "Where there is such an account, a mail is on its way")))]
 pub async fn forgot(State(kaia): State<Arc<Kaia>>, Json(forgotten): Json<Forgotten>) -> Result<StatusCode, Problem> {
     let email = forgotten.email.trim();
-    if email.len() > 254 || email.contains('\0') {
-        return Ok(StatusCode::ACCEPTED);
+    if forgotten.email.chars().count() > 254 || email.contains('\0') {
+        return Err(Problem::field("email", "is not an e-mail address"));
     }
     let token = secret::new();
     let hash = secret::hash(&token);

@@ -17,13 +17,14 @@ impl Fields {
 
     /// A text of so many characters, without those that no text holds.
     pub fn text(&mut self, field: &str, text: &str, least: usize, most: usize) -> String {
+        // What is written counts in the length, what is kept has no space around it.
+        let written = text.chars().count();
         let text = text.trim();
-        let length = text.chars().count();
         if text.contains('\0') {
             self.wrong(field, "holds a character that cannot be stored");
-        } else if length < least {
+        } else if text.chars().count() < least {
             self.wrong(field, "may not be empty");
-        } else if length > most {
+        } else if written > most {
             self.wrong(field, &format!("has at most {most} characters"));
         }
         text.to_owned()
@@ -39,13 +40,14 @@ impl Fields {
     }
 
     pub fn email(&mut self, field: &str, text: &str) -> String {
+        let written = text.chars().count();
         let text = text.trim();
         let plain = |s: &str| !s.chars().any(|c| c.is_control() || c.is_whitespace() || "<>,;:\"()[]\\".contains(c));
         let form = text.rsplit_once('@').is_some_and(|(local, domain)| {
             let labels = domain.split('.').all(|l| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-'));
             (1..=64).contains(&local.len()) && !local.contains('@') && domain.contains('.') && labels
         });
-        if text.len() > 254 || !plain(text) || !form {
+        if written > 254 || text.len() > 254 || !plain(text) || !form {
             self.wrong(field, "is not an e-mail address");
         }
         text.to_owned()

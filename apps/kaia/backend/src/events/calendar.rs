@@ -114,8 +114,11 @@ pub async fn import(
     Ok(Answer(Imported { imported, skipped }))
 }
 
+/// An event and its UID.
+type Named = (Option<String>, NewEvent);
+
 /// The events of a calendar with their UIDs, and how many make no sense.
-fn read(text: &str) -> Result<(Vec<(Option<String>, NewEvent)>, u32), Problem> {
+fn read(text: &str) -> Result<(Vec<Named>, u32), Problem> {
     let malformed = |why: String| Problem::Malformed(format!("this is no iCalendar document: {why}"));
     let text = text.trim_start_matches('\u{feff}').trim();
     if !text.get(..15).is_some_and(|head| head.eq_ignore_ascii_case("BEGIN:VCALENDAR")) {

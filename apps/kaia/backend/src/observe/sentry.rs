@@ -1,7 +1,10 @@
 //! Sentry: failures, and traces of a sample of requests. Neither holds anything of a person's: route, status and the id of the
 //! request, by which the log tells more.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     body::Bytes,
@@ -10,7 +13,7 @@ use axum::{
 use http_body_util::Full;
 use sentry::{
     Client as Sender, ClientOptions, Envelope, Hub, Scope, TransactionContext, Transport,
-    protocol::{Event, SpanStatus},
+    protocol::{Event, LogEntry, SpanStatus},
     types::Dsn,
 };
 use tokio::sync::{Mutex, mpsc};
@@ -20,7 +23,9 @@ use crate::{
     outbound::client::Client,
 };
 
-const WAITING: usize = 256;
+/// So many failures and so many traces may wait; they wait apart, so that traces never crowd a failure out.
+const FAILURES: usize = 256;
+const TRACES: usize = 2048;
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 pub(super) struct Reporter {
@@ -29,18 +34,22 @@ pub(super) struct Reporter {
     stop: Arc<tokio::sync::Notify>,
 }
 
-struct Queue(mpsc::Sender<Envelope>);
+struct Queue {
+    failures: mpsc::Sender<Envelope>,
+    traces: mpsc::Sender<Envelope>,
+}
 
 impl Transport for Queue {
     fn send_envelope(&self, envelope: Envelope) {
         // Nobody waits for Sentry: what is too much is lost.
-        let _ = self.0.try_send(envelope);
+        let queue = if envelope.event().is_some() { &self.failures } else { &self.traces };
+        let _ = queue.try_send(envelope);
     }
 }
 
 impl Reporter {
     pub(super) fn new(settings: &config::Sentry, config: &Config, client: Arc<Client>) -> Self {
-        let (sender, waiting) = mpsc::channel(WAITING);
+        let ((failures, failed), (traces, traced)) = (mpsc::channel(FAILURES), mpsc::channel(TRACES));
         let options = ClientOptions::new()
             .dsn(&settings.dsn.to_string())
             .environment(settings.environment.clone())
@@ -48,16 +57,17 @@ impl Reporter {
             .traces_sample_rate(settings.sample_rate)
             .default_integrations(false)
             .server_name(config.environment.clone())
-            .transport(Arc::new(Queue(sender)));
+            .transport(Arc::new(Queue { failures, traces }));
         let hub = Arc::new(Hub::new(Some(Arc::new(Sender::from(options))), Arc::new(Scope::default())));
         let stop = Arc::new(tokio::sync::Notify::new());
-        let carrier = tokio::spawn(carry(settings.dsn.clone(), client, waiting, Arc::clone(&stop)));
+        let carrier = tokio::spawn(carry(settings.dsn.clone(), client, failed, traced, Arc::clone(&stop)));
         Self { hub, carrier: Mutex::new(Some(carrier)), stop }
     }
 
     pub(super) fn report(&self, id: &str, method: &Method, route: &str, status: StatusCode, cause: &str) {
+        let what = if cause.is_empty() { format!("{method} {route}: {status}") } else { cause.to_owned() };
         let mut event = Event {
-            message: Some(if cause.is_empty() { format!("{method} {route}: {status}") } else { cause.to_owned() }),
+            logentry: Some(LogEntry { message: what, params: Vec::new() }),
             level: sentry::Level::Error,
             transaction: Some(format!("{method} {route}")),
             ..Event::default()
@@ -68,11 +78,10 @@ impl Reporter {
     }
 
     pub(super) fn trace(&self, id: &str, method: &Method, route: &str, status: StatusCode, took: Duration) {
-        let transaction =
-            self.hub.start_transaction(TransactionContext::new(&format!("{method} {route}"), "http.server"));
+        let context = TransactionContext::new(&format!("{method} {route}"), "http.server");
+        let transaction = self.hub.start_transaction_with_timestamp(context, SystemTime::now() - took);
         transaction.set_tag("request_id", id);
         transaction.set_tag("status", status.as_u16());
-        transaction.set_data("duration_ms", (took.as_secs_f64() * 1000.0).into());
         let fine = !status.is_server_error();
         transaction.set_status(if fine { SpanStatus::Ok } else { SpanStatus::InternalError });
         transaction.finish();
@@ -86,16 +95,27 @@ impl Reporter {
     }
 }
 
-async fn carry(dsn: Dsn, client: Arc<Client>, mut waiting: mpsc::Receiver<Envelope>, stop: Arc<tokio::sync::Notify>) {
+async fn carry(
+    dsn: Dsn,
+    client: Arc<Client>,
+    mut failed: mpsc::Receiver<Envelope>,
+    mut traced: mpsc::Receiver<Envelope>,
+    stop: Arc<tokio::sync::Notify>,
+) {
     let authorization = dsn.to_auth(Some("kaia-backend")).to_string();
     let mut stopping = false;
     loop {
         let envelope = if stopping {
-            waiting.try_recv().ok()
+            failed.try_recv().or_else(|_| traced.try_recv()).ok()
         } else {
             tokio::select! {
-                envelope = waiting.recv() => envelope,
-                () = stop.notified() => { stopping = true; continue }
+                biased;
+                () = stop.notified() => {
+                    stopping = true;
+                    continue;
+                }
+                envelope = failed.recv() => envelope,
+                envelope = traced.recv() => envelope,
             }
         };
         let Some(envelope) = envelope else { return };
@@ -111,7 +131,7 @@ async fn carry(dsn: Dsn, client: Arc<Client>, mut waiting: mpsc::Receiver<Envelo
         match client.send(request).await {
             Ok((StatusCode::TOO_MANY_REQUESTS, _)) => {
                 // It says for how long; a minute is what it means where it does not.
-                while waiting.try_recv().is_ok() {}
+                while failed.try_recv().or_else(|_| traced.try_recv()).is_ok() {}
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(60)) => {}
                     () = stop.notified() => return,

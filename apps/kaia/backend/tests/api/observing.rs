@@ -35,7 +35,7 @@ fn sentry_gets_every_failure_and_a_sample_of_traces() {
         let expected = 400.0 * rate;
         assert!((f64::from(u32::try_from(traces).unwrap()) - expected).abs() < 35.0, "{kind}: {traces} of {expected}");
         let (_, event) = all.iter().find(|(kind, _)| kind == "event").expect("it is there");
-        assert_eq!((&event["environment"], &event["level"]), (&json!("named"), &json!("error")));
+        assert_eq!((&event["environment"], &event["server_name"]), (&json!("named"), &json!(kind)));
         assert_eq!(event["transaction"], "GET /api/v1/places");
         assert!(event["release"].as_str().is_some_and(|r| r.ends_with("+abc")), "{event}");
         assert!(!json!(all.iter().map(|a| &a.1).collect::<Vec<_>>()).to_string().contains("ana@kaia.test"));
