@@ -125,6 +125,12 @@ fn the_docs_show_the_whole_api_and_every_guide() {
     }
     is_sound(&browser, "the reference, all of it open");
 
+    for odd in ["%", "constructor", "api/schema/%3Cb%3E", "guia-nadie"] {
+        browser.open("about:blank");
+        browser.open(&format!("{docs}#{odd}"));
+        browser.until_text("#content h1", "Kaia");
+        assert_eq!(browser.console(), [""; 0], "{odd}");
+    }
     for guide in GUIDES {
         browser.open(&format!("{docs}#{guide}"));
         let text = std::fs::read_to_string(kaia.project.join(format!("web/docs/guides/{guide}.md"))).unwrap();
@@ -206,6 +212,7 @@ fn an_administrator_sees_who_is_there_and_what_they_planned() {
     browser.click("#menu a[href='#eventos']");
     browser.until_text("tbody", "Testing session");
     is_sound(&browser, "events");
+    browser.script("location.hash = 'constructor'", &json!([]));
 
     // The access token runs out: the session goes on, with other tokens. Those before are worth nothing any more.
     let tokens = "return JSON.parse(sessionStorage.getItem('kaia.session'))";

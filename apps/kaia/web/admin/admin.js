@@ -93,9 +93,14 @@ function tiles(counts) {
   );
 }
 
-/** The section that the address names; users where it names none. */
+/** The section that the address names, if it names one. */
+function named() {
+  const name = location.hash.slice(1);
+  return Object.hasOwn(SECTIONS, name) ? name : null;
+}
+
 async function show() {
-  const name = location.hash.slice(1) in SECTIONS ? location.hash.slice(1) : "usuarios";
+  const name = named() ?? "usuarios";
   const section = SECTIONS[name];
   title(`Kaia · Administración · ${section.name}`);
   for (const link of $("menu").querySelectorAll("a")) {
@@ -191,7 +196,7 @@ $("logout").addEventListener("click", () =>
   }),
 );
 addEventListener("hashchange", () => {
-  if (session.isOpen() && location.hash.slice(1) in SECTIONS) attempt(show);
+  if (session.isOpen() && named() !== null) attempt(show);
 });
 
 // Nobody's clicks are to be borrowed: inside of somebody else's page there is nothing to click.

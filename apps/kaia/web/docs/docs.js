@@ -38,9 +38,18 @@ function failed(what, again) {
 
 let shown = null;
 
+/** What the address names; what no address can be is no place. */
+function asked() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 /** Shows the page that the address names, and goes to the place in it. */
 async function show() {
-  const hash = decodeURI(location.hash.slice(1));
+  const hash = asked();
   if (hash === "main") return;
   const [first] = hash.split("/");
   const page = GUIDES.includes(first) ? first : "api";
