@@ -22,6 +22,8 @@ pub(crate) struct Browser {
     port: u16,
     session: String,
     axe: String,
+    /// Where Chromium has its profile and whatever else it forgets to delete.
+    _folder: tempfile::TempDir,
 }
 
 /// How a page is looked at.
@@ -38,9 +40,11 @@ impl Browser {
             eprintln!("skipped: there is no Chromium with its driver (script/install-needs --tests)");
             return None;
         }
+        let folder = tempfile::tempdir().unwrap();
         // Port 0: it chooses one and says which.
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", folder.path())
             // A group of its own, so that Chromium ends with it whatever happens.
             .process_group(0)
             .stdin(Stdio::null())
@@ -54,7 +58,7 @@ impl Browser {
             .expect("chromedriver says its port");
         // What it says later has to be read, or it would wait for its reader.
         std::thread::spawn(move || said.for_each(drop));
-        let mut browser = Self { driver, port, session: String::new(), axe: axe() };
+        let mut browser = Self { driver, port, session: String::new(), axe: axe(), _folder: folder };
         // Without its sandbox, as it has to be where tests run as root; every page is our own.
         let options = json!({
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=es"],
