@@ -609,6 +609,50 @@ impl Phones {
 }
 
 #[test]
+fn of_two_who_publish_at_once_one_is_first_and_a_full_disk_leaves_nothing_behind() {
+    let mut phones = Phones::new();
+    let disk = phones.shop.machine.mount_disk(64);
+    let shop = &phones.shop;
+    shop.machine.ok(&shop.project, &["up", "test", "--listen", &format!("127.0.0.1:{}", shop.machine.port)]);
+    let same = phones.apk(&test_build(5));
+    let rival = phones.put("rival.apk", &Apk { version_name: "1.3.0".into(), ..test_build(5) }.signed(&phones.key));
+    let all: Vec<Output> = std::thread::scope(|scope| {
+        let publish = |file| scope.spawn(move || shop.ambit(&["mobile", "publish", file, "-e", "test", "--json"]));
+        let all = [&same, &same, &rival, &same].map(|file| publish(file.as_str()));
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let new = |output: &&Output| serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|v| v["new"] == true);
+    assert_eq!(all.iter().filter(new).count(), 1, "{:?}", all.iter().map(text).collect::<Vec<_>>());
+    assert_eq!(phones.told("build-published").len(), 1);
+    assert_eq!(phones.index()["builds"].as_array().unwrap().len(), 1);
+    if !disk {
+        eprintln!("skipped: only root can make a small disk");
+        return;
+    }
+    let before = phones.folders();
+    let large = Apk { files: vec![("assets/noise".into(), noise(3 << 20))], ..test_build(6) };
+    let large = phones.put("large.apk", &large.signed(&phones.key));
+    shop.machine.disk.as_ref().unwrap().fill();
+    let full = shop.ambit(&["mobile", "publish", &large, "-e", "test"]);
+    assert_eq!(code(&full), Some(3), "{}", text(&full));
+    assert!(text(&full).contains("No space left"), "{}", text(&full));
+    assert_eq!(phones.folders(), before);
+    shop.machine.disk.as_ref().unwrap().free();
+    shop.ok(&["mobile", "publish", &large, "-e", "test"]);
+    assert_eq!(phones.index()["builds"][0]["id"], "test-6");
+}
+
+/// Bytes that cannot be packed, the same each time.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let step = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..count).map(step).collect()
+}
+
+#[test]
 fn a_daemon_killed_while_it_publishes_leaves_a_build_or_none_and_the_same_command_completes_it() {
     let phones = Phones::new();
     let shop = &phones.shop;

@@ -355,7 +355,10 @@ name = "Shop"
     );
     let keys =
         "api = \"api\"\ndownloads = \"files\"\nkeep = 5\ntoken = \"EXPO_TOKEN\"\nprofiles = { preview = \"test\" }\n";
-    assert!(findings(&format!("{sound}{keys}")).is_empty());
+    let whole = format!("{sound}{keys}");
+    assert!(findings(&whole).is_empty());
+    let project = parse(&whole).project.unwrap();
+    assert!(resolve(environment(&project, "test"), &Example(&[])).unwrap().is_empty(), "no app is given the token");
 }
 
 #[test]

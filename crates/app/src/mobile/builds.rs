@@ -171,5 +171,8 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 pub(super) fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Machine, format!("cannot {what} {}", path.display())).because(error.to_string())
+    let full = error.kind() == io::ErrorKind::StorageFull;
+    Failure::new(FailureKind::Machine, format!("cannot {what} {}", path.display()))
+        .because(error.to_string())
+        .hint_if(full.then_some("make room on the disk and repeat the command"))
 }
