@@ -27,7 +27,6 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 use accounts::{password::Passwords, sessions::Sessions, tokens::Tokens};
 use argon2::password_hash::rand_core::{OsRng, RngCore};
 use config::Config;
-use http::problem::Problem;
 use limits::{Cache, Limiter};
 use observe::Observe;
 use outbound::{Post, Postman, client::Client};
@@ -52,7 +51,7 @@ pub struct Kaia {
 
 impl Kaia {
     /// Connects to nothing yet: that is done, and done again, when it is needed.
-    pub fn new(config: Config) -> Result<(Arc<Self>, Postman), Problem> {
+    pub fn new(config: Config) -> (Arc<Self>, Postman) {
         let config = Arc::new(config);
         let client = Arc::new(Client::default());
         let cache = Arc::new(Cache::new(config.redis.clone()));
@@ -61,7 +60,7 @@ impl Kaia {
             database: pool(&config.database),
             limiter: Limiter::new(Arc::clone(&cache)),
             cache,
-            passwords: Passwords::new()?,
+            passwords: Passwords::default(),
             tokens: Tokens::new(&config),
             sessions: Sessions::default(),
             observe: Arc::new(Observe::new(&config, &client)),
@@ -69,7 +68,7 @@ impl Kaia {
             post,
             config,
         };
-        Ok((Arc::new(kaia), postman))
+        (Arc::new(kaia), postman)
     }
 }
 

@@ -8,10 +8,6 @@ use kaia_backend::{
     grant, migrate, pool, seed, serve,
 };
 
-/// Gives back at once what a login needed for a moment (each hash takes 19 MB); the C library's keeps it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,7 +14,7 @@ pub async fn run(database: &PgPool, kind: Kind) -> Result<(), Box<dyn Error + Se
     if kind == Kind::Production {
         return Err("production is not seeded: its accounts would have a password that everybody knows".into());
     }
-    let hash = hash("kaia-dev-2025").map_err(|_| "the password cannot be hashed")?;
+    let hash = hash("kaia-dev-2025").map_err(|error| error.to_string())?;
     let mut transaction = database.begin().await?;
     for (email, name, onboarded, role) in [
         ("dev@kaia.ai", "Dev User", true, "user"),

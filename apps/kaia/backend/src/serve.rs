@@ -23,7 +23,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     }
     let listener = TcpListener::bind((config.host.as_str(), config.port)).await?;
     let address = listener.local_addr()?;
-    let (kaia, postman) = Kaia::new(config).map_err(|_| "the first password cannot be hashed")?;
+    let (kaia, postman) = Kaia::new(config);
     let observe = Arc::clone(&kaia.observe);
     let postman = tokio::spawn(postman.run());
     let background = [tokio::spawn(reminders::run(Arc::clone(&kaia))), tokio::spawn(cleaning::run(Arc::clone(&kaia)))];
