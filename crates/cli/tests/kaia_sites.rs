@@ -537,8 +537,13 @@ fn a_tester_goes_from_the_notification_to_a_verdict_that_production_sees() {
     browser.until_text("#content .badge", "Rechazada por QA");
     assert!(browser.text("#content").contains(why));
     is_sound(&browser, "a rejected build");
-    let gates = kaia.machine.ambit(&kaia.project, &["gates", "prod"]);
-    let gates = String::from_utf8_lossy(&gates.stdout).into_owned();
-    let qa = gates.lines().find(|line| line.contains(" qa ")).unwrap_or_else(|| panic!("{gates}"));
+    let gates = || {
+        let output = kaia.machine.ambit(&kaia.project, &["gates", "prod"]);
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat()
+    };
+    // The deployment was only handed over: its release may still be looked for.
+    until(&format!("the deployment waits: {}", gates()), || gates().contains(" qa "));
+    let gates = gates();
+    let qa = gates.lines().find(|line| line.contains(" qa ")).unwrap();
     assert!(qa.contains('✗') && qa.contains(id) && qa.contains(why), "{gates}");
 }
