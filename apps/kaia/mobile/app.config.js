@@ -1,41 +1,45 @@
-// What differs between the environments: names, icons, identifiers and the API. The rest is in app.json.
-const development = {
-  name: 'Kaia (Dev)',
-  icon: './assets/icon-dev.png',
-  package: 'com.adrianpuche.kaia',
-  apiUrl: 'https://api-dev.kaia.ai',
+// marks: 9e2ae78248c9f0af 7a6faf32cc1d89c0
+// Written by `ambit mobile sync` from ambit.toml; what is edited here is refused by `ambit mobile sync --check`.
+// Settings that are the same everywhere belong in app.json, those of EAS in eas.base.json.
+const environments = {
+  "development": {
+    name: "Kaia (Dev)",
+    package: "com.adrianpuche.kaia",
+    icon: "./assets/icon-dev.png",
+    apiUrl: "https://api-dev.kaia.ai",
+    anyApi: true,
+  },
+  "test": {
+    name: "Kaia (Test)",
+    package: "com.adrianpuche.kaia.test",
+    icon: "./assets/icon-test.png",
+    apiUrl: "https://api-test.kaia.ai",
+  },
+  "production": {
+    name: "Kaia",
+    package: "com.adrianpuche.kaia",
+    icon: "./assets/icon.png",
+    apiUrl: "https://api.kaia.ai",
+  },
 };
-const test = {
-  name: 'Kaia (Test)',
-  icon: './assets/icon-test.png',
-  package: 'com.adrianpuche.kaia.test',
-  apiUrl: 'https://api-test.kaia.ai',
-};
-const production = {
-  name: 'Kaia',
-  icon: './assets/icon.png',
-  package: 'com.adrianpuche.kaia',
-  apiUrl: 'https://api.kaia.ai',
-};
-const environments = { development, test, production };
+const defaultLabel = "development";
 
 module.exports = ({ config }) => {
-  const environment = process.env.EXPO_PUBLIC_ENV || 'development';
-  const own = Object.hasOwn(environments, environment) ? environments[environment] : undefined;
-  if (!own) {
-    throw new Error(`EXPO_PUBLIC_ENV is "${environment}"; it has to be one of ${Object.keys(environments).join(', ')}`);
+  const label = process.env.EXPO_PUBLIC_ENV || defaultLabel;
+  if (!Object.hasOwn(environments, label)) {
+    throw new Error(`EXPO_PUBLIC_ENV is "${label}"; it is one of ${Object.keys(environments).join(', ')}`);
   }
-  const apiUrl = process.env.EXPO_PUBLIC_API_URL || own.apiUrl;
-  // A developer may try the API of their own machine; nobody else's app speaks with another environment's.
-  if (apiUrl !== own.apiUrl && environment !== 'development') {
-    throw new Error(`EXPO_PUBLIC_API_URL is "${apiUrl}"; the API of ${environment} is "${own.apiUrl}"`);
+  const { name, package: identifier, icon, apiUrl: declared, anyApi } = environments[label];
+  const apiUrl = process.env.EXPO_PUBLIC_API_URL || declared;
+  if (apiUrl !== declared && !anyApi) {
+    throw new Error(`EXPO_PUBLIC_API_URL is "${apiUrl}"; the API of ${label} is "${declared}"`);
   }
   return {
     ...config,
-    name: own.name,
-    icon: own.icon,
-    android: { ...config.android, package: own.package },
-    ios: { ...config.ios, bundleIdentifier: own.package },
-    extra: { ...config.extra, apiUrl, environment },
+    name,
+    ...(icon && { icon }),
+    android: { ...config.android, package: identifier },
+    ios: { ...config.ios, bundleIdentifier: identifier },
+    extra: { ...config.extra, apiUrl, environment: label },
   };
 };

@@ -55,6 +55,8 @@ pub struct Ambit {
     pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
     /// One backup, drill or restore at a time: each reads a whole cluster.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
+    /// What changes the builds of the mobile app, one at a time: a version code is looked at and taken in one go.
+    pub(crate) publishing: tokio::sync::Mutex<()>,
     /// One rehearsal at a time.
     pub(crate) rehearsing: tokio::sync::Mutex<()>,
     pub(crate) building: tokio::sync::Semaphore,
@@ -86,6 +88,7 @@ impl Ambit {
             delivered: tokio::sync::Notify::new(),
             copying: Mutex::default(),
             backing_up: tokio::sync::Mutex::default(),
+            publishing: tokio::sync::Mutex::default(),
             rehearsing: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.
             building: tokio::sync::Semaphore::new(1),

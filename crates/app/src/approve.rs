@@ -1,4 +1,4 @@
-//! What people say of a waiting deployment: yes, no, never mind; gates that they waive or sign; and QA's word on a release.
+//! What people say of a waiting deployment: yes, no, never mind; and gates that they waive or sign.
 
 use ambit_domain::{
     Actor, Deployment, DeploymentState, EnvironmentId, Failure, FailureKind,
@@ -6,7 +6,6 @@ use ambit_domain::{
     deployment::Approval,
     gates::{GateResult, Waiver, with_waivers},
     ids::DeploymentId,
-    release::QaVerdict,
     spec::{EnvironmentName, Gate, ProjectName},
 };
 use ambit_source::git::Repository;
@@ -16,7 +15,6 @@ use crate::{
     ambit::{Ambit, now, store_failure},
     code::source_failure,
     gates::refuse_closed,
-    pipeline::about,
     progress::Progress,
 };
 
@@ -60,21 +58,6 @@ pub struct Waive {
     pub sign: bool,
     /// Why, or what was looked at.
     pub reason: String,
-    /// Who.
-    pub actor: Actor,
-}
-
-/// What QA says of the release that runs in an environment.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct QaSay {
-    /// The project.
-    pub project: ProjectName,
-    /// The environment in which it was tried.
-    pub environment: EnvironmentName,
-    /// Yes or no.
-    pub yes: bool,
-    /// In their words.
-    pub comment: String,
     /// Who.
     pub actor: Actor,
 }
@@ -290,39 +273,14 @@ impl Ambit {
         )
         .because(format!("approvers are {}", approvers.join(", "))))
     }
-
-    /// Notes what QA says of the release that runs in an environment.
-    pub fn qa(&self, request: &QaSay) -> Result<QaVerdict, Failure> {
-        require_reason(&request.comment)?;
-        let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
-        let nothing =
-            || Failure::new(FailureKind::NotFound, format!("nothing was deployed to {} yet", request.environment));
-        let live = self.live_deployment(&id)?.ok_or_else(nothing)?;
-        let release = live.release.clone().ok_or_else(nothing)?;
-        let verdict = QaVerdict {
-            environment: id,
-            release,
-            actor: request.actor.clone(),
-            yes: request.yes,
-            comment: request.comment.clone(),
-            at: now(),
-        };
-        self.store.add_qa_verdict(&verdict).map_err(|e| store_failure(&e))?;
-        let what = if request.yes { "qa.approved" } else { "qa.rejected" };
-        self.note_quietly(Note {
-            actor: request.actor.clone(),
-            ..about(&live, what).about("comment", request.comment.as_str())
-        });
-        Ok(verdict)
-    }
 }
 
 /// Whether an actor is one of some people.
-fn is_among(people: &[String], actor: &Actor) -> bool {
+pub(crate) fn is_among(people: &[String], actor: &Actor) -> bool {
     people.iter().any(|person| person.trim().eq_ignore_ascii_case(actor.who.trim()))
 }
 
-fn require_reason(reason: &str) -> Result<(), Failure> {
+pub(crate) fn require_reason(reason: &str) -> Result<(), Failure> {
     if reason.trim().is_empty() {
         return Err(
             Failure::new(FailureKind::User, "a reason is needed").hint("it stays in the record: --reason \"…\"")

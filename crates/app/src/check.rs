@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ambit_domain::{
     Failure,
+    mobile::Drift,
     spec::{Diagnostic, EnvironmentName, Severity},
 };
 use ambit_secrets::scan::Finding;
@@ -11,6 +12,7 @@ use ambit_secrets::scan::Finding;
 use crate::{
     code::source_failure,
     declaration::{Declaration, LoadError},
+    mobile::drift_of,
 };
 
 /// What a check found.
@@ -23,13 +25,15 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// Secrets in files that git tracks.
     pub leaks: Vec<Finding>,
+    /// What the mobile app would be built by instead of what is declared.
+    pub mobile: Vec<Drift>,
 }
 
 impl Checked {
     /// How many findings stop the work.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count() + self.leaks.len()
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count() + self.leaks.len() + self.mobile.len()
     }
 }
 
@@ -38,12 +42,16 @@ impl Checked {
 pub fn check(folder: &Path, keys: &str) -> Result<Checked, Failure> {
     let mut checked = check_declaration(folder, keys)?;
     checked.leaks = leaks(folder)?;
+    // A declaration that cannot be read is told already.
+    if let Ok(declaration) = Declaration::load(folder, "") {
+        checked.mobile = drift_of(&declaration).unwrap_or_else(|failure| vec![undeclared(failure)]);
+    }
     Ok(checked)
 }
 
 /// As [`check`], without looking through the tracked files.
 pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> {
-    let leaks = Vec::new();
+    let (leaks, mobile) = (Vec::new(), Vec::new());
     match Declaration::load(folder, keys) {
         Ok(declaration) => {
             let mut diagnostics = declaration.diagnostics.clone();
@@ -63,13 +71,19 @@ pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> 
                     help: failure.hints.first().cloned(),
                 }),
             }
-            Ok(Checked { file: folder.join("ambit.toml"), text: declaration.text, diagnostics, leaks })
+            Ok(Checked { file: folder.join("ambit.toml"), text: declaration.text, diagnostics, leaks, mobile })
         }
         Err(LoadError::Invalid(invalid)) => {
-            Ok(Checked { file: invalid.file, text: invalid.text, diagnostics: invalid.diagnostics, leaks })
+            Ok(Checked { file: invalid.file, text: invalid.text, diagnostics: invalid.diagnostics, leaks, mobile })
         }
         Err(LoadError::Failure(failure)) => Err(failure),
     }
+}
+
+/// Why it cannot be told what the mobile app is to be built by.
+fn undeclared(failure: Failure) -> Drift {
+    let expected = failure.hints.into_iter().next().unwrap_or_default();
+    Drift { file: "ambit.toml".to_owned(), line: None, message: failure.message, expected }
 }
 
 /// Secrets in the files that git tracks below a folder.

@@ -47,6 +47,7 @@ impl Ambit {
         // Before the deed, which cannot be undone: who asked for it stays known whatever happens in the middle of it.
         self.note(Note::new(&request.actor, &id.project, "environment.destroy").environment(&id.environment))?;
         let work = async {
+            let _published = self.publishing.lock().await;
             record.wanted = Wanted::Stopped;
             self.store.set_environment(id, &record).map_err(|e| store_failure(&e))?;
             self.publish_routes_if_served().await?;

@@ -43,7 +43,7 @@ impl Ambit {
     /// Announces what happened to a deployment. Returns at once and never fails: what cannot be written to the outbox is
     /// logged. The same event of the same deployment is told once, however often it is announced.
     pub fn announce(&self, environment: &EnvironmentId, announcement: Announcement) {
-        let outgoing = Outgoing { id: new_id(), announced: now(), environment: environment.clone(), announcement };
+        let outgoing = outgoing(environment, announcement);
         match self.store.announce(&outgoing) {
             Ok(_) => self.announced.notify_one(),
             Err(error) => {
@@ -97,6 +97,11 @@ impl Ambit {
         });
         Ok(join_all(tries).await)
     }
+}
+
+/// An announcement on its way out from now on.
+pub(crate) fn outgoing(environment: &EnvironmentId, announcement: Announcement) -> Outgoing {
+    Outgoing { id: new_id(), announced: now(), environment: environment.clone(), announcement }
 }
 
 fn new_id() -> String {

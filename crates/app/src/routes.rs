@@ -10,6 +10,7 @@ use ambit_proxy::table::{Route, RouteState, RoutingTable, Target};
 use crate::{
     ambit::{Ambit, store_failure},
     certificates::Secured,
+    mobile::builds_route,
 };
 
 impl Ambit {
@@ -18,15 +19,16 @@ impl Ambit {
         let _one_at_a_time = self.routing.lock().await;
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let secured = self.secured()?;
-        let routes = environments
-            .iter()
-            .filter(|(_, record)| record.wanted == Wanted::Running)
-            .flat_map(|(id, record)| routes(id, record, &secured, self.held(id)))
-            .chain(self.webhook_routes(&secured)?)
-            .collect();
+        let mut all = self.webhook_routes(&secured)?;
+        for (id, record) in environments.iter().filter(|(_, record)| record.wanted == Wanted::Running) {
+            let own = routes(id, record, &secured, self.held(id));
+            let newest = self.store.mobile_builds(id).map_err(|e| store_failure(&e))?.into_iter().next();
+            all.extend(builds_route(&self.home, id, record, newest.as_ref(), &own));
+            all.extend(own);
+        }
         let folder = self.home.proxy();
         let failed = |error: &dyn std::error::Error| Failure::from_error(FailureKind::Machine, error);
-        RoutingTable::new(routes).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
+        RoutingTable::new(all).store(&folder.join("routes.json")).map_err(|e| failed(&e))?;
         ambit_proxy::client::reload(&folder)
             .await
             .map_err(|e| failed(&e).hint(format!("what the proxy says: {}", self.host.proxy_log().display())))?;

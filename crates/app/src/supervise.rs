@@ -37,6 +37,7 @@ impl Ambit {
         ambit_source::build::end_abandoned(&self.home.builds());
         self.recover_what_failed()?;
         self.settle_backups().await?;
+        self.settle_mobile_builds();
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let told = !self.store.webhooks().map_err(|e| store_failure(&e))?.is_empty();
         if told || environments.iter().any(|(_, record)| record.wanted == Wanted::Running) {

@@ -38,7 +38,7 @@ impl Words {
         let message = Message {
             environment: of.clone(),
             announcement: announcement.clone(),
-            url: url(environment, address),
+            url: announcement.url.clone().or_else(|| url(environment, address)),
             approvers: environment.policy.approvers.clone(),
         };
         let event = announcement.event;
@@ -76,7 +76,7 @@ impl Words {
     }
 }
 
-fn moment(millis: i64) -> String {
+pub(crate) fn moment(millis: i64) -> String {
     jiff::Timestamp::from_millisecond(millis).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 

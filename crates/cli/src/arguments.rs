@@ -185,20 +185,33 @@ pub(crate) enum Command {
         #[arg(long, num_args = 2, value_names = ["GATE", "WHAT"])]
         sign: Option<Vec<String>>,
     },
-    /// Say what QA found in the release that an environment runs.
+    /// Say what QA found in a release, or in a build of the mobile app.
     #[command(
-        after_help = "Examples:\n  ambit qa approve -e test \"tried on three phones\"\n  ambit qa reject -e test \"login fails on iOS\""
+        after_help = "Examples:\n  ambit qa approve -e test \"tried on three phones\"   # the release that test runs\n  ambit qa approve test-42 --note \"tried on three phones\"\n  ambit qa reject test-42 --note \"login fails on Android 12\""
     )]
     Qa {
         /// Yes or no.
         #[arg(value_enum)]
         verdict: QaVerdict,
+        /// The id of a build or of a release; the release that the environment runs where nothing is said.
+        #[arg(value_name = "BUILD|RELEASE", required_unless_present = "environment")]
+        about: Option<String>,
+        /// The note, as after --note.
+        #[arg(value_name = "NOTE")]
+        said: Option<String>,
         /// What was tried, or what is wrong.
-        comment: String,
+        #[arg(long, allow_hyphen_values = true)]
+        note: Option<String>,
         /// The environment in which it was tried.
         #[arg(short, long = "env")]
-        environment: String,
+        environment: Option<String>,
     },
+    /// The mobile app: what Expo builds it by, its builds, and handing them to testers.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ambit mobile sync\n  ambit mobile publish app.apk -e test\n  ambit mobile builds -e test"
+    )]
+    Mobile(MobileCommand),
     /// List deployments.
     #[command(after_help = "Example:\n  ambit deployments -e prod -n 5")]
     Deployments {
@@ -398,7 +411,9 @@ pub(crate) enum Command {
         arguments: Vec<String>,
     },
     /// Show where services are reached on this machine.
-    #[command(after_help = "Examples:\n  ambit url\n  curl \"$(ambit url backend -e dev)/health\"")]
+    #[command(
+        after_help = "Examples:\n  ambit url\n  curl \"$(ambit url backend -e dev)/health\"   # of one service in one environment, nothing but the URL"
+    )]
     Url {
         /// Services; all where none is named.
         services: Vec<String>,
@@ -611,6 +626,86 @@ pub(crate) struct Following {
     /// Wait until it was watched for its time, too.
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MobileCommand {
+    /// Write eas.json and app.config.js from ambit.toml.
+    #[command(
+        after_help = "Examples:\n  ambit mobile sync\n  ambit mobile sync --check   # exit code 4 where a file is not as declared"
+    )]
+    Sync {
+        /// Write nothing; tell what is not as ambit.toml has it.
+        #[arg(long, conflicts_with = "force")]
+        check: bool,
+        /// Write over what was edited by hand.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Have Expo build the app, by its command `eas`.
+    #[command(
+        after_help = "Examples:\n  ambit mobile build --profile preview-test\n  ambit mobile build --profile production --no-wait"
+    )]
+    Build {
+        /// The profile, as [mobile] declares it.
+        #[arg(long)]
+        profile: String,
+        /// For which phones.
+        #[arg(long, value_enum, default_value = "android")]
+        platform: Platform,
+        /// Return once the build is asked for.
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Put an APK on the downloads site of an environment, and tell QA.
+    #[command(
+        after_help = "Examples:\n  ambit mobile publish app.apk -e test\n  ambit mobile publish app.apk -e test --changes \"the agenda in dark\"\n  ambit mobile publish app.apk -e prod --commit v1.2.0 --from-changelog"
+    )]
+    Publish {
+        /// The file.
+        file: PathBuf,
+        /// The environment that it was built against.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// What it was built from: a branch, a tag or a commit; what the environment runs where nothing is said.
+        #[arg(long, value_name = "REF")]
+        commit: Option<String>,
+        /// What changed, a line each; the commits since the build before where nothing is said.
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "from_changelog")]
+        changes: Option<String>,
+        /// Take what changed from the changelog, under the app's version.
+        #[arg(long)]
+        from_changelog: bool,
+    },
+    /// List the builds that were published, and what QA said of each.
+    #[command(after_help = "Example:\n  ambit mobile builds -e test")]
+    Builds {
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+    },
+}
+
+/// What an app is built for.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Platform {
+    /// Android.
+    Android,
+    /// iOS.
+    Ios,
+    /// Both.
+    All,
+}
+
+impl Platform {
+    /// As `eas` takes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Android => "android",
+            Self::Ios => "ios",
+            Self::All => "all",
+        }
+    }
 }
 
 /// What QA says.

@@ -23,6 +23,7 @@ mod jobs;
 mod log;
 mod logs;
 mod migrate;
+mod mobile;
 mod notifications;
 mod plan;
 mod proxy;
@@ -83,9 +84,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             wait(decide::run(&folder()?, deployment, ambit_app::Decision::Reject, reason, json))
         }
         Command::Gates { environment, waive, sign } => wait(gates::run(&folder()?, &environment, waive, sign, json)),
-        Command::Qa { verdict, comment, environment } => {
-            wait(qa::run(&folder()?, &environment, verdict == crate::arguments::QaVerdict::Approve, comment, json))
+        Command::Qa { verdict, about, said, note, environment } => {
+            let yes = verdict == crate::arguments::QaVerdict::Approve;
+            wait(qa::run(&folder()?, yes, [about, said], note, environment, json))
         }
+        Command::Mobile(command) => mobile::run(&folder()?, command, json),
         Command::Deployments { environment, lines } => {
             deployments::list(&folder()?, environment.as_deref(), lines, json)
         }

@@ -9,6 +9,7 @@
 //! proxy/certificates/  proxy/challenges/
 //! acme/                               accounts with certificate authorities, with their keys
 //! sites/PROJECT/ENV/…                 files that the proxy serves
+//! sites/PROJECT/ENV/@builds/          index.json, and ID/ for each build of the mobile app
 //! builds/PROJECT/ID/                  built trees, never changed
 //! cache/PROJECT/                      dependency caches of builds
 //! environments/PROJECT/ENV/           0700, owned by the environment's OS user
@@ -98,6 +99,12 @@ impl Home {
     #[must_use]
     pub fn sites(&self, id: &EnvironmentId) -> PathBuf {
         self.root.join("sites").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// Builds of the mobile app of one environment, as the proxy hands them out. No service can have this name.
+    #[must_use]
+    pub fn mobile_builds(&self, id: &EnvironmentId) -> PathBuf {
+        self.sites(id).join("@builds")
     }
 
     /// Built trees.

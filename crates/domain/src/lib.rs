@@ -17,6 +17,7 @@ pub mod glob;
 mod home;
 pub mod ids;
 pub mod intake;
+pub mod mobile;
 pub mod notification;
 pub mod plan;
 mod progress;

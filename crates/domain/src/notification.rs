@@ -30,6 +30,9 @@ pub struct Announcement {
     pub reason: Option<String>,
     /// What to do next, often a command.
     pub next: Option<String>,
+    /// Where it is looked at, if that is not the environment's own address.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 impl Announcement {
@@ -44,6 +47,7 @@ impl Announcement {
             author: None,
             reason: None,
             next: None,
+            url: None,
         }
     }
 }
@@ -152,6 +156,19 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
         }
         (Language::English, Occasion::BackupFailed) => {
             "{project} {environment}: the backup {version} failed\n{reason}\nnext: {next}"
+        }
+        (Language::English, Occasion::BuildPublished) => {
+            "{project} {environment}: build {version} can be installed\n{commit} {subject}\nby {author}\n{url}\nnext: {next}"
+        }
+        (Language::English, Occasion::QaRejected) => {
+            "{project} {environment}: QA rejected {version}\n{reason}\nby {author}\n{commit} {subject}\n{url}"
+        }
+        (Language::Spanish, Occasion::BuildPublished) => {
+            "{project} {environment}: ya se puede instalar la build {version}\n{commit} {subject}\npor {author}\n{url}\n\
+             siguiente paso: {next}"
+        }
+        (Language::Spanish, Occasion::QaRejected) => {
+            "{project} {environment}: QA rechazó {version}\n{reason}\npor {author}\n{commit} {subject}\n{url}"
         }
         (Language::Spanish, Occasion::BackupFailed) => {
             "{project} {environment}: falló la copia de seguridad {version}\n{reason}\nsiguiente paso: {next}"

@@ -12,7 +12,7 @@ use std::{
 use ambit_app::{
     AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy,
     Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote,
-    QaSay, Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed,
+    PublishBuild, QaSay, Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed,
     TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
@@ -159,6 +159,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/data/delete", post(delete_snapshot))
         .route("/v1/data/export", post(export_data))
         .route("/v1/data/import", post(import_data))
+        .route("/v1/mobile/publish", post(publish_build))
         .route("/v1/backup", post(back_up))
         .route("/v1/backup/drill", post(drill))
         .route("/v1/backup/verify", post(verify_backups))
@@ -278,7 +279,7 @@ async fn waive(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 }
 
 async fn qa(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
-    stream(daemon, &body, |daemon, request: QaSay, _| Box::pin(async move { daemon.ambit.qa(&request) }))
+    stream(daemon, &body, |daemon, request: QaSay, _| Box::pin(async move { daemon.ambit.qa(&request).await }))
 }
 
 async fn migrate(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
@@ -368,6 +369,12 @@ async fn export_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response
 async fn import_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Exchange, progress| {
         Box::pin(async move { daemon.ambit.import_data(&request, &progress).await })
+    })
+}
+
+async fn publish_build(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: PublishBuild, progress| {
+        Box::pin(async move { daemon.ambit.publish_build(&request, &progress).await })
     })
 }
 

@@ -20,16 +20,16 @@ pub enum Fault {
     CloseAfter,
 }
 
-/// Faults to come, one for each request, and then none.
+/// Faults to come, one for each request or none for it, and then none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Faults(Arc<Mutex<VecDeque<Fault>>>);
+pub(crate) struct Faults(Arc<Mutex<VecDeque<Option<Fault>>>>);
 
 impl Faults {
-    pub(crate) fn add(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn add(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
     }
 
     pub(crate) fn next(&self) -> Option<Fault> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten()
     }
 }

@@ -92,7 +92,12 @@ impl HttpServer {
 
     /// Fails that many requests to come, in this order.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.faults.add(faults);
+        self.faults.add(faults.into_iter().map(Some));
+    }
+
+    /// Fails one request to come, when so many more were answered.
+    pub fn fail_after(&self, answered: usize, fault: Fault) {
+        self.faults.add(std::iter::repeat_n(None, answered).chain([Some(fault)]));
     }
 
     /// The requests that were in order.

@@ -1,8 +1,10 @@
 //! Test servers of the services that `ambit-cloud` speaks to. Each checks what it is sent as the real one would, by the
-//! published contract where there is one, and can be told to fail: busy, broken, silent, gone. Only tests use this room.
+//! published contract where there is one, and can be told to fail: busy, broken, silent, gone. And what a build service makes:
+//! [`apk`]. Only tests use this room.
 
 #![allow(clippy::unwrap_used)] // What a test server does not expect ends the test.
 
+pub mod apk;
 mod cloudflare;
 mod faults;
 mod http;

@@ -91,7 +91,7 @@ impl Smtp {
 
     /// Fails that many letters to come, in this order: a status is answered to `RCPT`.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.faults.add(faults);
+        self.faults.add(faults.into_iter().map(Some));
     }
 
     /// What it took.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     backup,
     diagnostic::Diagnostic,
+    mobile,
     model::{Environment, Form, Piece, Project, Reference, Value},
     notifications,
     reader::{Reader, nearest, shown},
@@ -21,6 +22,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
         cycles(reader, environment);
         exposed(reader, root, environment);
         notifications::check(reader, root, environment);
+        mobile::check(reader, root, environment);
         backup::check(reader, root, environment);
     }
 }

@@ -200,6 +200,10 @@ pub(crate) const MOBILE: &[Key] = &[
     each("package", Text, "Android package and iOS bundle identifier."),
     each("name", Text, "Name under the icon."),
     one("profiles", Free, "EAS build profiles and the environment that each is built against."),
+    one("api", Text, "The app that it asks; `backend`, or the only app with a URL, where nothing is said."),
+    one("downloads", Text, "The site that hands its builds out; `downloads` where nothing is said."),
+    one("keep", Number, "How many builds each environment keeps; 10."),
+    one("token", Text, "The secret that holds the token of Expo's account."),
 ];
 
 pub(crate) const MONITORING: &[Key] = &[
@@ -236,7 +240,7 @@ pub(crate) const NOTIFICATIONS: &[Key] = &[
     each("smtp", Text, "The secret that holds the mail server, such as `smtps://USER:PASSWORD@HOST:465`."),
     each("webhook", Text, "A URL that is called, or the secret that holds it."),
     each("webhook-secret", Text, "The secret that calls are signed by."),
-    each("events", Texts, "What is told, of `deployed`, `failed`, `waiting`, `rolled-back`, `test-build`; all."),
+    each("events", Texts, "What is told, by the names of `templates`; all."),
     one("language", OneOf(&["en", "es"]), "The language of the texts that `templates` does not give; en."),
     one("templates", Table(TEMPLATES), "The team's own texts, with placeholders such as `{environment}`."),
 ];
@@ -248,6 +252,8 @@ const TEMPLATES: &[Key] = &[
     one("rolled-back", Text, "An environment went back to an earlier release."),
     one("test-build", Text, "QA has something new to test."),
     one("backup-failed", Text, "A backup could not be made, or a drill could not restore it."),
+    one("build-published", Text, "A build of the mobile app can be installed."),
+    one("qa-rejected", Text, "QA rejected a release or a build of the mobile app."),
 ];
 
 pub(crate) const SECTIONS: &[Section] = &[

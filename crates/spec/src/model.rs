@@ -505,6 +505,14 @@ pub struct Mobile {
     pub name: String,
     /// EAS build profiles that are built against this environment.
     pub profiles: Vec<String>,
+    /// The app that it asks, where the file says which.
+    pub api: Option<ServiceName>,
+    /// The site that hands its builds out.
+    pub downloads: ServiceName,
+    /// How many builds are kept.
+    pub keep: usize,
+    /// The secret that holds the token of Expo's account.
+    pub token: Option<String>,
 }
 
 /// The file of SQL that a seed names, relative to its app's folder and never outside it: one word that ends in `.sql`.

@@ -31,12 +31,24 @@ pub enum Occasion {
     TestBuild,
     /// A backup could not be made, or a drill could not restore it.
     BackupFailed,
+    /// A build of the mobile app can be installed.
+    BuildPublished,
+    /// QA rejected a release or a build of the mobile app.
+    QaRejected,
 }
 
 impl Occasion {
     /// Every occasion, in the order in which people read them.
-    pub const ALL: [Self; 6] =
-        [Self::Deployed, Self::Failed, Self::Waiting, Self::RolledBack, Self::TestBuild, Self::BackupFailed];
+    pub const ALL: [Self; 8] = [
+        Self::Deployed,
+        Self::Failed,
+        Self::Waiting,
+        Self::RolledBack,
+        Self::TestBuild,
+        Self::BackupFailed,
+        Self::BuildPublished,
+        Self::QaRejected,
+    ];
 
     /// Its name in the file, on screens and in webhooks.
     #[must_use]
@@ -48,6 +60,8 @@ impl Occasion {
             Self::RolledBack => "rolled-back",
             Self::TestBuild => "test-build",
             Self::BackupFailed => "backup-failed",
+            Self::BuildPublished => "build-published",
+            Self::QaRejected => "qa-rejected",
         }
     }
 

@@ -11,9 +11,10 @@ use crate::{
     backup, cross_checks,
     diagnostic::{Diagnostic, Severity},
     format::{self, Key},
+    mobile,
     model::{
-        App, BuildLimits, Code, DataSource, Environment, Form, Health, Kind, Mobile, Monitoring, MonitoringLevel,
-        Persistence, Postgres, Project, Redis, Role, Service, Site, seed_file,
+        App, BuildLimits, Code, DataSource, Environment, Form, Health, Kind, Monitoring, MonitoringLevel, Persistence,
+        Postgres, Project, Redis, Role, Service, Site, seed_file,
     },
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications, policy, providers,
@@ -211,7 +212,7 @@ fn read_environment(
         monitoring: read_monitoring(reader, root, name.as_str()),
         costs: read_costs(reader, root, name.as_str()),
         notifications: notifications::read(reader, root, name.as_str()),
-        mobile: read_mobile(reader, root, name.as_str()),
+        mobile: mobile::read(reader, root, name.as_str()),
     };
     read_services(reader, root, &mut environment, project, domain);
     Some(environment)
@@ -337,30 +338,6 @@ fn read_costs(reader: &mut Reader, root: &Node, environment: &str) -> IndexMap<S
         }
     }
     all
-}
-
-fn read_mobile(reader: &mut Reader, root: &Node, environment: &str) -> Option<Mobile> {
-    let node = root.get("mobile")?;
-    if !section(reader, node, format::MOBILE, "[mobile]") {
-        return None;
-    }
-    let source = node.get("source").and_then(|n| path(reader, n, "source")).unwrap_or_else(|| "mobile".into());
-    let mut profiles = Vec::new();
-    for entry in node.get("profiles").and_then(Node::table).unwrap_or_default() {
-        let Some(target) = reader.words(&entry.node, "profiles") else { continue };
-        if !reader.environments.contains(&target) {
-            let known = reader.environments.clone();
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            reader.unknown(&entry.node.span, &format!("unknown environment `{}`", shown(&target)), &target, &known);
-        } else if target == environment {
-            profiles.push(entry.key.clone());
-        }
-    }
-    let mut text = |name: &str| {
-        let (node, _) = reader.pick(node, key(format::MOBILE, name), environment)?;
-        reader.words(node, name)
-    };
-    Some(Mobile { source, package: text("package")?, name: text("name")?, profiles })
 }
 
 /// A path below the project's folder.

@@ -103,8 +103,11 @@ pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Res
 fn is_for_ambit_alone(environment: &Environment, name: &str) -> bool {
     let place = environment.backup.as_ref().and_then(|b| b.to.as_ref());
     let mut kept = place.into_iter().flat_map(|place| place.secrets());
+    let token = environment.mobile.as_ref().and_then(|mobile| mobile.token.as_deref());
     environment.variables.get(name).is_some_and(|v| v.services.is_empty())
-        && (environment.notifications.secrets().any(|told| told == name) || kept.any(|secret| secret == name))
+        && (environment.notifications.secrets().any(|told| told == name)
+            || kept.any(|secret| secret == name)
+            || token == Some(name))
 }
 
 /// A warning for each environment that cannot come up since secrets that it requires have no value.

@@ -324,6 +324,44 @@ SLACK_WEBHOOK = {}
 }
 
 #[test]
+fn a_mobile_app_names_packages_services_and_a_secret_that_are_there() {
+    let text = r#"project = "shop"
+[environments.test]
+[services.api]
+run = "./serve"
+url = "api.@"
+[services.files]
+static = "files"
+url = "files.@"
+[secrets]
+EXPO_TOKEN = {}
+[mobile]
+package = "not a package"
+name = "Shop"
+"#;
+    assert_eq!(findings(text), ["12:11 `not a package` is not the name of a package, such as com.example.app"]);
+    let sound = text.replace("not a package", "com.example.shop");
+    assert!(findings(&sound).is_empty());
+    let keys =
+        "api = \"files\"\ndownloads = \"api\"\nkeep = 0\ntoken = \"EXPO_TOKN\"\nprofiles = { preview = \"test\" }\n";
+    assert_eq!(
+        findings(&format!("{sound}{keys}")),
+        [
+            "14:7 `api` names `files`, which is no app with a URL in test",
+            "15:13 `downloads` names `api`, which is no site with a URL in test",
+            "16:8 `keep` takes a whole number from 1 to 1000",
+            "17:9 `token` names the secret `EXPO_TOKN`, which test does not have (did you mean `EXPO_TOKEN`?)",
+        ]
+    );
+    let keys =
+        "api = \"api\"\ndownloads = \"files\"\nkeep = 5\ntoken = \"EXPO_TOKEN\"\nprofiles = { preview = \"test\" }\n";
+    let whole = format!("{sound}{keys}");
+    assert!(findings(&whole).is_empty());
+    let project = parse(&whole).project.unwrap();
+    assert!(resolve(environment(&project, "test"), &Example(&[])).unwrap().is_empty(), "no app is given the token");
+}
+
+#[test]
 fn an_editors_schema_knows_every_key_that_the_file_uses() {
     let schema = ambit_spec::schema();
     for section in ["environments", "services", "variables", "secrets", "mobile", "monitoring", "costs", "providers"] {

@@ -38,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     outbox::TABLES,
     crate::intake::MIGRATION,
     crate::backups::MIGRATION,
+    crate::mobile_builds::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.
@@ -250,6 +251,7 @@ impl Store {
         let forget = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             transaction.execute("DELETE FROM environment WHERE project = ?1 AND name = ?2", key(id))?;
+            transaction.execute("DELETE FROM mobile_build WHERE project = ?1 AND environment = ?2", key(id))?;
             transaction.execute(
                 "DELETE FROM credential WHERE project = ?1 AND environment = ?2
                  AND NOT EXISTS (SELECT 1 FROM backup WHERE project = ?1 AND environment = ?2)",

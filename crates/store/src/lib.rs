@@ -10,6 +10,7 @@ mod database;
 mod deployments;
 mod format;
 mod intake;
+mod mobile_builds;
 mod outbox;
 
 pub use audit::AuditFilter;

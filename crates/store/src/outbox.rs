@@ -5,7 +5,7 @@ use ambit_domain::{
     Announcement, Channel, Delivery, DeliveryState, EnvironmentId, Outgoing,
     spec::{EnvironmentName, ProjectName},
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::database::{Store, StoreError};
 
@@ -29,43 +29,48 @@ const KEPT: i64 = 30 * 24 * 3600 * 1000;
 const COLUMNS: &str = "a.id, a.announced, a.project, a.environment, a.body,
     d.number, d.channel, d.recipient, d.state, d.attempts, d.due, d.error";
 
+/// Puts an announcement into the outbox within a transaction of whoever has something to tell.
+pub(crate) fn insert(transaction: &Transaction<'_>, outgoing: &Outgoing, body: &str) -> rusqlite::Result<bool> {
+    let Outgoing { id, announced, environment, announcement } = outgoing;
+    let new = transaction.execute(
+        "INSERT OR IGNORE INTO announcement VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            id,
+            announced,
+            environment.project.as_str(),
+            environment.environment.as_str(),
+            // What belongs to no deployment has a number of its own, below those of deployments.
+            announcement.deployment.map_or(-announced, |d| i64::try_from(d.0).unwrap_or(i64::MAX)),
+            announcement.event.name(),
+            body
+        ],
+    )?;
+    if new > 0 {
+        transaction.execute(
+            "INSERT INTO delivery (announcement, recipient, state, attempts, due) VALUES (?1, '', 'waiting', 0, ?2)",
+            params![id, announced],
+        )?;
+        for table in [
+            "DELETE FROM delivery WHERE announcement IN (SELECT id FROM announcement WHERE announced < ?1)",
+            "DELETE FROM announcement WHERE announced < ?1",
+        ] {
+            transaction.execute(table, [announced - KEPT])?;
+        }
+    }
+    Ok(new > 0)
+}
+
 impl Store {
     /// Puts an announcement into the outbox, due at once; durable when it returns. The same event of the same deployment
     /// is announced once, however often a step is repeated: tells whether it is new.
     pub fn announce(&self, outgoing: &Outgoing) -> Result<bool, StoreError> {
-        let Outgoing { id, announced, environment, announcement } = outgoing;
-        let body = serde_json::to_string(announcement).map_err(|_| self.damaged(id))?;
-        let event = announcement.event.name();
+        let body = self.encode(&outgoing.id, &outgoing.announcement)?;
         let mut connection = self.connection();
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
-            let new = transaction.execute(
-                "INSERT OR IGNORE INTO announcement VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    id,
-                    announced,
-                    environment.project.as_str(),
-                    environment.environment.as_str(),
-                    // What belongs to no deployment has a number of its own, below those of deployments.
-                    announcement.deployment.map_or(-announced, |d| i64::try_from(d.0).unwrap_or(i64::MAX)),
-                    event,
-                    body
-                ],
-            )?;
-            if new > 0 {
-                transaction.execute(
-                    "INSERT INTO delivery (announcement, recipient, state, attempts, due) VALUES (?1, '', 'waiting', 0, ?2)",
-                    params![id, announced],
-                )?;
-                for table in [
-                    "DELETE FROM delivery WHERE announcement IN (SELECT id FROM announcement WHERE announced < ?1)",
-                    "DELETE FROM announcement WHERE announced < ?1",
-                ] {
-                    transaction.execute(table, [announced - KEPT])?;
-                }
-            }
+            let new = insert(&transaction, outgoing, &body)?;
             transaction.commit()?;
-            Ok(new > 0)
+            Ok(new)
         };
         write(&mut connection).map_err(|e| self.sqlite(e))
     }

@@ -5,9 +5,10 @@ use std::path::Path;
 use ambit_domain::Failure;
 
 use super::{Evidence, Finding};
-use crate::code::source_failure;
-
-const FILES: &[&str] = &["CHANGELOG.md", "CHANGELOG", "CHANGELOG.txt", "HISTORY.md", "docs/CHANGELOG.md"];
+use crate::{
+    changelog::{FILES, entry, version_of},
+    code::source_failure,
+};
 
 pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     let Some(commit) = at.commit() else { return Ok(Finding::failed("there is no commit", "commit what is deployed")) };
@@ -18,12 +19,14 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
         let text = String::from_utf8_lossy(&bytes);
         let version = version_of(&at.deployment.version);
         return Ok(match version {
-            Some(version) if has_entry(&text, version) => Finding::passed(format!("{file} has an entry for {version}")),
+            Some(version) if entry(&text, version).is_some() => {
+                Finding::passed(format!("{file} has an entry for {version}"))
+            }
             Some(version) => Finding::failed(
                 format!("{file} has no entry for {version}"),
                 format!("add a heading with {version} to it"),
             ),
-            None if has_entry(&text, "unreleased") => {
+            None if entry(&text, "unreleased").is_some() => {
                 Finding::passed(format!("{file} has an entry for what is unreleased"))
             }
             None => Finding::failed(
@@ -33,69 +36,4 @@ pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
         });
     }
     Ok(Finding::failed("there is no CHANGELOG.md", "add one with an entry for this version"))
-}
-
-/// `1.2.0` of `v1.2.0`; `None` for what is no version.
-fn version_of(version: &str) -> Option<&str> {
-    let plain = version.strip_prefix('v').unwrap_or(version);
-    let digits = plain.split(['.', '-', '+']).next()?;
-    (plain.contains('.') && !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())).then_some(plain)
-}
-
-/// Whether a heading names the version and something stands below it.
-fn has_entry(text: &str, version: &str) -> bool {
-    let version = version.to_lowercase();
-    let names = |line: &str| {
-        let line = line.to_lowercase();
-        line.match_indices(&version).any(|(at, _)| {
-            let before = &line[..at];
-            let after = &line[at + version.len()..];
-            let stuck = before.ends_with(|c: char| c.is_ascii_alphanumeric() && c != 'v') || before.ends_with('.');
-            let digit = |c: char| c.is_ascii_digit();
-            let longer = after.starts_with(|c: char| c.is_ascii_alphanumeric())
-                || after.strip_prefix('.').is_some_and(|rest| rest.starts_with(digit));
-            !stuck && !longer
-        })
-    };
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let heading = line.starts_with('#') || line.starts_with('[') || lines.clone().next().is_some_and(is_underline);
-        if heading && names(line) {
-            let level = line.chars().take_while(|c| *c == '#').count();
-            let below = lines.take_while(|l| {
-                let other = l.chars().take_while(|c| *c == '#').count();
-                other == 0 || (level > 0 && other > level)
-            });
-            return below.filter(|l| !is_underline(l)).any(|l| !l.trim().is_empty());
-        }
-    }
-    false
-}
-
-fn is_underline(line: &str) -> bool {
-    line.len() >= 3 && (line.chars().all(|c| c == '-') || line.chars().all(|c| c == '='))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_is_a_heading_with_the_version_and_something_below_it() {
-        let text = "# Changelog\n\n## Unreleased\n\n## [1.2.0] - 2026-01-02\n\n- chat\n\n## v1.1.10\n- fix\n";
-        for found in ["1.2.0", "1.1.10"] {
-            assert!(has_entry(text, found), "{found}");
-        }
-        for missing in ["1.1.1", "1.2", "2.0", "1.1.1", "unreleased", "11.2.0"] {
-            assert!(!has_entry(text, missing), "{missing}");
-        }
-        assert!(has_entry("1.0.0\n-----\n\nfirst\n", "1.0.0"));
-    }
-
-    #[test]
-    fn only_versions_are_versions() {
-        assert_eq!(version_of("v1.2.0-rc.1"), Some("1.2.0-rc.1"));
-        assert_eq!(version_of("9be17d0"), None);
-        assert_eq!(version_of("develop"), None);
-    }
 }

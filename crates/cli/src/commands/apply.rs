@@ -78,7 +78,8 @@ fn agree(what: &str) -> Result<(), Failure> {
     if ask(&format!("{what}. Yes? [yes/no] "))? == "yes" {
         return Ok(());
     }
-    Err(Failure::new(FailureKind::User, "nothing was changed: nobody said yes").hint("answer `yes`, or in a script: --yes"))
+    Err(Failure::new(FailureKind::User, "nothing was changed: nobody said yes")
+        .hint("answer `yes`, or in a script: --yes"))
 }
 
 fn read(file: &Path) -> Result<SavedPlan, Failure> {

@@ -30,7 +30,8 @@ pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
                     "file": "ambit.toml", "line": line, "column": column })
             })
             .collect();
-        print_json(&serde_json::json!({ "errors": errors, "diagnostics": located, "leaks": checked.leaks }));
+        print_json(&serde_json::json!({ "errors": errors, "diagnostics": located, "leaks": checked.leaks,
+            "mobile": checked.mobile }));
     } else {
         print(&checked);
     }
@@ -67,6 +68,9 @@ fn print(checked: &Checked) {
             plain(&leak.excerpt),
             plain(&leak.help)
         );
+    }
+    for drift in &checked.mobile {
+        eprintln!("{} {}\n  help: ambit mobile sync", paint.bad("error:"), super::mobile::place(drift));
     }
     match checked.errors() {
         0 => println!("{} ambit.toml is sound", Paint::stdout().good("✓")),

@@ -65,9 +65,14 @@ impl Machine {
     }
 
     pub fn get(&self, host: &str, path: &str) -> String {
+        self.get_with(host, path, "")
+    }
+
+    /// The same with lines of the head, each with its end.
+    pub fn get_with(&self, host: &str, path: &str, head: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", self.port).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}:{}\r\n{head}Connection: close\r\n\r\n", self.port).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
