@@ -364,7 +364,9 @@ pub(crate) enum Command {
         arguments: Vec<String>,
     },
     /// Show where services are reached on this machine.
-    #[command(after_help = "Examples:\n  ambit url\n  curl \"$(ambit url backend -e dev)/health\"   # of one service in one environment, nothing but the URL")]
+    #[command(
+        after_help = "Examples:\n  ambit url\n  curl \"$(ambit url backend -e dev)/health\"   # of one service in one environment, nothing but the URL"
+    )]
     Url {
         /// Services; all where none is named.
         services: Vec<String>,
