@@ -33,6 +33,9 @@ fn main() -> ExitCode {
             }
         };
     }
+    // Every file and folder says its mode itself. With root's umask on a hardened server (077) an environment's user could not
+    // pass through the folders above its own.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     match commands::run(arguments) {
         Ok(code) => code,
         Err(failure) => failure::tell(&failure, json),

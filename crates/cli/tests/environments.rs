@@ -299,3 +299,26 @@ fn the_daemon_ends_when_the_last_environment_is_destroyed() {
     assert!(said.contains("Nothing of ambit runs any more"), "{said}");
     until("everything ends", || machine.processes() == 0 && !machine.daemon_lives());
 }
+
+#[test]
+fn an_umask_that_hides_everything_keeps_no_environment_from_its_own_folders() {
+    let mut machine = Machine::new();
+    let project = machine.project("hidden", &["dev"]);
+    std::fs::create_dir(project.join("web")).unwrap();
+    std::fs::write(project.join("web/index.html"), "<p>seen</p>").unwrap();
+    let toml = "project = \"hidden\"\n[environments.dev]\nbackup = { every = \"24h\" }\n[services.postgres]\n[services.web]\nstatic = \"web\"\nurl = \"@\"\n";
+    std::fs::write(project.join("ambit.toml"), toml).unwrap();
+    let ambit = env!("CARGO_BIN_EXE_ambit");
+    let up = machine.command(&project, &["up", "--listen", &format!("127.0.0.1:{}", machine.port)]);
+    let mut hidden = std::process::Command::new("/bin/sh");
+    hidden.args(["-c", "umask 077; exec \"$0\" \"$@\"", ambit]).args(up.get_args()).current_dir(&project);
+    for (name, value) in up.get_envs() {
+        match value {
+            Some(value) => hidden.env(name, value),
+            None => hidden.env_remove(name),
+        };
+    }
+    let output = hidden.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(machine.get("hidden.localhost", "/").contains("seen"));
+}
