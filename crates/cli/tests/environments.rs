@@ -185,9 +185,12 @@ fn environments_run_their_own_branches_with_data_of_their_own() {
     };
     let before = (pid("test", "app"), pid("dev", "postgres"));
     std::fs::write(project.join("ambit.toml"), toml("good day")).unwrap();
-    let plan = machine.ok(&project, &["plan"]);
+    let planned = machine.ambit(&project, &["plan"]);
+    let plan = String::from_utf8_lossy(&planned.stdout);
     assert!(plan.contains("replaced: variable GREETING"), "{plan}");
+    assert_eq!(planned.status.code(), Some(2), "there is something to do");
     machine.up(&project);
+    machine.ok(&project, &["plan"]);
     says("dev.count.localhost", "two dev good day");
     assert_eq!((pid("test", "app"), pid("dev", "postgres")), before, "only what the change touches is restarted");
 
