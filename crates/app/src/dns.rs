@@ -107,7 +107,7 @@ impl Declaration {
         given.map(str::to_owned).ok_or_else(|| {
             let environment = self.project.environments.keys().last().map_or("prod", |name| name.as_str());
             Failure::new(FailureKind::NotFound, format!("there is no token for Cloudflare: the secret {} is not set", declared.token))
-                .hint(format!("declare it for no service, [secrets] {} = {{ services = [] }}, and: ambit secret set {} -e {environment}", declared.token, declared.token))
+                .hint(format!("declare it, [secrets] {} = {{ only = [\"{environment}\"] }}, and: ambit secret set {} -e {environment}", declared.token, declared.token))
                 .hint(format!("or have it in the environment of this command: {}=…", declared.token))
         })
     }

@@ -86,6 +86,9 @@ pub struct Environment {
     pub costs: IndexMap<String, (f64, f64)>,
     /// The mobile app as built for it.
     pub mobile: Option<Mobile>,
+    /// Secrets by which Ambit opens services elsewhere; for no app, unless `services` says so.
+    #[serde(default)]
+    pub provider_tokens: Vec<String>,
 }
 
 impl Environment {

@@ -97,6 +97,9 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
     let acme = tls::read(reader, root);
     let names: Vec<EnvironmentName> = environments.keys().cloned().collect();
     let cloudflare = providers::read(reader, root, &names);
+    for environment in environments.values_mut() {
+        environment.provider_tokens = cloudflare.iter().map(|c| c.token.clone()).collect();
+    }
     Some(Project { name: name.unwrap_or(read_as), domain, repository, environments, acme, cloudflare })
 }
 
@@ -213,6 +216,7 @@ fn read_environment(
         costs: read_costs(reader, root, name.as_str()),
         notifications: notifications::read(reader, root, name.as_str()),
         mobile: mobile::read(reader, root, name.as_str()),
+        provider_tokens: Vec::new(),
     };
     read_services(reader, root, &mut environment, project, domain);
     Some(environment)

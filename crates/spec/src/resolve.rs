@@ -107,7 +107,8 @@ fn is_for_ambit_alone(environment: &Environment, name: &str) -> bool {
     environment.variables.get(name).is_some_and(|v| v.services.is_empty())
         && (environment.notifications.secrets().any(|told| told == name)
             || kept.any(|secret| secret == name)
-            || token == Some(name))
+            || token == Some(name)
+            || environment.provider_tokens.iter().any(|token| token == name))
 }
 
 /// A warning for each environment that cannot come up since secrets that it requires have no value.

@@ -522,3 +522,28 @@ fn where_backups_go_is_complete_with_the_secrets_that_open_it() {
     let project = parse(&text).project.unwrap();
     assert!(resolve(environment(&project, "prod"), &Example(&[])).unwrap().is_empty());
 }
+
+#[test]
+fn a_zone_has_addresses_for_each_environment_and_its_token_is_for_no_app() {
+    let text = "project = \"kaia\"\ndomain = \"kaia.ai\"\n[environments.test]\n[environments.prod]\n[services.api]\nrun = \"x\"\n\
+                [secrets]\nCF = {}\n[providers.cloudflare]\nzone = \"Kaia.AI.\"\ntoken = \"CF\"\n\
+                address = { test = \"203.0.113.7\", prod = \"203.0.113.8, 2001:db8::8\" }\n";
+    let parsed = ambit_spec::parse(text);
+    let project = parsed.project.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
+    let cloudflare = project.cloudflare.as_ref().unwrap();
+    assert_eq!((cloudflare.zone.as_str(), cloudflare.token.as_str()), ("kaia.ai", "CF"));
+    assert_eq!(cloudflare.addresses[1].len(), 2);
+    assert_eq!(project.environments[1].provider_tokens, ["CF"]);
+    for (wrong, said) in [
+        (text.replace("203.0.113.7", "203.0.113"), "no IP address"),
+        (text.replace("zone = \"Kaia.AI.\"\n", ""), "`zone` is missing"),
+        (text.replace("Kaia.AI.", "kaia ai"), "is not a host name"),
+    ] {
+        let told = ambit_spec::parse(&wrong);
+        assert!(
+            told.project.is_none() && told.diagnostics.iter().any(|d| d.message.contains(said)),
+            "{:?}",
+            told.diagnostics
+        );
+    }
+}
