@@ -36,7 +36,9 @@ pub async fn export(
     user: User,
 ) -> Result<([(HeaderName, &'static str); 2], String), Problem> {
     let range = Range { from: DateTime::UNIX_EPOCH, to: DateTime::UNIX_EPOCH + TimeDelta::days(84_370), after: None };
-    let events = store::in_range(&kaia.database, user.id, &range, MOST).await?;
+    let mut connection = kaia.database.acquire().await?;
+    let events = store::in_range(&mut connection, user.id, &range, MOST).await?;
+    drop(connection);
     let mut document = Document::new();
     document.name("Kaia");
     for event in events {

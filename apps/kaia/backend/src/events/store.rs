@@ -56,7 +56,12 @@ pub struct Range {
 }
 
 /// In one question: the single events of a time in their order, at most so many, and every event that recurs then.
-pub async fn in_range(database: &PgPool, user: i64, range: &Range, most: i64) -> Result<Vec<Event>, Problem> {
+pub async fn in_range(
+    database: &mut PgConnection,
+    user: i64,
+    range: &Range,
+    most: i64,
+) -> Result<Vec<Event>, sqlx::Error> {
     let after = range.after.unwrap_or(Cursor { time: range.from - LONGEST, id: i64::MIN });
     let rows = sqlx::query_as!(
         Row,
