@@ -227,3 +227,33 @@ fn a_table_that_has_no_header_gets_no_lines_but_a_problem() {
     let header = merge("[public.users]", &[proposal("public.users.email", "email")]).unwrap();
     assert_eq!(parsed(&header.text).entries().count(), 1);
 }
+
+#[test]
+fn kaia_s_own_file_names_every_column_of_its_migrations() {
+    let file = parsed(include_str!("../../../apps/kaia/masking.toml"));
+    let declared = |table: &str, column: &str| file.get(&name(&format!("public.{table}.{column}"))).is_some();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/kaia/backend/migrations");
+    let mut columns = 0;
+    let mut migrations: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    migrations.sort();
+    for path in migrations {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut table = "";
+        for line in text.lines().map(str::trim) {
+            let words: Vec<_> = line.split([' ', '(']).collect();
+            match words[..] {
+                ["CREATE", "TABLE", of, ..] | ["ALTER", "TABLE", of, ..] => table = of,
+                ["ADD", "COLUMN", column, ..] => {
+                    assert!(declared(table, column), "{}: {table}.{column}", path.display());
+                    columns += 1;
+                }
+                [column, "bigint" | "text" | "bytea" | "boolean" | "integer" | "timestamptz", ..] => {
+                    assert!(declared(table, column.trim()), "{}: {table}.{column}", path.display());
+                    columns += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(columns > 40, "{columns} columns were found");
+}

@@ -18,6 +18,7 @@ pub mod observe;
 pub mod openapi;
 pub mod outbound;
 pub mod places;
+mod readers;
 pub mod routes;
 pub mod seed;
 pub mod serve;
@@ -39,6 +40,7 @@ use sqlx::{
 pub struct Kaia {
     pub config: Arc<Config>,
     pub database: PgPool,
+    pub readers: readers::Readers,
     pub cache: Arc<Cache>,
     pub limiter: Limiter,
     pub passwords: Passwords,
@@ -56,8 +58,10 @@ impl Kaia {
         let client = Arc::new(Client::default());
         let cache = Arc::new(Cache::new(config.redis.clone()));
         let (post, postman) = Post::new(Arc::clone(&config), Arc::clone(&client));
+        let database = pool(&config.database);
         let kaia = Self {
-            database: pool(&config.database),
+            readers: readers::Readers::new(database.clone()),
+            database,
             limiter: Limiter::new(Arc::clone(&cache)),
             cache,
             passwords: Passwords::default(),

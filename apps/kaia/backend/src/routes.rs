@@ -1,10 +1,10 @@
 //! Which function answers what.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, State},
     http::header,
     middleware,
     response::{IntoResponse, Response},
@@ -60,8 +60,7 @@ pub(crate) fn public() -> OpenApiRouter<Arc<Kaia>> {
 
 /// All of them, with what every request passes.
 pub fn all(kaia: Arc<Kaia>) -> Router {
-    let document: &'static str = openapi::document(&kaia.config.api_url).leak();
-    let described = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
+    let described = get(described);
     let api = OpenApiRouter::new().nest("/api/v1", api()).split_for_parts().0;
     let api = api
         .fallback(|| async { Problem::NotFound })
@@ -72,8 +71,8 @@ pub fn all(kaia: Arc<Kaia>) -> Router {
     let public = public()
         .split_for_parts()
         .0
-        .route("/openapi.json", get(described))
-        .route("/api/v1/openapi.json", get(described))
+        .route("/openapi.json", described.clone())
+        .route("/api/v1/openapi.json", described)
         .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
         .layer(cors::everybody());
     public
@@ -82,6 +81,13 @@ pub fn all(kaia: Arc<Kaia>) -> Router {
         .layer(middleware::from_fn(headers::add))
         .layer(middleware::from_fn_with_state(Arc::clone(&kaia), request::follow))
         .with_state(kaia)
+}
+
+/// Made when somebody first asks: most instances are never asked.
+async fn described(State(kaia): State<Arc<Kaia>>) -> impl IntoResponse {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| openapi::document(&kaia.config.api_url));
+    ([(header::CONTENT_TYPE, "application/json")], document.as_str())
 }
 
 /// The message of a panic may hold anything: it goes nowhere but to standard error, where Rust writes it.

@@ -36,7 +36,9 @@ pub async fn export(
     user: User,
 ) -> Result<([(HeaderName, &'static str); 2], String), Problem> {
     let range = Range { from: DateTime::UNIX_EPOCH, to: DateTime::UNIX_EPOCH + TimeDelta::days(84_370), after: None };
-    let events = store::in_range(&kaia.database, user.id, &range, MOST).await?;
+    let mut connection = kaia.database.acquire().await?;
+    let events = store::in_range(&mut connection, user.id, &range, MOST).await?;
+    drop(connection);
     let mut document = Document::new();
     document.name("Kaia");
     for event in events {
@@ -91,20 +93,26 @@ pub struct Imported {
 /// An event that was taken over before (by its UID) is skipped.
 #[utoipa::path(post, path = "/events/import", tag = "events", security(("bearer" = [])),
     request_body(content = String, content_type = "text/calendar"),
-    responses((status = 200, description = "How many", body = Imported)))]
+    responses(
+        (status = 200, description = "How many", body = Imported),
+        (status = 409, description = "Too much recurs: nothing is taken over",
+            body = crate::http::problem::ProblemDetails, content_type = "application/problem+json"),
+    ))]
 pub async fn import(
     State(kaia): State<Arc<Kaia>>,
     user: User,
     Calendar(text): Calendar,
 ) -> Result<Answer<Imported>, Problem> {
     let (found, mut skipped) = tokio::task::spawn_blocking(move || read(&text)).await.map_err(Problem::internal)??;
-    let mut imported = 0;
-    let mut transaction = kaia.database.begin().await?;
+    let (mut fit, mut imported) = (Vec::new(), 0);
     for (uid, new) in found {
-        let Ok(checked) = new.check(Utc::now()) else {
-            skipped += 1;
-            continue;
-        };
+        match new.checked(Utc::now()).await {
+            Ok(checked) => fit.push((uid, checked)),
+            Err(_) => skipped += 1,
+        }
+    }
+    let mut transaction = kaia.database.begin().await?;
+    for (uid, checked) in fit {
         match store::insert(&mut transaction, user.id, &checked, uid.as_deref()).await? {
             Some(_) => imported += 1,
             None => skipped += 1,

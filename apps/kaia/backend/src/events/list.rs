@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json as Answer, extract::State};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, pool::PoolConnection};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -76,7 +77,9 @@ pub fn range(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>, cursor: Opt
 /// At most so many, and whether there are more.
 pub async fn page(kaia: &Kaia, user: i64, range: &Range, most: usize) -> Result<(Vec<Event>, bool), Problem> {
     let one_more = i64::try_from(most + 1).map_err(Problem::internal)?;
-    let found = store::in_range(&kaia.database, user, range, one_more).await?;
+    let question =
+        async |database: &mut PoolConnection<Postgres>| store::in_range(database, user, range, one_more).await;
+    let found = kaia.readers.ask(question).await?;
     let mut items = if found.iter().any(|e| e.recurrence.is_some()) {
         let (from, to, after) = (range.from, range.to, range.after);
         // A calculation, away from the threads that carry requests.

@@ -103,7 +103,15 @@ pub struct Checked {
 }
 
 impl NewEvent {
-    pub fn check(mut self, now: DateTime<Utc>) -> Result<Checked, Problem> {
+    /// Away from the threads that carry requests where there is a rule to calculate with.
+    pub async fn checked(self, now: DateTime<Utc>) -> Result<Checked, Problem> {
+        if self.recurrence.is_none() {
+            return self.check(now);
+        }
+        tokio::task::spawn_blocking(move || self.check(now)).await.map_err(Problem::internal)?
+    }
+
+    fn check(mut self, now: DateTime<Utc>) -> Result<Checked, Problem> {
         let mut fields = Fields::default();
         self.title = fields.text("title", &self.title, 1, 500);
         self.description = fields.text("description", &self.description, 0, 10_000);
@@ -129,6 +137,9 @@ impl NewEvent {
             Some(text) => {
                 let rule = Recurrence::parse(text, self.start_time, self.end_time, &time_zone)
                     .map_err(|why| Problem::field("recurrence", why))?;
+                if !rule.occurs() {
+                    return Err(Problem::field("recurrence", "never occurs"));
+                }
                 self.recurrence = Some(text.to_owned());
                 Some(rule)
             }

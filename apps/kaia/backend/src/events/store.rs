@@ -10,7 +10,7 @@ use super::{
 use crate::http::problem::Problem;
 
 /// Somebody has at most so many events that recur: each is a calculation in every question.
-pub const MOST_RECURRING: usize = 500;
+const MOST_RECURRING: i64 = 500;
 
 struct Row {
     id: i64,
@@ -56,7 +56,12 @@ pub struct Range {
 }
 
 /// In one question: the single events of a time in their order, at most so many, and every event that recurs then.
-pub async fn in_range(database: &PgPool, user: i64, range: &Range, most: i64) -> Result<Vec<Event>, Problem> {
+pub async fn in_range(
+    database: &mut PgConnection,
+    user: i64,
+    range: &Range,
+    most: i64,
+) -> Result<Vec<Event>, sqlx::Error> {
     let after = range.after.unwrap_or(Cursor { time: range.from - LONGEST, id: i64::MIN });
     let rows = sqlx::query_as!(
         Row,
@@ -80,7 +85,8 @@ pub async fn in_range(database: &PgPool, user: i64, range: &Range, most: i64) ->
         range.to,
         range.from,
         most,
-        i64::try_from(MOST_RECURRING).unwrap_or(i64::MAX),
+        // Several at once may pass the limit by a few.
+        2 * MOST_RECURRING,
     )
     .fetch_all(database)
     .await?;
@@ -114,6 +120,20 @@ pub async fn find_to_change(database: &mut PgConnection, user: i64, id: i64) -> 
     row.map(Event::from).ok_or(Problem::NotFound)
 }
 
+/// Whether another event may recur.
+pub async fn room_for_one_more(database: &mut PgConnection, user: i64) -> Result<(), Problem> {
+    let recurring = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM events WHERE user_id = $1 AND recurrence IS NOT NULL"#,
+        user
+    )
+    .fetch_one(database)
+    .await?;
+    if recurring >= MOST_RECURRING {
+        return Err(Problem::Conflict("there are 500 events that recur already: delete one first"));
+    }
+    Ok(())
+}
+
 /// `None` where an event with the same name in a calendar is there already.
 pub async fn insert(
     database: &mut PgConnection,
@@ -122,15 +142,7 @@ pub async fn insert(
     ical_uid: Option<&str>,
 ) -> Result<Option<Event>, Problem> {
     if new.event.recurrence.is_some() {
-        let recurring = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM events WHERE user_id = $1 AND recurrence IS NOT NULL"#,
-            user
-        )
-        .fetch_one(&mut *database)
-        .await?;
-        if usize::try_from(recurring).is_ok_and(|n| n >= MOST_RECURRING) {
-            return Err(Problem::Conflict("there are 500 events that recur already: delete one first"));
-        }
+        room_for_one_more(database, user).await?;
     }
     let event = &new.event;
     let row = sqlx::query_as!(

@@ -40,7 +40,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Answer<Event>), Problem> {
     let key = idempotency::key(&headers)?;
     let request = idempotency::digest(&new)?;
-    let checked = new.check(Utc::now())?;
+    let checked = new.checked(Utc::now()).await?;
     let mut transaction = kaia.database.begin().await?;
     if let Some(key) = &key
         && let Some(event) = idempotency::made_before(&mut transaction, user.id, key, &request).await?
@@ -74,7 +74,11 @@ pub async fn show(State(kaia): State<Arc<Kaia>>, user: User, Id(id): Id) -> Resu
 /// What is not named stays. An event that recurs changes as a whole.
 #[utoipa::path(patch, path = "/events/{id}", tag = "events", security(("bearer" = [])), request_body = EventChange,
     params(("id" = i64, Path)),
-    responses((status = 200, description = "The event, as changed", body = Event)))]
+    responses(
+        (status = 200, description = "The event, as changed", body = Event),
+        (status = 409, description = "Too much recurs",
+            body = crate::http::problem::ProblemDetails, content_type = "application/problem+json"),
+    ))]
 pub async fn change(
     State(kaia): State<Arc<Kaia>>,
     user: User,
@@ -83,7 +87,11 @@ pub async fn change(
 ) -> Result<Answer<Event>, Problem> {
     let mut transaction = kaia.database.begin().await?;
     let old = store::find_to_change(&mut transaction, user.id, id).await?;
-    let checked = change.apply(old).check(Utc::now())?;
+    let recurred = old.recurrence.is_some();
+    let checked = change.apply(old).checked(Utc::now()).await?;
+    if checked.event.recurrence.is_some() && !recurred {
+        store::room_for_one_more(&mut transaction, user.id).await?;
+    }
     let event = store::update(&mut transaction, user.id, id, &checked).await?;
     transaction.commit().await?;
     Ok(Answer(event))

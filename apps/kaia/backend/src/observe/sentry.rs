@@ -79,7 +79,9 @@ impl Reporter {
 
     pub(super) fn trace(&self, id: &str, method: &Method, route: &str, status: StatusCode, took: Duration) {
         let context = TransactionContext::new(&format!("{method} {route}"), "http.server");
-        let transaction = self.hub.start_transaction_with_timestamp(context, SystemTime::now() - took);
+        // The method of the hub with a time asks the thread's hub and not itself.
+        let begin = || sentry::start_transaction_with_timestamp(context, SystemTime::now() - took);
+        let transaction = Hub::run(Arc::clone(&self.hub), begin);
         transaction.set_tag("request_id", id);
         transaction.set_tag("status", status.as_u16());
         let fine = !status.is_server_error();

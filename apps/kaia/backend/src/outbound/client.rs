@@ -37,7 +37,10 @@ impl Client {
             return Ok(made);
         }
         let builder = HttpsConnectorBuilder::new().with_native_roots().map_err(|e| e.to_string())?;
-        let connector = builder.https_or_http().enable_http1().build();
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let connector = builder.https_or_http().enable_http1().wrap_connector(http);
         Ok(self.0.get_or_init(|| {
             Hyper::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build(connector)
         }))

@@ -141,6 +141,6 @@ fn a_forgotten_password_is_set_anew_by_mail() {
 #[test]
 fn a_mail_that_is_not_taken_at_once_is_sent_later() {
     let Some(kaia) = kaia(&[]) else { return };
-    kaia.simulator.fail(2);
+    kaia.simulator.fail("/v3/mail", 2);
     kaia.account("ana@kaia.test");
 }

@@ -197,6 +197,6 @@ fn places_are_looked_up() {
     assert_eq!(asked.headers.get("x-goog-api-key").map(String::as_str), Some("AIza-test"));
     kaia.get("/places?query=%20").bearer(&ana).send().expect(422);
     kaia.get("/places?query=x").send().expect(401);
-    kaia.simulator.fail(1);
+    kaia.simulator.fail("/v1/places", 1);
     kaia.get("/places?query=x").bearer(&ana).send().expect(503);
 }

@@ -19,7 +19,7 @@ fn sentry_gets_every_failure_and_a_sample_of_traces() {
         for _ in 0..400 {
             kaia.get("/me").bearer(&ana).send().expect(200);
         }
-        kaia.simulator.fail(1);
+        kaia.simulator.fail("/v1/places", 1);
         kaia.get("/places?query=x").bearer(&ana).send().expect(503);
         // What waits is sent before the end.
         kaia.signal("-TERM");

@@ -7,7 +7,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -28,8 +28,8 @@ impl Recorded {
 
 struct State {
     requests: Mutex<Vec<Recorded>>,
-    /// So many requests to come are answered 500.
-    failing: AtomicU32,
+    /// So many requests to come to a path are answered 500.
+    failing: Mutex<(&'static str, u32)>,
     stopped: AtomicBool,
 }
 
@@ -42,8 +42,11 @@ impl Simulator {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
-        let state =
-            Arc::new(State { requests: Mutex::default(), failing: AtomicU32::new(0), stopped: AtomicBool::new(false) });
+        let state = Arc::new(State {
+            requests: Mutex::default(),
+            failing: Mutex::new(("", 0)),
+            stopped: AtomicBool::new(false),
+        });
         let answering = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -68,8 +71,8 @@ impl Simulator {
         format!("http://0123456789abcdef0123456789abcdef@127.0.0.1:{}/42", self.port)
     }
 
-    pub fn fail(&self, count: u32) {
-        self.state.failing.store(count, Ordering::Relaxed);
+    pub fn fail(&self, path: &'static str, count: u32) {
+        *self.state.failing.lock().unwrap_or_else(PoisonError::into_inner) = (path, count);
     }
 
     /// What came to a path.
@@ -121,7 +124,12 @@ fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
         let length = headers.get("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
-        let failing = state.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+        let failing = {
+            let mut failing = state.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            let fails = failing.1 > 0 && path.starts_with(failing.0);
+            failing.1 -= u32::from(fails);
+            fails
+        };
         let (status, text) = match path.as_str() {
             _ if failing => ("500 Internal Server Error", ""),
             "/v3/mail/send" => ("202 Accepted", ""),
@@ -134,7 +142,8 @@ fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
             let recorded = Recorded { path, headers, body };
             state.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         }
-        write!(writer, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len())?;
+        // In one piece: the second of two would wait for a delayed acknowledgement.
+        writer.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).as_bytes())?;
     }
 }
 
