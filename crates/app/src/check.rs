@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use ambit_domain::{
     Failure,
+    ci::CiDrift,
     mobile::Drift,
     spec::{Diagnostic, EnvironmentName, Severity},
 };
 use ambit_secrets::scan::Finding;
 
 use crate::{
+    ci::drift_where_used,
     code::source_failure,
-    declaration::{Declaration, LoadError},
+    declaration::{Declaration, Invalid, LoadError},
     mobile::drift_of,
 };
 
@@ -27,13 +29,18 @@ pub struct Checked {
     pub leaks: Vec<Finding>,
     /// What the mobile app would be built by instead of what is declared.
     pub mobile: Vec<Drift>,
+    /// Workflows of GitHub that are not as declared.
+    pub workflows: Vec<CiDrift>,
 }
 
 impl Checked {
     /// How many findings stop the work.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count() + self.leaks.len() + self.mobile.len()
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
+            + self.leaks.len()
+            + self.mobile.len()
+            + self.workflows.iter().filter(|drift| drift.by_hand).count()
     }
 }
 
@@ -45,13 +52,14 @@ pub fn check(folder: &Path, keys: &str) -> Result<Checked, Failure> {
     // A declaration that cannot be read is told already.
     if let Ok(declaration) = Declaration::load(folder, "") {
         checked.mobile = drift_of(&declaration).unwrap_or_else(|failure| vec![undeclared(failure)]);
+        checked.workflows = drift_where_used(&declaration).unwrap_or_else(|failure| vec![unsayable(failure)]);
     }
     Ok(checked)
 }
 
 /// As [`check`], without looking through the tracked files.
 pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> {
-    let (leaks, mobile) = (Vec::new(), Vec::new());
+    let (leaks, mobile, workflows) = (Vec::new(), Vec::new(), Vec::new());
     match Declaration::load(folder, keys) {
         Ok(declaration) => {
             let mut diagnostics = declaration.diagnostics.clone();
@@ -71,10 +79,12 @@ pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> 
                     help: failure.hints.first().cloned(),
                 }),
             }
-            Ok(Checked { file: folder.join("ambit.toml"), text: declaration.text, diagnostics, leaks, mobile })
+            let (file, text) = (folder.join("ambit.toml"), declaration.text);
+            Ok(Checked { file, text, diagnostics, leaks, mobile, workflows })
         }
         Err(LoadError::Invalid(invalid)) => {
-            Ok(Checked { file: invalid.file, text: invalid.text, diagnostics: invalid.diagnostics, leaks, mobile })
+            let Invalid { file, text, diagnostics } = *invalid;
+            Ok(Checked { file, text, diagnostics, leaks, mobile, workflows })
         }
         Err(LoadError::Failure(failure)) => Err(failure),
     }
@@ -84,6 +94,12 @@ pub fn check_declaration(folder: &Path, keys: &str) -> Result<Checked, Failure> 
 fn undeclared(failure: Failure) -> Drift {
     let expected = failure.hints.into_iter().next().unwrap_or_default();
     Drift { file: "ambit.toml".to_owned(), line: None, message: failure.message, expected }
+}
+
+/// Why it cannot be told what the workflows are to be.
+fn unsayable(failure: Failure) -> CiDrift {
+    let expected = failure.hints.into_iter().next().unwrap_or_default();
+    CiDrift { file: "ambit.toml".to_owned(), line: None, message: failure.message, expected, by_hand: true }
 }
 
 /// Secrets in the files that git tracks below a folder.

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Tell everything that is wrong with ambit.toml, the secrets and the tracked files.
     #[command(after_help = "Examples:\n  ambit check\n  ambit check --json   # for an editor or a pipeline")]
     Check,
+    /// The pipeline at GitHub.
+    #[command(subcommand, after_help = "Examples:\n  ambit ci github\n  ambit ci github --check")]
+    Ci(CiCommand),
     /// Print the JSON Schema of ambit.toml for editors.
     #[command(
         after_help = "Example:\n  ambit schema > ambit.schema.json   # and put `#:schema ambit.schema.json` first in ambit.toml"
@@ -706,6 +709,41 @@ impl Platform {
             Self::All => "all",
         }
     }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CiCommand {
+    /// Write .github/workflows/deploy-ENV.yml for each environment that follows a branch or a tag.
+    #[command(
+        after_help = "Examples:\n  ambit ci github\n  ambit ci github --check               # exit code 4 where a file is not as declared\n  ambit ci github -e prod --target railway\n\nWhat has to be set at GitHub for them: docs/ci.md"
+    )]
+    Github(GithubWorkflows),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct GithubWorkflows {
+    /// The environments; all where none is named.
+    #[arg(short, long = "env")]
+    pub(crate) environment: Vec<String>,
+    /// Where they run: on a machine with Ambit, or at Railway. What a file that is there says where nothing is said; host
+    /// for a new one.
+    #[arg(long, value_enum)]
+    pub(crate) target: Option<CiTarget>,
+    /// Write nothing; tell what is not as ambit.toml has it.
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) check: bool,
+    /// Write over what was edited by hand.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Where an environment runs.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CiTarget {
+    /// On a machine with Ambit, which is handed the commit over SSH.
+    Host,
+    /// At Railway.
+    Railway,
 }
 
 /// What QA says.

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod certificate;
 mod check;
+mod ci;
 mod completions;
 mod daemon;
 mod data;
@@ -50,7 +51,7 @@ use std::process::ExitCode;
 use ambit_domain::{Failure, FailureKind};
 
 use crate::arguments::{
-    Arguments, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand, SshKeyCommand,
+    Arguments, CiCommand, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand, SshKeyCommand,
 };
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match command {
         Command::Init { print } => init::run(directory.as_deref(), print, json),
         Command::Check => check::run(&folder()?, json),
+        Command::Ci(CiCommand::Github(what)) => ci::github(&folder()?, what, json),
         Command::Schema => {
             print_json(&ambit_spec::schema());
             Ok(ExitCode::SUCCESS)

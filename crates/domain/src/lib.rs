@@ -7,6 +7,7 @@ mod actor;
 mod announcing;
 pub mod audit;
 pub mod backup;
+pub mod ci;
 pub mod delivery;
 pub mod deployment;
 pub mod dns;

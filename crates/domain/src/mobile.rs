@@ -8,6 +8,7 @@ mod json_lines;
 
 pub use build::{BuildVerdict, Index, MobileBuild, Standing, TestBuildId, expired, standing};
 pub use drift::{Drift, drift};
+pub(crate) use eas::is_for_the_store;
 
 use ambit_spec::{EnvironmentName, Kind};
 use sha2::{Digest, Sha256};

@@ -21,10 +21,12 @@ mod python;
 pub mod remote;
 mod rust;
 pub mod sites;
+mod suites;
 mod test_output;
 mod toolchain;
 mod version;
 pub use ambit_domain::glob::matches;
+pub use suites::suites;
 pub use version::compare as compare_versions;
 pub mod working_tree;
 

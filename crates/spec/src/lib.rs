@@ -35,7 +35,7 @@ pub use name::{EnvironmentName, ProjectName, ServiceName};
 pub use notifications::{Email, Language, Notifications, Occasion, Webhook, WebhookUrl};
 pub use policy::{Freeze, Gate, Policy};
 pub use project::{Parsed, parse};
-pub use providers::Cloudflare;
+pub use providers::{Cloudflare, Railway};
 pub use resolve::{Inputs, Resolved, resolve, unset_secrets};
 pub use schema::{reference, schema};
 pub use strength::check_secrets;

@@ -14,7 +14,7 @@ use crate::{
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
     policy::Policy,
-    providers::Cloudflare,
+    providers::{Cloudflare, Railway},
     tls::Acme,
 };
 
@@ -89,6 +89,9 @@ pub struct Environment {
     /// Secrets by which Ambit opens services elsewhere; for no app, unless `services` says so.
     #[serde(default)]
     pub provider_tokens: Vec<String>,
+    /// What of it is at Railway, where `[providers.railway]` declares that.
+    #[serde(default)]
+    pub railway: Option<Railway>,
 }
 
 impl Environment {

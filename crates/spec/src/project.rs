@@ -217,6 +217,7 @@ fn read_environment(
         notifications: notifications::read(reader, root, name.as_str()),
         mobile: mobile::read(reader, root, name.as_str()),
         provider_tokens: Vec::new(),
+        railway: providers::railway(reader, root, name.as_str()),
     };
     read_services(reader, root, &mut environment, project, domain);
     Some(environment)

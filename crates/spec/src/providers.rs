@@ -28,6 +28,15 @@ pub struct Cloudflare {
     pub endpoint: Option<String>,
 }
 
+/// An environment at Railway.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Railway {
+    /// The project there, by name or id.
+    pub project: Option<String>,
+    /// The service of the app there, by name or id.
+    pub service: Option<String>,
+}
+
 /// Checks all of them, and reads those that something is done with.
 pub(crate) fn read(reader: &mut Reader, root: &Node, environments: &[EnvironmentName]) -> Option<Cloudflare> {
     let providers = root.get("providers").and_then(Node::table)?;
@@ -79,4 +88,14 @@ fn read_cloudflare(reader: &mut Reader, node: &Node, environments: &[Environment
         return None;
     }
     Some(Cloudflare { zone, addresses, token: token.unwrap_or_else(|| "CLOUDFLARE_API_TOKEN".to_owned()), endpoint })
+}
+
+/// What of an environment is at Railway; what is wrong in the section is told by [`read`].
+pub(crate) fn railway(reader: &mut Reader, root: &Node, environment: &str) -> Option<Railway> {
+    let node = root.get("providers")?.get("railway").filter(|n| n.table().is_some())?;
+    let mut text = |name: &str| {
+        let (node, _) = reader.pick(node, key(format::PROVIDER, name), environment)?;
+        node.scalar().filter(|text| !text.trim().is_empty())
+    };
+    Some(Railway { project: text("project"), service: text("service") })
 }

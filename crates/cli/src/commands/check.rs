@@ -31,7 +31,7 @@ pub(crate) fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
             })
             .collect();
         print_json(&serde_json::json!({ "errors": errors, "diagnostics": located, "leaks": checked.leaks,
-            "mobile": checked.mobile }));
+            "mobile": checked.mobile, "workflows": checked.workflows }));
     } else {
         print(&checked);
     }
@@ -71,6 +71,10 @@ fn print(checked: &Checked) {
     }
     for drift in &checked.mobile {
         eprintln!("{} {}\n  help: ambit mobile sync", paint.bad("error:"), super::mobile::place(drift));
+    }
+    for drift in &checked.workflows {
+        let word = if drift.by_hand { paint.bad("error:") } else { paint.strong("warning:") };
+        eprintln!("{word} {}\n  help: ambit ci github", super::ci::place(drift));
     }
     match checked.errors() {
         0 => println!("{} ambit.toml is sound", Paint::stdout().good("✓")),

@@ -27,7 +27,7 @@ fn own(app: &MobileApp) -> Map<String, Value> {
     let mut submit = Map::new();
     for (profile, variant) in app.profiles() {
         build.insert(profile.to_owned(), self::profile(app, profile, variant));
-        if is_for_the_store(profile, variant) {
+        if is_for_the_store(profile, variant.kind) {
             submit.insert(profile.to_owned(), json!({}));
         }
     }
@@ -46,7 +46,7 @@ fn profile(app: &MobileApp, profile: &str, variant: &Variant) -> Value {
     if variant.kind == Kind::Development {
         say("developmentClient", json!(true));
     }
-    let store = is_for_the_store(profile, variant);
+    let store = is_for_the_store(profile, variant.kind);
     say("distribution", json!(if store { "store" } else { "internal" }));
     if variant.kind != Kind::Development {
         // A phone takes no update whose version code is not larger, and so does `ambit mobile publish`.
@@ -61,8 +61,8 @@ fn profile(app: &MobileApp, profile: &str, variant: &Variant) -> Value {
 }
 
 /// A production build goes to the store, unless its profile is there for a look at it first.
-fn is_for_the_store(profile: &str, variant: &Variant) -> bool {
-    variant.kind == Kind::Production && !profile.starts_with("preview")
+pub(crate) fn is_for_the_store(profile: &str, kind: Kind) -> bool {
+    kind == Kind::Production && !profile.starts_with("preview")
 }
 
 fn add(to: &mut Map<String, Value>, from: Map<String, Value>) {

@@ -1,0 +1,1 @@
+npx --yes "$RAILWAY_CLI" up --ci --service "$SERVICE" --message "$GITHUB_SHA"
