@@ -217,7 +217,7 @@ const SHAPES: &[(&str, &str, &[(&str, &str)])] = &[
     (
         "phone",
         "project = \"phone\"\n[environments.test]\nbranch = \"staging\"\n[environments.prod]\ntag = \"v[0-9]*\"\n[services.api]\nrun = \"./api\"\n\
-         url = \"api.@\"\n[mobile]\nsource = \"app\"\npackage = \"com.example.phone\"\nname = \"Phone\"\n\
+         url = { test = \"api-test.@\", prod = \"api.@\" }\n[mobile]\nsource = \"app\"\npackage = \"com.example.phone\"\nname = \"Phone\"\n\
          profiles = { \"it's a preview\" = \"test\", production = \"prod\" }\n[providers.railway]\nservice = \"the api\"\n",
         &[
             ("app/package.json", r#"{"dependencies":{"expo":"53"},"scripts":{"test":"x"}}"#),
