@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub use drift::{CiDrift, CiState};
 pub use filter::Unsayable;
-pub use source::{MobileSource, Sources, Suite, Tools, Version};
+pub use source::{MobileSource, PackageManager, Sources, Suite, Tools, Version};
 
 use self::yaml::{Yaml, map};
 

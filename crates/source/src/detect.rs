@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use ambit_domain::ci::PackageManager;
 use ambit_spec::{App, Role, Site};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ pub struct Recipe {
     /// The programs that the build makes, where there are several to choose from.
     #[serde(skip)]
     pub(crate) programs: Vec<String>,
+    /// The package manager that the first command of the build brings along, where the machine may have none.
+    #[serde(skip)]
+    pub(crate) manager: Option<PackageManager>,
 }
 
 impl Recipe {
@@ -50,6 +54,7 @@ impl Recipe {
             variables: Vec::new(),
             site: None,
             programs: Vec::new(),
+            manager: None,
         }
     }
 
@@ -60,6 +65,7 @@ impl Recipe {
             self.build = vec![build.clone()];
             // What a team's own command does is not known: the tests come after all of it.
             self.installs = 1;
+            self.manager = None;
         }
         if app.role != Role::Web {
             // The database is brought up to date once, by the service that people reach.

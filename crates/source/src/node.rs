@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use ambit_domain::ci::PackageManager;
 use serde_json::Value;
 
 use crate::{
@@ -32,7 +33,13 @@ pub(crate) fn detect(tree: &Path) -> Result<Recipe, Error> {
     let manager = manager(tree, &manifest);
     let mut recipe = recipe("Node.js");
     recipe.needs = vec!["node".to_owned(), "npm".to_owned()];
-    recipe.build.extend(manager.get.clone());
+    if let Some(package) = &manager.package {
+        let name = manager.name;
+        recipe.build.push(format!(
+            "command -v {name} > /dev/null || npm install --global --prefix .ambit --no-audit --no-fund {package}"
+        ));
+        recipe.manager = Some(PackageManager { program: name.to_owned(), package: package.clone() });
+    }
     recipe.build.push(manager.install.to_owned());
     if has("prisma/schema.prisma") {
         recipe.build.push("npx prisma generate".to_owned());
@@ -87,8 +94,8 @@ pub(crate) fn is_expo(manifest: &Value) -> bool {
 
 struct Manager {
     name: &'static str,
-    /// Puts the manager into the build where the machine has none.
-    get: Option<String>,
+    /// Where the machine may have none: its package of npm.
+    package: Option<String>,
     install: &'static str,
 }
 
@@ -101,11 +108,6 @@ fn manager(tree: &Path, manifest: &Value) -> Manager {
         let plain = version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
         (plain && version.starts_with(|c: char| c.is_ascii_digit())).then(|| version.to_owned())
     };
-    let get = |name: &str, package: String| {
-        Some(format!(
-            "command -v {name} > /dev/null || npm install --global --prefix .ambit --no-audit --no-fund {package}"
-        ))
-    };
     if has("pnpm-lock.yaml") {
         let lock = read("pnpm-lock.yaml");
         let format = lock.lines().find_map(|l| l.strip_prefix("lockfileVersion:")).unwrap_or_default();
@@ -116,21 +118,21 @@ fn manager(tree: &Path, manifest: &Value) -> Manager {
             _ => "9",
         };
         let version = version("pnpm").unwrap_or_else(|| fits.to_owned());
-        let get = get("pnpm", format!("pnpm@{version}"));
-        return Manager { name: "pnpm", get, install: "pnpm install --frozen-lockfile" };
+        let package = Some(format!("pnpm@{version}"));
+        return Manager { name: "pnpm", package, install: "pnpm install --frozen-lockfile" };
     }
     if has("yarn.lock") {
         // Yarn 2 and later say so in their lockfile.
         if read("yarn.lock").contains("__metadata:") {
             let version = version("yarn").unwrap_or_else(|| "4".to_owned());
-            let get = get("yarn", format!("@yarnpkg/cli-dist@{version}"));
-            return Manager { name: "yarn", get, install: "yarn install --immutable" };
+            let package = Some(format!("@yarnpkg/cli-dist@{version}"));
+            return Manager { name: "yarn", package, install: "yarn install --immutable" };
         }
         let version = version("yarn").unwrap_or_else(|| "1".to_owned());
-        let get = get("yarn", format!("yarn@{version}"));
-        return Manager { name: "yarn", get, install: "yarn install --frozen-lockfile" };
+        let package = Some(format!("yarn@{version}"));
+        return Manager { name: "yarn", package, install: "yarn install --frozen-lockfile" };
     }
     let locked = has("package-lock.json") || has("npm-shrinkwrap.json");
     let install = if locked { "npm ci --no-audit --no-fund" } else { "npm install --no-audit --no-fund" };
-    Manager { name: "npm", get: None, install }
+    Manager { name: "npm", package: None, install }
 }

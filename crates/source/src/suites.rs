@@ -69,7 +69,8 @@ fn recipe(tree: &Path, app: &App) -> Result<Recipe, Error> {
 }
 
 fn installs(recipe: &Recipe) -> Vec<String> {
-    recipe.build.iter().take(recipe.installs).cloned().collect()
+    // The package manager is one of the tools.
+    recipe.build.iter().take(recipe.installs).skip(usize::from(recipe.manager.is_some())).cloned().collect()
 }
 
 fn tools(tree: &Path, recipe: &Recipe) -> Tools {
@@ -88,5 +89,5 @@ fn tools(tree: &Path, recipe: &Recipe) -> Tools {
         let said = manifest.get("project").and_then(|p| p.get("requires-python")).is_some();
         file(there(&[".python-version"]).or(said.then_some("pyproject.toml")))
     };
-    Tools { node: needs("node").then(node), python: needs("python3").then(python) }
+    Tools { node: needs("node").then(node), python: needs("python3").then(python), manager: recipe.manager.clone() }
 }

@@ -6,11 +6,13 @@ mod release;
 mod tell;
 mod test;
 
+use std::path::Path;
+
 use ambit_spec::Form;
 
 use super::{
     CiError, Pipeline, pins,
-    source::{Tools, Version},
+    source::{PackageManager, Tools, Version},
     yaml::{Yaml, map},
 };
 
@@ -75,7 +77,7 @@ fn checkout(whole: bool) -> Yaml {
 }
 
 /// Steps that put tools on the machine. `folder` is the code's, from the top of the repository.
-fn tools(tools: &Tools, folder: &std::path::Path) -> Vec<Yaml> {
+fn tools(tools: &Tools, folder: &Path) -> Vec<Yaml> {
     let which = |tool: &str, version: &Version, usual: &str| match version {
         Version::Usual => (format!("{tool}-version"), Yaml::text(usual)),
         Version::File(file) => (format!("{tool}-version-file"), Yaml::Text(folder.join(file).display().to_string())),
@@ -88,7 +90,19 @@ fn tools(tools: &Tools, folder: &std::path::Path) -> Vec<Yaml> {
     let python = tools.python.as_ref().map(|version| {
         map([("uses", pins::SETUP_PYTHON.uses()), ("with", Yaml::Map(vec![which("python", version, pins::PYTHON)]))])
     });
-    node.into_iter().chain(python).collect()
+    let manager = tools.manager.as_ref().map(|PackageManager { program, package }| {
+        let needed = vec![("PROGRAM", Yaml::text(program)), ("PACKAGE", Yaml::text(package))];
+        within(folder, script(program, needed, include_str!("scripts/package-manager.sh")))
+    });
+    node.into_iter().chain(python).chain(manager).collect()
+}
+
+/// A step that is carried out in a folder of the repository.
+fn within(folder: &Path, mut step: Yaml) -> Yaml {
+    if let (Yaml::Map(entries), false) = (&mut step, folder.as_os_str().is_empty()) {
+        entries.push(("working-directory".to_owned(), Yaml::Text(folder.display().to_string())));
+    }
+    step
 }
 
 /// A script of Ambit's own, with what it needs in its environment.
@@ -115,10 +129,8 @@ fn program(name: &str, package: &str, with_scripts: bool) -> Yaml {
 }
 
 /// Commands of the team's own, each as Ambit would run it: by `sh`, in the folder of the code.
-fn commands(name: &str, installs: &[String], commands: &[String]) -> Yaml {
-    // A package manager that the installation puts into the folder is found there.
-    let own =
-        if installs.iter().any(|c| c.contains("--prefix .ambit ")) { "PATH=\"$PWD/.ambit/bin:$PATH\"\n" } else { "" };
+fn commands(name: &str, tools: &Tools, commands: &[String]) -> Yaml {
+    let own = if tools.manager.is_some() { "PATH=\"$PWD/.ambit/bin:$PATH\"\n" } else { "" };
     let text: String = commands.iter().map(|c| format!("{}\n", c.trim_end())).collect();
     map([("name", Yaml::text(name)), ("run", Yaml::Text(format!("{own}{text}")))])
 }

@@ -54,6 +54,17 @@ pub struct Tools {
     pub node: Option<Version>,
     /// Python.
     pub python: Option<Version>,
+    /// A package manager other than npm.
+    pub manager: Option<PackageManager>,
+}
+
+/// A package manager for Node.js.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageManager {
+    /// Its command.
+    pub program: String,
+    /// The package of npm that it comes in, with its version.
+    pub package: String,
 }
 
 /// Which version of a tool.

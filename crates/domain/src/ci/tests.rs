@@ -25,7 +25,7 @@ fn sources(project: &Project) -> Sources {
     });
     let mobile = project.environments.values().find_map(|e| e.mobile.as_ref()).map(|mobile| MobileSource {
         folder: mobile.source.clone(),
-        tools: Tools { node: Some(Version::Usual), python: None },
+        tools: Tools { node: Some(Version::Usual), ..Tools::default() },
         install: vec!["npm ci".to_owned()],
         test: Some("npm test".to_owned()),
     });
@@ -164,7 +164,7 @@ proptest! {
             source: folder.clone().into(), package: "a.b".into(), name: "x".into(), profiles: vec![profile.clone()],
             api: None, downloads: "downloads".parse().unwrap(), keep: 1, token: None,
         });
-        let tools = Tools { node: Some(Version::File(folder.clone())), python: None };
+        let tools = Tools { node: Some(Version::File(folder.clone())), ..Tools::default() };
         let sources = Sources {
             folder: PathBuf::new(),
             suites: vec![Suite {

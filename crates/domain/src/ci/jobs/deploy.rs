@@ -93,7 +93,7 @@ fn railway(pipeline: &Pipeline<'_>) -> Result<Vec<Yaml>, CiError> {
         all.extend(more);
         all
     };
-    let node = Tools { node: Some(Version::Usual), python: None };
+    let node = Tools { node: Some(Version::Usual), ..Tools::default() };
     let mut steps = tools(&node, std::path::Path::new(""));
     steps.push(script("The token is there", known(Vec::new()), include_str!("../scripts/railway-token.sh")));
     // Its installation script fetches the program itself.

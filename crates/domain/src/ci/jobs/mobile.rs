@@ -3,7 +3,7 @@
 
 use ambit_spec::Kind;
 
-use super::{Job, Pipeline, Yaml, checkout, commands, environment, pins, program, reads, script, tools};
+use super::{Job, Pipeline, Yaml, checkout, commands, environment, pins, program, reads, script, tools, within};
 use crate::mobile::is_for_the_store;
 
 /// A build is asked for and not waited for.
@@ -23,16 +23,11 @@ pub(super) fn job(pipeline: &Pipeline<'_>, needs: &[String]) -> Option<Job> {
         return None;
     }
     let folder = pipeline.path(&source.folder);
-    let within = |mut step: Yaml| {
-        if let (Yaml::Map(entries), false) = (&mut step, folder.as_os_str().is_empty()) {
-            entries.push(("working-directory".to_owned(), Yaml::Text(folder.display().to_string())));
-        }
-        step
-    };
+    let within = |step: Yaml| within(&folder, step);
     let mut steps = vec![checkout(false)];
     steps.extend(tools(&source.tools, &folder));
     if !source.install.is_empty() {
-        steps.push(within(commands("Install", &source.install, &source.install)));
+        steps.push(within(commands("Install", &source.tools, &source.install)));
     }
     steps.push(program("Expo's command line", pins::EAS_CLI, false));
     for profile in profiles {

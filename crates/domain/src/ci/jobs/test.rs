@@ -69,9 +69,9 @@ fn rest(
     let mut steps = vec![checkout(false)];
     steps.extend(tools(run.tools, &folder));
     if !run.install.is_empty() {
-        steps.push(commands("Install", run.install, run.install));
+        steps.push(commands("Install", run.tools, run.install));
     }
-    steps.push(commands("Test", run.install, &[run.test.to_owned()]));
+    steps.push(commands("Test", run.tools, &[run.test.to_owned()]));
     rest.push(("steps", Yaml::List(steps)));
     rest
 }
