@@ -779,6 +779,15 @@ pub(crate) enum DeploymentCommand {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Follow the newest deployment of a commit, until it serves, never will, or waits for a person.
+    #[command(after_help = "Example:\n  ambit deployment follow -e test $(git rev-parse HEAD)")]
+    Follow {
+        /// The commit's whole hash.
+        commit: String,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+    },
     /// Take it back, as long as it does not serve.
     #[command(after_help = "Example:\n  ambit deployment cancel 41")]
     Cancel {

@@ -96,6 +96,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Command::Deployment(DeploymentCommand::Show { number }) => deployments::show(number, json),
         Command::Deployment(DeploymentCommand::Log { number, follow }) => wait(deployments::log(number, follow, json)),
+        Command::Deployment(DeploymentCommand::Follow { commit, environment }) => {
+            wait(deployments::follow_commit(&folder()?, &environment, &commit, json))
+        }
         Command::Deployment(DeploymentCommand::Cancel { number, reason }) => {
             wait(decide::run(&folder()?, number, ambit_app::Decision::Cancel, reason, json))
         }

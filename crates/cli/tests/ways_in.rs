@@ -419,6 +419,134 @@ impl Drop for Sshd {
     }
 }
 
+/// A step of a workflow, as GitHub's runner carries it out: by bash, with what is declared for it in its environment.
+fn step(
+    workflow: &Value,
+    job: &str,
+    name: &str,
+    given: &[(&str, &str)],
+    checkout: &Path,
+) -> (Option<i32>, String, String) {
+    let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
+    let step = steps.iter().find(|s| s["name"] == name).unwrap();
+    let outputs = checkout.join(".git/outputs");
+    fs::write(&outputs, "").unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]).current_dir(checkout);
+    for (name, value) in step["env"].as_object().unwrap() {
+        let value = value.as_str().unwrap();
+        bash.env(name, if value.starts_with("${{") { "" } else { value });
+    }
+    let output = bash.env("GITHUB_OUTPUT", &outputs).envs(given.iter().copied()).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), said, fs::read_to_string(outputs).unwrap())
+}
+
+#[test]
+fn a_workflow_of_github_hands_over_what_was_pushed_and_tells_how_it_went() {
+    if !["/usr/bin/jq", "/bin/jq"].iter().any(|jq| Path::new(jq).exists()) {
+        eprintln!("SKIPPED: there is no jq on this machine; script/install-needs --tests installs it");
+        return;
+    }
+    let shop = Shop::new();
+    let folder = shop.machine.folder.path().join("ssh");
+    fs::create_dir(&folder).unwrap();
+    let Some(sshd) = Sshd::start(&folder) else { return };
+    shop.machine.ok(&shop.project, &["remote", "add"]);
+    let mut add = shop.machine.command(&shop.project, &["ssh", "key", "add", "--name", "github", "--write"]);
+    let public = fs::File::open(folder.join("ana.pub")).unwrap();
+    assert!(add.env("HOME", &folder).stdin(public).output().unwrap().status.success());
+    shop.machine.ok(&shop.project, &["ci", "github"]);
+    let workflows = ["dev", "test", "prod"].map(|environment| {
+        let file = shop.project.join(format!(".github/workflows/deploy-{environment}.yml"));
+        let workflow: Value = serde_saphyr::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        (environment, workflow)
+    });
+    shop.commit("with workflows");
+    git(&shop.project, &["branch", "-f", "develop"]);
+
+    // What actions/checkout leaves: a clone whose origin is GitHub.
+    let clone = |reference: &str| -> (PathBuf, String) {
+        let place = shop.machine.folder.path().join(format!("runner-{}", reference.replace('/', "-")));
+        let from = shop.project.to_string_lossy().into_owned();
+        git(shop.machine.folder.path(), &["clone", "-q", &from, &place.to_string_lossy()]);
+        git(&place, &["checkout", "-q", reference]);
+        let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(&place).output().unwrap();
+        (place, String::from_utf8(head.stdout).unwrap().trim().to_owned())
+    };
+    let host = format!("{}@127.0.0.1:{}", Sshd::user(), sshd.port);
+    let public = fs::read_to_string(folder.join("host.pub")).unwrap();
+    let known = format!("[127.0.0.1]:{} {public}", sshd.port);
+    let key = fs::read_to_string(folder.join("ana")).unwrap();
+    let run = |environment: &str, kind: &str, name: &str, known: &str, (place, sha): &(PathBuf, String)| {
+        let whole = format!("refs/{}/{name}", if kind == "tag" { "tags" } else { "heads" });
+        let given = [
+            ("AMBIT_HOST", host.as_str()),
+            ("AMBIT_HOST_KEY", known),
+            ("AMBIT_SSH_KEY", key.as_str()),
+            ("GITHUB_SHA", sha),
+            ("GITHUB_REF", &whole),
+            ("GITHUB_REF_NAME", name),
+            ("GITHUB_REF_TYPE", kind),
+        ];
+        let (_, workflow) = workflows.iter().find(|(name, _)| *name == environment).unwrap();
+        if kind == "tag" {
+            let (code, said, _) = step(workflow, "deploy", "The tag is on its branch", &given, place);
+            if code != Some(0) {
+                return (code, said, String::new());
+            }
+        }
+        step(workflow, "deploy", "Hand the commit to Ambit", &given, place)
+    };
+
+    let develop = clone("develop");
+    // Another machine's key: nothing is sent there.
+    let (code, said, _) = run(
+        "dev",
+        "branch",
+        "develop",
+        &known.replace(&public, &fs::read_to_string(folder.join("lead.pub")).unwrap()),
+        &develop,
+    );
+    assert!(code != Some(0) && said.contains("HOST IDENTIFICATION HAS CHANGED"), "{said}");
+    let (code, said, _) = run("dev", "branch", "develop", "", &develop);
+    assert!(
+        code == Some(1) && said.contains("::error::AMBIT_HOST_KEY is not set in the environment \"dev\""),
+        "{said}"
+    );
+    let (code, said, outputs) = run("dev", "branch", "develop", &known, &develop);
+    assert!(code == Some(0) && said.contains("is live in dev"), "{said}");
+    assert!(["state=watching\n", "state=succeeded\n"].contains(&outputs.as_str()), "{outputs}");
+    shop.says("dev.shop.localhost", "with workflows");
+    let actor = &shop.deployments("dev")[0]["actor"];
+    assert_eq!((actor["who"].as_str(), actor["from"].as_str()), (Some("github"), Some("ssh")));
+    // Run again: nothing is deployed twice.
+    let (code, said, _) = run("dev", "branch", "develop", &known, &develop);
+    assert!(code == Some(0), "{said}");
+    assert_eq!(shop.deployments("dev").len(), 1);
+    assert!(!said.contains("PRIVATE KEY"), "{said}");
+
+    // A tag that is not on main is not handed over; one that is waits for its approver.
+    git(&shop.project, &["checkout", "-q", "develop"]);
+    shop.commit("aside");
+    git(&shop.project, &["tag", "-a", "-m", "no", "v0.9.0"]);
+    let (code, said, _) = run("prod", "tag", "v0.9.0", &known, &clone("v0.9.0"));
+    assert!(code == Some(1) && said.contains("v0.9.0 is not on main"), "{said}");
+    git(&shop.project, &["tag", "-a", "-m", "one", "v1.0.0", "main"]);
+    let (code, said, outputs) = run("prod", "tag", "v1.0.0", &known, &clone("v1.0.0"));
+    assert!(code == Some(0) && said.contains("waits for a yes") && said.contains("::notice::"), "{said}");
+    assert_eq!(outputs, "state=waiting\n");
+
+    // What Ambit could not deploy fails the job, though the push is in.
+    git(&shop.project, &["checkout", "-q", "staging"]);
+    let toml = fs::read_to_string(shop.project.join("ambit.toml")).unwrap();
+    fs::write(shop.project.join("ambit.toml"), toml.replace("static = \"web\"", "static = \"web\"\nbuild = \"false\""))
+        .unwrap();
+    shop.commit("broken");
+    let (code, said, _) = run("test", "branch", "staging", &known, &clone("staging"));
+    assert!(code == Some(1) && said.contains("::error::Ambit did not deploy it (failed)"), "{said}");
+}
+
 #[test]
 fn over_ssh_a_key_pushes_looks_and_approves_under_its_own_name_and_can_do_nothing_else() {
     let shop = Shop::new();

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use ambit_domain::{Deployment, DeploymentState, Failure, deployment::StepState, ids::DeploymentId};
+use ambit_domain::{Deployment, DeploymentState, Failure, FailureKind, deployment::StepState, ids::DeploymentId};
 
 use super::print_json;
 use crate::{
@@ -119,6 +119,28 @@ pub(crate) fn show(number: u64, json: bool) -> Result<ExitCode, Failure> {
         println!("\n  next: ambit gates {} · ambit approve {number} --reason \"…\"", d.environment.environment);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many deployments are looked through for a commit.
+const LATEST: usize = 100;
+
+pub(crate) async fn follow_commit(
+    folder: &Path,
+    environment: &str,
+    commit: &str,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let id = context::environment(folder, environment)?;
+    let ambit = context::ambit()?;
+    let all = ambit.deployments(&id.project, Some(&id), LATEST)?;
+    let newest = all.into_iter().find(|d| d.commit.as_ref().is_some_and(|c| c.id == commit)).ok_or_else(|| {
+        Failure::new(FailureKind::NotFound, format!("{commit} was not deployed to {environment}"))
+            .hint(format!("ambit deployments -e {environment}"))
+    })?;
+    if !newest.state.is_final() {
+        context::daemon().await?;
+    }
+    follow(&ambit, newest.number, Until::Live, json).await
 }
 
 pub(crate) async fn log(number: u64, following: bool, json: bool) -> Result<ExitCode, Failure> {

@@ -166,7 +166,7 @@ pub(crate) fn serve(name: &str) -> Result<ExitCode, Failure> {
             format!("`{}` is not allowed over SSH", asked.escape_debug())
         };
         return Err(Failure::new(FailureKind::User, message).hint(
-            "git push, git fetch, status, deployments, gates ENV, approve N --reason WHY, reject N --reason WHY",
+            "git push, git fetch, status, deployments, deployment ENV COMMIT, gates ENV, approve N --reason WHY, reject N --reason WHY",
         ));
     };
     let ambit = context::ambit()?;
@@ -182,6 +182,10 @@ pub(crate) fn serve(name: &str) -> Result<ExitCode, Failure> {
         Request::Upload(project) => git(&ambit, "upload-pack", &project)?,
         Request::Status(project) => own(words(&["status"]), &one_project(&ambit, project)?)?,
         Request::Deployments(project) => own(words(&["deployments"]), &one_project(&ambit, project)?)?,
+        Request::Deployment(project, environment, commit) => {
+            let follow = ["--json", "deployment", "follow", &commit, "--env", environment.as_str()];
+            own(words(&follow), &one_project(&ambit, project)?)?
+        }
         Request::Gates(project, environment) => {
             own(words(&["gates", environment.as_str()]), &one_project(&ambit, project)?)?
         }

@@ -190,7 +190,7 @@ proptest! {
             prop_assert!(run.ends_with(&format!("{}\n", escaped(command.trim_end()))), "{:?}", run);
             // Expressions of Ambit's own, and none that was declared.
             for (at, _) in text.match_indices("${{") {
-                let known = ["${{ '${{' }}", "${{' }}", "${{ secrets.", "${{ vars.", "${{ !", "${{ contains(", "${{ failure()", "${{ github."];
+                let known = ["${{ '${{' }}", "${{' }}", "${{ secrets.", "${{ vars.", "${{ !", "${{ contains(", "${{ failure()", "${{ github.", "${{ steps.", "${{ needs."];
                 prop_assert!(known.iter().any(|k| text[at..].starts_with(k)), "{}", &text[at..]);
                 let secret = text[at..].strip_prefix("${{ secrets.");
                 prop_assert!(secret.is_none_or(|s| !s.starts_with("AMBIT_SSH_KEY") || target == Target::Host), "{}", text);

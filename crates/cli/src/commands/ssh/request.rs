@@ -16,6 +16,8 @@ pub(crate) enum Request {
     Status(Option<ProjectName>),
     /// `deployments [PROJECT]`
     Deployments(Option<ProjectName>),
+    /// `deployment [PROJECT/]ENVIRONMENT COMMIT`
+    Deployment(Option<ProjectName>, EnvironmentName, String),
     /// `gates [PROJECT/]ENVIRONMENT`
     Gates(Option<ProjectName>, EnvironmentName),
     /// `approve NUMBER --reason WHY`
@@ -37,12 +39,13 @@ pub(crate) fn read(command: &str) -> Option<Request> {
         "git-upload-pack" => repository(rest).map(Request::Upload),
         "status" => project(rest).map(Request::Status),
         "deployments" => project(rest).map(Request::Deployments),
-        "gates" => match rest.split_once('/') {
-            Some((project, environment)) => {
-                Some(Request::Gates(Some(project.parse().ok()?), environment.parse().ok()?))
-            }
-            None => Some(Request::Gates(None, rest.parse().ok()?)),
-        },
+        "deployment" => {
+            let (at, commit) = rest.split_once(' ')?;
+            let hash = (40..=64).contains(&commit.len()) && commit.chars().all(|c| c.is_ascii_hexdigit());
+            let (project, environment) = environment(at)?;
+            hash.then(|| Request::Deployment(project, environment, commit.to_owned()))
+        }
+        "gates" => environment(rest).map(|(project, environment)| Request::Gates(project, environment)),
         "approve" => decision(rest).map(|(number, reason)| Request::Approve(number, reason)),
         "reject" => decision(rest).map(|(number, reason)| Request::Reject(number, reason)),
         _ => None,
@@ -54,6 +57,14 @@ fn repository(text: &str) -> Option<ProjectName> {
     let text = text.strip_prefix('\'').map_or(Some(text), |t| t.strip_suffix('\''))?;
     let text = text.strip_prefix('/').unwrap_or(text);
     text.strip_suffix(".git").unwrap_or(text).parse().ok()
+}
+
+/// `[PROJECT/]ENVIRONMENT`
+fn environment(text: &str) -> Option<(Option<ProjectName>, EnvironmentName)> {
+    match text.split_once('/') {
+        Some((project, environment)) => Some((Some(project.parse().ok()?), environment.parse().ok()?)),
+        None => Some((None, text.parse().ok()?)),
+    }
 }
 
 fn project(text: &str) -> Option<Option<ProjectName>> {
@@ -89,6 +100,9 @@ mod tests {
         assert_eq!(read("status"), Some(Request::Status(None)));
         assert_eq!(read("deployments kaia"), Some(Request::Deployments(Some(kaia.clone()))));
         assert_eq!(read("gates prod"), Some(Request::Gates(None, "prod".parse().unwrap())));
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        let asked = Request::Deployment(Some(kaia.clone()), "prod".parse().unwrap(), hash.to_owned());
+        assert_eq!(read(&format!("deployment kaia/prod {hash}")), Some(asked));
         assert_eq!(read("gates kaia/prod"), Some(Request::Gates(Some(kaia), "prod".parse().unwrap())));
         for text in [
             "approve 41 --reason release 1.2",
@@ -124,6 +138,10 @@ mod tests {
             "gates",
             "gates -x",
             "gates a/b/c",
+            "deployment prod",
+            "deployment prod HEAD",
+            "deployment prod --json",
+            "deployment prod 0123456789abcdef0123456789abcdef01234567 x",
             "approve",
             "approve 41",
             "approve 41 --reason",

@@ -13,8 +13,11 @@ use crate::{
     intake::SKIP,
 };
 
-/// Longer than a push to Ambit is kept waiting (ten minutes), and than Railway takes for a build.
-const MINUTES: u32 = 30;
+/// The longest that is waited for a deployment; it goes on by itself.
+const MINUTES: u32 = 60;
+
+/// The step that knows how it went.
+const HAND_OVER: &str = "hand-over";
 
 pub(super) fn job_id() -> String {
     "deploy".to_owned()
@@ -43,7 +46,12 @@ pub(super) fn job(pipeline: &Pipeline<'_>, needs: &[String]) -> Result<Job, CiEr
         Target::Host => steps.push(hand_over(pipeline, branch)),
         Target::Railway => steps.extend(railway(pipeline)?),
     }
-    let rest = vec![reads(), environment(pipeline), ("steps", Yaml::List(steps))];
+    let mut rest = vec![reads(), environment(pipeline)];
+    if pipeline.target == Target::Host {
+        let state = Yaml::expression(&format!("steps.{HAND_OVER}.outputs.state"));
+        rest.push(("outputs", Yaml::Map(vec![("state".to_owned(), state)])));
+    }
+    rest.push(("steps", Yaml::List(steps)));
     let name = format!("Deploy to {}", pipeline.environment.name);
     Ok((job_id(), super::job(name, MINUTES, needs, Some(asked(pipeline)), rest)))
 }
@@ -70,8 +78,11 @@ fn hand_over(pipeline: &Pipeline<'_>, branch: Option<&str>) -> Yaml {
     if let Some(branch) = branch {
         needed.push(("BRANCH", Yaml::text(branch)));
     }
-    let text = include_str!("../scripts/hand-over.sh");
-    script("Hand the commit to Ambit", needed, text)
+    let mut step = script("Hand the commit to Ambit", needed, include_str!("../scripts/hand-over.sh"));
+    if let Yaml::Map(entries) = &mut step {
+        entries.insert(1, ("id".to_owned(), Yaml::text(HAND_OVER)));
+    }
+    step
 }
 
 fn railway(pipeline: &Pipeline<'_>) -> Result<Vec<Yaml>, CiError> {

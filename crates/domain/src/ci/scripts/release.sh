@@ -12,8 +12,15 @@ if [ -n "$CHANGELOG" ] && [ -f "$CHANGELOG" ]; then
     }
   ' "$CHANGELOG" > "$notes"
 fi
-if gh release view "$GITHUB_REF_NAME" > /dev/null 2>&1; then
-  echo "the release of $GITHUB_REF_NAME is there already"
+# What waits for a yes is a draft; run again after the yes, it is published.
+case $STATE in
+  watching | succeeded) draft=false ;;
+  *) draft=true ;;
+esac
+if before=$(gh release view "$GITHUB_REF_NAME" --json isDraft --jq .isDraft 2> /dev/null); then
+  if [ "$before/$draft" = true/false ]; then
+    gh release edit "$GITHUB_REF_NAME" --draft=false
+  fi
 else
-  gh release create "$GITHUB_REF_NAME" --verify-tag --title "$GITHUB_REF_NAME" --notes-file "$notes" --generate-notes
+  gh release create "$GITHUB_REF_NAME" --verify-tag --title "$GITHUB_REF_NAME" --draft="$draft" --notes-file "$notes" --generate-notes
 fi
