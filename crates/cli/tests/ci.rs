@@ -259,6 +259,138 @@ fn all_shapes(machine: &mut Machine) -> PathBuf {
     all
 }
 
+/// Programs of other people's that write down what they were asked; `answers` are shell.
+fn stand_ins(folder: &Path, answers: &[(&str, &str)]) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let bin = folder.join("bin");
+    for (name, answer) in answers {
+        let script = format!(
+            "#!/bin/sh\nprintf '%s' {name} >> \"$ASKED\"; printf ' [%s]' \"$@\" >> \"$ASKED\"; echo >> \"$ASKED\"\n{answer}\n"
+        );
+        write(&bin, name, &script);
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    bin
+}
+
+/// Carries a step out as GitHub's runner does; its exit code, what it said, and what the stand-ins were asked.
+fn carry_out(folder: &Path, bin: &Path, step: &Value, given: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let asked = folder.join("asked");
+    fs::write(&asked, "").unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]).current_dir(folder);
+    for (name, value) in step["env"].as_object().unwrap() {
+        let value = value.as_str().unwrap();
+        bash.env(name, if value.starts_with("${{") { "" } else { value });
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = bash.env("PATH", path).env("ASKED", &asked).envs(given.iter().copied()).output().unwrap();
+    (output.status.code(), said(&output), fs::read_to_string(asked).unwrap())
+}
+
+fn step(text: &str, job: &str, name: &str) -> Value {
+    let workflow: Value = serde_saphyr::from_str(text).unwrap();
+    workflow["jobs"][job]["steps"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap().clone()
+}
+
+#[test]
+fn a_release_says_what_the_changelog_says_and_is_a_draft_until_it_serves() {
+    let mut machine = Machine::new();
+    let project = shop(&mut machine, "shop");
+    write(
+        &project,
+        "CHANGELOG.md",
+        "# Changelog\n\n## [1.2.0] (today)\n\n- chat\n\n### Fixed\n- login\n\n## 1.1.0\n- old\n\n## v1.2.0-rc.1\n- early\n",
+    );
+    ends(&machine, &project, &["ci", "github"], 0);
+    let release = step(&read(&project, PROD), "release", "Release");
+    let gh = "case $2 in view) test -f there && cat there;; create) while [ \"$1\" != --notes-file ]; do shift; done; cat \"$2\";; esac";
+    let bin = stand_ins(&project, &[("gh", gh)]);
+    let run = |tag: &str, state: &str| {
+        let (code, said, asked) = carry_out(&project, &bin, &release, &[("GITHUB_REF_NAME", tag), ("STATE", state)]);
+        assert_eq!(code, Some(0), "{said}");
+        (said, asked)
+    };
+    let (notes, asked) = run("v1.2.0", "succeeded");
+    assert_eq!(notes.trim(), "- chat\n\n### Fixed\n- login");
+    assert!(
+        asked.contains("gh [release] [create] [v1.2.0] [--verify-tag]") && asked.contains("[--draft=false]"),
+        "{asked}"
+    );
+    assert_eq!(run("v1.2.0-rc.1", "watching").0.trim(), "- early");
+    assert_eq!(run("v9.0.0", "waiting").0.trim(), "");
+    assert!(run("v1.2.0", "waiting").1.contains("[--draft=true]"));
+    write(&project, "there", "true\n");
+    assert!(run("v1.2.0", "succeeded").1.contains("gh [release] [edit] [v1.2.0] [--draft=false]"));
+    for (draft, state) in [("true\n", "waiting"), ("false\n", "succeeded")] {
+        write(&project, "there", draft);
+        assert!(!run("v1.2.0", state).1.contains("edit"));
+    }
+}
+
+#[test]
+fn railway_gets_nothing_by_the_token_of_another_project() {
+    if !have("jq") {
+        eprintln!("SKIPPED: there is no jq on this machine; script/install-needs --tests installs it");
+        return;
+    }
+    let mut machine = Machine::new();
+    let project = shop(&mut machine, "shop");
+    let toml = format!("{SHOP}[providers.railway]\nproject = \"shop\"\nservice = \"my api\"\n");
+    write(&project, "ambit.toml", &toml);
+    ends(&machine, &project, &["ci", "github", "--target", "railway"], 0);
+    let text = read(&project, PROD);
+    let bin = stand_ins(&project, &[("npx", "test \"$3\" != status || cat there")]);
+    let token = [("RAILWAY_TOKEN", "planted-token"), ("GITHUB_SHA", "abc")];
+    let check = step(&text, "deploy", "The token is this project's");
+    for (answer, code) in
+        [("{\"id\":\"1\",\"name\":\"shop\"}", 0), ("{\"id\":\"1\",\"name\":\"shop-dev\"}", 1), ("Unauthorized", 1)]
+    {
+        write(&project, "there", answer);
+        let (ended, said, asked) = carry_out(&project, &bin, &check, &token);
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(code == 0 || said.contains("::error::RAILWAY_TOKEN of the environment \"prod\""), "{said}");
+        assert!(!said.contains("planted") && !asked.contains("planted"), "{said} {asked}");
+    }
+    let (ended, _, asked) = carry_out(&project, &bin, &step(&text, "deploy", "Deploy the service my api"), &token);
+    assert_eq!(ended, Some(0));
+    assert!(asked.contains("[up] [--ci] [--service] [my api] [--message] [abc]"), "{asked}");
+    let (ended, said, _) = carry_out(&project, &bin, &step(&text, "deploy", "The token is there"), &[]);
+    assert!(ended == Some(1) && said.contains("RAILWAY_TOKEN is not set in the environment \"prod\""), "{said}");
+}
+
+#[test]
+fn slack_is_told_without_its_address_on_any_command_line() {
+    if !have("jq") || !have("curl") {
+        eprintln!("SKIPPED: there is no jq or curl on this machine; script/install-needs --tests installs them");
+        return;
+    }
+    let mut machine = Machine::new();
+    let project = shop(&mut machine, "shop");
+    ends(&machine, &project, &["ci", "github"], 0);
+    let tell = step(&read(&project, PROD), "tell", "Tell Slack");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let schema = ambit_simulators::contract("slack/incoming-webhook.schema.json");
+    let slack = runtime.block_on(ambit_simulators::Slack::start(schema.as_deref(), None));
+    let given = [
+        ("SLACK_WEBHOOK_URL", slack.webhook()),
+        ("GITHUB_REF_NAME", "v1<!channel>&".to_owned()),
+        ("RESULT", "failed".to_owned()),
+        ("GITHUB_SERVER_URL", "https://github.example".to_owned()),
+        ("GITHUB_REPOSITORY", "shop/shop".to_owned()),
+        ("GITHUB_RUN_ID", "7".to_owned()),
+    ];
+    let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (code, said, _) = carry_out(&project, Path::new("/nowhere"), &tell, &given);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let told = slack.texts();
+    let text = &told[0];
+    assert!(text.contains("shop: deployment of v1&lt;!channel&gt;&amp; to prod failed"), "{text}");
+    assert!(text.contains("https://github.example/shop/shop/actions/runs/7"), "{text}");
+    let (code, said, _) = carry_out(&project, Path::new("/nowhere"), &tell, &[]);
+    assert!(code == Some(0) && said.contains("::notice::"), "{said}");
+}
+
 fn have(program: &str) -> bool {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).is_file())
 }
