@@ -1,8 +1,7 @@
 //! `ambit ci github`, as a person uses it and as GitHub's own linters see what it writes.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test may panic, and says where it is skipped.
 
-#[path = "support/mod.rs"]
 mod support;
 
 use std::{
@@ -12,7 +11,10 @@ use std::{
 };
 
 use serde_json::Value;
-use support::Machine;
+use support::{
+    Machine,
+    runner::{self, step},
+};
 
 const DEV: &str = ".github/workflows/deploy-dev.yml";
 const PROD: &str = ".github/workflows/deploy-prod.yml";
@@ -181,9 +183,11 @@ fn kaias_own_workflows_are_as_its_declaration_has_them() {
     ends(&machine, &kaia, &["ci", "github", "--check"], 0);
 }
 
-/// Projects of other shapes: a name, the declaration, and files beside it.
-const SHAPES: &[(&str, &str, &[(&str, &str)])] = &[
-    (
+/// A project of another shape: its name, its declaration, and the files beside it.
+struct Shape(&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const SHAPES: &[Shape] = &[
+    Shape(
         "pnpm",
         SHOP,
         &[
@@ -191,7 +195,7 @@ const SHAPES: &[(&str, &str, &[(&str, &str)])] = &[
             ("app/pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
         ],
     ),
-    (
+    Shape(
         "python",
         "project = \"notes\"\n[environments.staging]\nbranch = \"main\"\n[services.web]\ntest = \".venv/bin/python -m pytest\"\n\
          [services.postgres]\n[services.redis]\n[variables]\nDEBUG = true\nURL = \"${postgres.url}\"\n[secrets]\nKEY = {}\n",
@@ -201,12 +205,12 @@ const SHAPES: &[(&str, &str, &[(&str, &str)])] = &[
             (".python-version", "3.12\n"),
         ],
     ),
-    (
+    Shape(
         "bare",
         "project = \"bare\"\n[environments.prod]\nbranch = \"main\"\n[services.web]\nstatic = \"site\"\n[providers.railway]\n",
         &[],
     ),
-    (
+    Shape(
         "two",
         "project = \"two\"\n[environments.dev]\nbranch = \"c++/${x}\"\n[environments.prod]\nbranch = \"main\"\nhotfix = \"fix/*\"\n\
          [services.api]\nsource = \"my api\"\nrun = \"./api\"\ntest = \"echo '${{ github.actor }}' && ./test | tee out\"\n\
@@ -214,7 +218,7 @@ const SHAPES: &[(&str, &str, &[(&str, &str)])] = &[
          [variables]\nODD = \"a: b # ${environment.name} \\\"q\\\" \\\\ %\"\n[providers.railway]\nproject = \"two # one\"\n",
         &[],
     ),
-    (
+    Shape(
         "phone",
         "project = \"phone\"\n[environments.test]\nbranch = \"staging\"\n[environments.prod]\ntag = \"v[0-9]*\"\n[services.api]\nrun = \"./api\"\n\
          url = { test = \"api-test.@\", prod = \"api.@\" }\n[mobile]\nsource = \"app\"\npackage = \"com.example.phone\"\nname = \"Phone\"\n\
@@ -238,7 +242,7 @@ fn all_shapes(machine: &mut Machine) -> PathBuf {
         }
     };
     take(&kaia, "kaia-host");
-    for (name, toml, files) in SHAPES {
+    for Shape(name, toml, files) in SHAPES {
         let project = machine.project(name, &[]);
         write(&project, "ambit.toml", toml);
         files.iter().for_each(|(file, text)| write(&project, file, text));
@@ -273,24 +277,14 @@ fn stand_ins(folder: &Path, answers: &[(&str, &str)]) -> PathBuf {
     bin
 }
 
-/// Carries a step out as GitHub's runner does; its exit code, what it said, and what the stand-ins were asked.
+/// Carries a step out beside such programs; what they were asked, besides.
 fn carry_out(folder: &Path, bin: &Path, step: &Value, given: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let asked = folder.join("asked");
     fs::write(&asked, "").unwrap();
-    let mut bash = Command::new("bash");
-    bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]).current_dir(folder);
-    for (name, value) in step["env"].as_object().unwrap() {
-        let value = value.as_str().unwrap();
-        bash.env(name, if value.starts_with("${{") { "" } else { value });
-    }
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let output = bash.env("PATH", path).env("ASKED", &asked).envs(given.iter().copied()).output().unwrap();
-    (output.status.code(), said(&output), fs::read_to_string(asked).unwrap())
-}
-
-fn step(text: &str, job: &str, name: &str) -> Value {
-    let workflow: Value = serde_saphyr::from_str(text).unwrap();
-    workflow["jobs"][job]["steps"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap().clone()
+    let ours = [("PATH", path.as_str()), ("ASKED", asked.to_str().unwrap())];
+    let (code, said) = runner::carry_out(step, folder, &[&ours, given].concat());
+    (code, said, read(folder, "asked"))
 }
 
 #[test]
@@ -416,8 +410,13 @@ fn tools(name: &str, install: impl Fn(&Path) -> Output) -> Option<PathBuf> {
 #[test]
 fn zizmor_finds_nothing_in_any_shape() {
     let found = tools("zizmor-1.32.0", |place| {
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
-        Command::new("python3").args(pip).arg(place).arg("zizmor==1.32.0").output().unwrap()
+        let python = |program: &Path, arguments: &[&str]| Command::new(program).args(arguments).output().unwrap();
+        let made = python(Path::new("python3"), &["-m", "venv", place.to_str().unwrap()]);
+        if !made.status.success() {
+            return made;
+        }
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "zizmor==1.32.0"];
+        python(&place.join("bin/python"), &install)
     });
     let Some(found) = found else { return };
     let mut machine = Machine::new();

@@ -1,6 +1,8 @@
 //! A machine for the program to be used on.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub mod runner;
+
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
