@@ -74,7 +74,7 @@ fn what_is_synced_stays_and_what_was_edited_is_refused_with_what_would_be_lost()
     assert!(file(&project, "app.config.js").contains("Kaia (Prueba)"));
 
     edit(&project, "eas.json", "https://api-test.kaia.ai", "https://api.kaia.ai");
-    let line = file(&project, "eas.json").lines().position(|l| l.contains("preview-test")).unwrap() + 4;
+    let line = file(&project, "eas.json").lines().position(|l| l.contains("\"https://api.kaia.ai\"")).unwrap() + 1;
     for arguments in [&["mobile", "sync", "--check"][..], &["check"]] {
         let told = machine.ambit(&project, arguments);
         assert_eq!(code(&told), Some(4), "{}", text(&told));

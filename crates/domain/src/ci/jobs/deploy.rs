@@ -47,7 +47,8 @@ pub(super) fn job(pipeline: &Pipeline<'_>, needs: &[String]) -> Result<Job, CiEr
         Target::Railway => steps.extend(railway(pipeline)?),
     }
     let mut rest = vec![reads(), environment(pipeline)];
-    if pipeline.target == Target::Host {
+    // The release asks.
+    if pipeline.target == Target::Host && branch.is_some() {
         let state = Yaml::expression(&format!("steps.{HAND_OVER}.outputs.state"));
         rest.push(("outputs", Yaml::Map(vec![("state".to_owned(), state)])));
     }
