@@ -23,7 +23,7 @@ impl Team {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let cloudflare = runtime.block_on(Cloudflare::start("kaia.ai", &document));
         let mut machine = Machine::new();
-        let project = machine.project("kaia", &[]);
+        let project = machine.project("kaia", &["test"]);
         let team = Self { machine, project, cloudflare, _runtime: runtime };
         team.declare("203.0.113.7");
         Some(team)
