@@ -350,7 +350,15 @@ fn whatever_is_killed_in_the_middle_of_a_restore_either_the_old_or_the_new_data_
         let orders = shop.sql("SELECT count(*) FROM orders");
         assert!(orders == "500" || orders == "501", "round {round}: {orders} orders");
         let settled = || shop.beside().iter().all(|(_, state)| state == "replaced") && !shop.copies_run();
-        until("nothing unfinished is left", settled);
+        let stuck = |shop: &Shop| {
+            let copies: Vec<String> = shop.machine.instances().into_iter().filter(|i| i.contains("/beside/")).collect();
+            format!("nothing unfinished is left in round {round}: {:?}, running {copies:?}", shop.beside())
+        };
+        let end = std::time::Instant::now() + Duration::from_secs(120);
+        while !settled() {
+            assert!(std::time::Instant::now() < end, "{}", stuck(&shop));
+            sleep(Duration::from_millis(10));
+        }
         let now = shop.beside().len();
         if orders == "500" {
             assert!(now > replaced, "round {round}: what was replaced is kept");

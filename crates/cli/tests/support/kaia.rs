@@ -40,7 +40,8 @@ impl Kaia {
         let built = format!("{source}\nbuild     = \"true\"\nrun       = \"exec bin/kaia-backend\"");
         let toml = toml.replace(source, &built);
         // Backups are tried elsewhere too, and take most of the time that an environment needs to come up.
-        let toml: Vec<&str> = toml.lines().filter(|line| !line.starts_with("backup ")).collect();
+        let elsewhere = |line: &str| line.starts_with("backup ") || line.starts_with("test ");
+        let toml: Vec<&str> = toml.lines().filter(|line| !elsewhere(line)).collect();
         std::fs::write(project.join("ambit.toml"), toml.join("\n")).unwrap();
         let bin = project.join("backend/bin");
         std::fs::create_dir_all(&bin).unwrap();

@@ -11,7 +11,11 @@ use super::text::Fields;
 use crate::{
     Kaia,
     http::{extract::Json, identity::User, problem::Problem},
+    limits::Rate,
 };
+
+/// Guesses at the present password by whoever holds a token.
+const GUESSES: Rate = Rate::a_minute(5);
 
 /// Somebody with an account.
 #[derive(Serialize, ToSchema)]
@@ -160,6 +164,12 @@ pub async fn change_password(
     let mut fields = Fields::default();
     fields.password("new_password", &change.new_password);
     fields.finish()?;
+    if kaia.config.limits.is_some() {
+        let verdict = kaia.limiter.take(&[(GUESSES, format!("password:{}", user.id))]).await;
+        if !verdict.allowed {
+            return Err(Problem::TooMany(verdict.retry_after()));
+        }
+    }
     let stored = sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", user.id)
         .fetch_optional(&kaia.database)
         .await?;

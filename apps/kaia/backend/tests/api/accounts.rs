@@ -121,6 +121,20 @@ fn logging_out_ends_the_session_and_changing_the_password_the_others() {
 }
 
 #[test]
+fn who_holds_a_token_has_few_guesses_at_the_password() {
+    let Some(kaia) = kaia(&[("RATE_LIMIT_ENABLED", "true")]) else { return };
+    let stolen = kaia.account("ana@kaia.test").access;
+    let guess = |current: &str| {
+        let change = json!({ "current_password": current, "new_password": "otra contraseña larga" });
+        kaia.ask("PUT", "/me/password", &change).bearer(&stolen).send()
+    };
+    for _ in 0..5 {
+        guess("falsa").expect(422);
+    }
+    guess(PASSWORD).expect(429);
+}
+
+#[test]
 fn a_forgotten_password_is_set_anew_by_mail() {
     let Some(kaia) = kaia(&[]) else { return };
     let before = kaia.account("ana@kaia.test");
