@@ -105,7 +105,14 @@ impl Ambit {
                 }
                 restored => restored?,
             }
-            let tables = self.provider.restored_rows(&server, &restore).await?;
+            let tables = match self.provider.restored_rows(&server, &restore).await {
+                Ok(tables) => tables,
+                // Its server came up and died: nobody is led to such a copy.
+                Err(failure) => {
+                    self.provider.remove_beside(&id, &restore.name).await?;
+                    return Err(failure);
+                }
+            };
             let rows: i64 = tables.iter().map(|t| t.rows).sum();
             let detail = format!("beside, from {}: {rows} rows in {} tables", restore.backup, tables.len());
             Ok((tables, detail, true))

@@ -30,7 +30,10 @@ impl Host {
             return Err(Failure::new(FailureKind::NotFound, format!("there is no restored cluster `{name}`"))
                 .hint(format!("ambit restore list -e {}", id.environment)));
         }
-        self.stop_beside(&place).await?;
+        if let Err(failure) = self.stop_beside(&place).await {
+            self.remove_beside_now(id, name).await?;
+            return Err(failure.because("what serves was not touched"));
+        }
         self.change_places(id, name, &Server::Postgres(server)).await
     }
 
