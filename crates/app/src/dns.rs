@@ -138,6 +138,46 @@ impl Opened<'_> {
         let there = self.client.records(&self.zone).await?;
         Ok((dns::compare(&declaration.project.name, &wanted, &there), unmet, there.len()))
     }
+
+    /// Does the changes in parts, and reads the zone again whenever it is not known how one ended; those that were done where it fails.
+    async fn carry_out(
+        &self,
+        declaration: &Declaration,
+        mut changes: Vec<Change>,
+        progress: &Progress,
+    ) -> Result<usize, (usize, Failure)> {
+        let (all, mut tries) = (changes.len(), 0);
+        let allowed = changes.clone();
+        'read: loop {
+            for part in dns::batches(&changes, BATCH) {
+                let left = changes.len();
+                match self.client.carry_out(&self.zone, &part).await.map_err(|failure| (all - left, failure))? {
+                    Carried::Done => {
+                        changes.retain(|change| !part.contains(change));
+                        progress.notice(
+                            "dns",
+                            format!("{} of {all} records of {}", all - changes.len(), self.declared.zone),
+                        );
+                    }
+                    Carried::Unknown(why) => {
+                        tries += 1;
+                        if tries == TRIES {
+                            return Err((
+                                all - left,
+                                Failure::new(FailureKind::Machine, "Cloudflare does not answer").because(why),
+                            ));
+                        }
+                        let (comparison, ..) =
+                            self.compare(declaration).await.map_err(|failure| (all - left, failure))?;
+                        changes = comparison.changes;
+                        changes.retain(|change| allowed.contains(change));
+                        continue 'read;
+                    }
+                }
+            }
+            return Ok(all);
+        }
+    }
 }
 
 impl Ambit {
@@ -169,15 +209,14 @@ impl Ambit {
             return Err(stale(&format!("{} would be changed in another way", change.host())));
         }
         confirm(request, &comparison.changes, records)?;
-        let done = self.carry_out(&opened, &declaration, comparison.changes, progress).await;
+        let done = opened.carry_out(&declaration, comparison.changes, progress).await;
         let count = *done.as_ref().unwrap_or_else(|(count, _)| count);
-        if count > 0 {
-            let note = Note::new(&request.actor, &declaration.project.name, "dns.applied");
-            self.note_done(
-                note.about("zone", opened.declared.zone.as_str()).about("records", count.to_string()),
-                progress,
-            );
-        }
+        self.note_records(
+            &opened,
+            Note::new(&request.actor, &declaration.project.name, "dns.applied"),
+            count,
+            progress,
+        );
         match done {
             Ok(changes) => Ok(Applied { zone: opened.declared.zone.clone(), changes }),
             Err((_, failure)) => Err(failure.hint("what was done stays; ambit apply does the rest")),
@@ -208,53 +247,19 @@ impl Ambit {
                     .hint("repeat the command: it goes on where it was"));
             }
         }
-        if count > 0 {
-            let note = Note::new(&request.actor, &declaration.project.name, "dns.imported");
-            self.note_done(
-                note.about("zone", opened.declared.zone.as_str()).about("records", count.to_string()),
-                progress,
-            );
-        }
+        self.note_records(
+            &opened,
+            Note::new(&request.actor, &declaration.project.name, "dns.imported"),
+            count,
+            progress,
+        );
         Ok(Applied { zone: opened.declared.zone.clone(), changes: count })
     }
 
-    async fn carry_out(
-        &self,
-        opened: &Opened<'_>,
-        declaration: &Declaration,
-        mut changes: Vec<Change>,
-        progress: &Progress,
-    ) -> Result<usize, (usize, Failure)> {
-        let (all, mut tries) = (changes.len(), 0);
-        let allowed = changes.clone();
-        'read: loop {
-            for part in dns::batches(&changes, BATCH) {
-                let left = changes.len();
-                match opened.client.carry_out(&opened.zone, &part).await.map_err(|failure| (all - left, failure))? {
-                    Carried::Done => {
-                        changes.retain(|change| !part.contains(change));
-                        progress.notice(
-                            "dns",
-                            format!("{} of {all} records of {}", all - changes.len(), opened.declared.zone),
-                        );
-                    }
-                    Carried::Unknown(why) => {
-                        tries += 1;
-                        if tries == TRIES {
-                            return Err((
-                                all - left,
-                                Failure::new(FailureKind::Machine, "Cloudflare does not answer").because(why),
-                            ));
-                        }
-                        let (comparison, ..) =
-                            opened.compare(declaration).await.map_err(|failure| (all - left, failure))?;
-                        changes = comparison.changes;
-                        changes.retain(|change| allowed.contains(change));
-                        continue 'read;
-                    }
-                }
-            }
-            return Ok(all);
+    fn note_records(&self, opened: &Opened<'_>, note: Note, records: usize, progress: &Progress) {
+        if records > 0 {
+            let note = note.about("zone", opened.declared.zone.as_str()).about("records", records.to_string());
+            self.note_done(note, progress);
         }
     }
 }

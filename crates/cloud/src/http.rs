@@ -64,15 +64,10 @@ impl Http {
         Ok(Self { client })
     }
 
-    /// Posts JSON.
+    /// Posts JSON. An answer that is too long or breaks off changes nothing: its status has been said.
     pub(crate) async fn post(&self, to: &Uri, headers: HeaderMap, json: Vec<u8>) -> Result<Answer, HttpError> {
-        let mut request = Request::new(Full::new(Bytes::from(json)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = to.clone();
-        *request.headers_mut() = headers;
-        let known = [(header::CONTENT_TYPE, "application/json"), (header::USER_AGENT, "ambit")];
-        request.headers_mut().extend(known.map(|(name, value)| (name, header::HeaderValue::from_static(value))));
-        tokio::time::timeout(LIMIT, self.answer(request)).await.map_err(|_| HttpError::TimedOut)?
+        let (status, retry_after, body) = self.send(Method::POST, to, headers, Some(json), MOST).await?;
+        Ok(Answer { status, retry_after, body: body.unwrap_or_default() })
     }
 
     /// Any request with a JSON body or none, whose whole answer counts: one that is cut off is none.
@@ -83,35 +78,37 @@ impl Http {
         headers: HeaderMap,
         json: Option<Vec<u8>>,
     ) -> Result<Answer, HttpError> {
-        let is_json = json.is_some();
+        let (status, retry_after, body) = self.send(method, to, headers, json, LONGEST).await?;
+        Ok(Answer { status, retry_after, body: body? })
+    }
+
+    /// Sends a request and reads at most so much of what is answered; the body may have been cut off.
+    async fn send(
+        &self,
+        method: Method,
+        to: &Uri,
+        headers: HeaderMap,
+        json: Option<Vec<u8>>,
+        most: usize,
+    ) -> Result<(StatusCode, Option<Duration>, Result<String, HttpError>), HttpError> {
+        let json_type = json.is_some().then_some((header::CONTENT_TYPE, "application/json"));
         let mut request = Request::new(Full::new(Bytes::from(json.unwrap_or_default())));
         *request.method_mut() = method;
         *request.uri_mut() = to.clone();
         *request.headers_mut() = headers;
-        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static("ambit"));
-        if is_json {
-            let value = header::HeaderValue::from_static("application/json");
-            request.headers_mut().insert(header::CONTENT_TYPE, value);
-        }
-        let whole = async {
+        let known = json_type.into_iter().chain([(header::USER_AGENT, "ambit")]);
+        request.headers_mut().extend(known.map(|(name, value)| (name, header::HeaderValue::from_static(value))));
+        let answered = async {
             let answer = self.client.request(request).await.map_err(|e| HttpError::Connection(innermost(&e)))?;
             let status = answer.status();
             let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
-            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-            let body = body.map_err(|e| HttpError::Connection(innermost(e.as_ref())))?.to_bytes();
-            Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() })
+            let body = Limited::new(answer.into_body(), most).collect().await;
+            let body = body
+                .map(|b| String::from_utf8_lossy(&b.to_bytes()).into_owned())
+                .map_err(|e| HttpError::Connection(innermost(e.as_ref())));
+            Ok((status, retry_after, body))
         };
-        tokio::time::timeout(LIMIT, whole).await.map_err(|_| HttpError::TimedOut)?
-    }
-
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, HttpError> {
-        let answer = self.client.request(request).await.map_err(|e| HttpError::Connection(innermost(&e)))?;
-        let status = answer.status();
-        let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
-        // A body that is too long or breaks off changes nothing: the status has been said.
-        let body = Limited::new(answer.into_body(), MOST).collect().await;
-        let body = body.map(|b| String::from_utf8_lossy(&b.to_bytes()).into_owned()).unwrap_or_default();
-        Ok(Answer { status, retry_after, body })
+        tokio::time::timeout(LIMIT, answered).await.map_err(|_| HttpError::TimedOut)?
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{EnvironmentName, Form, Project, ProjectName, ServiceName};
@@ -226,15 +227,12 @@ impl Change {
 /// Changes in parts of at most `most`. Those of one host are in one part, so that its name is never gone in between.
 #[must_use]
 pub fn batches(changes: &[Change], most: usize) -> Vec<Vec<Change>> {
-    let mut hosts: Vec<(&str, Vec<Change>)> = Vec::new();
+    let mut hosts: IndexMap<&str, Vec<Change>> = IndexMap::new();
     for change in changes {
-        match hosts.iter_mut().find(|(host, _)| *host == change.host()) {
-            Some((_, all)) => all.push(change.clone()),
-            None => hosts.push((change.host(), vec![change.clone()])),
-        }
+        hosts.entry(change.host()).or_default().push(change.clone());
     }
     let mut all: Vec<Vec<Change>> = Vec::new();
-    for (_, host) in hosts {
+    for host in hosts.into_values() {
         match all.last_mut().filter(|part| part.len() + host.len() <= most) {
             Some(part) => part.extend(host),
             None => all.push(host),
