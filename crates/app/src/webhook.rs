@@ -143,7 +143,7 @@ impl Ambit {
     pub async fn add_webhook(&self, request: &AddWebhook, progress: &Progress) -> Result<AddedWebhook, Failure> {
         let declaration = Declaration::load(&request.folder, &request.keys).map_err(Failure::from)?;
         let project = &declaration.project.name;
-        let repository = declaration.project.repository.clone();
+        let repository = declaration.project.repository().map(str::to_owned);
         let origin = match (&request.fetch, &repository) {
             (Some(fetch), _) => fetch.clone(),
             (None, Some(repository)) => format!("https://github.com/{repository}.git"),

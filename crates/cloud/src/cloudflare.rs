@@ -1,17 +1,18 @@
 //! DNS at Cloudflare (developers.cloudflare.com/api/resources/dns). Reads may be repeated; a batch is one transaction there, so that
 //! whoever does not know whether it was carried out reads the zone again.
 
-use std::time::Duration;
-
 use ambit_domain::{
     Failure, FailureKind,
-    dns::{Change, Present, Record, plain},
+    dns::{Change, Content, Present, Record, plain},
 };
-use hyper::{HeaderMap, Method, StatusCode, Uri, header};
+use hyper::{Method, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Http, HttpError, private};
+use crate::{
+    api::{Api, Carried, Trouble},
+    http::Answer,
+};
 
 /// Where the API is.
 pub const BASE: &str = "https://api.cloudflare.com/client/v4";
@@ -21,19 +22,8 @@ const PAGE: usize = 5_000;
 pub const BATCH: usize = 200;
 /// Errors that say that a record exists.
 const ALREADY: [u64; 2] = [81_057, 81_058];
-/// Tries of a request that may be repeated.
-const TRIES: u32 = 5;
-/// The first pause; each further one is twice as long.
-const PAUSE: Duration = Duration::from_millis(500);
-/// What asks for a longer one is given up on.
-const LONGEST_PAUSE: Duration = Duration::from_secs(90);
-
 /// An account, by its token.
-pub struct Cloudflare {
-    http: Http,
-    base: String,
-    authorization: header::HeaderValue,
-}
+pub struct Cloudflare(Api);
 
 /// A zone.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,38 +74,15 @@ struct Entry {
     #[serde(default)]
     proxied: Option<bool>,
     #[serde(default)]
+    ttl: f64,
+    #[serde(default)]
     comment: Option<String>,
-}
-
-/// How a batch ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Carried {
-    /// It is done.
-    Done,
-    /// Nobody knows whether it was, or it may be done another time: read the zone again.
-    Unknown(String),
-}
-
-/// How a request ended that was not answered as hoped.
-enum Trouble {
-    /// Another time it may go through; nobody knows whether it did.
-    Passing(String, Option<Duration>),
-    Final(Failure),
 }
 
 impl Cloudflare {
     /// `base` is [`BASE`], or a server of the same API over TLS or on this machine.
     pub fn new(base: &str, token: &str) -> Result<Self, Failure> {
-        let wrong = |what: &str| Failure::new(FailureKind::User, what.to_owned());
-        if private(base).is_none() {
-            return Err(wrong("the address of Cloudflare's API is no https:// URL"));
-        }
-        let mut authorization: header::HeaderValue = format!("Bearer {}", token.trim())
-            .parse()
-            .map_err(|_| wrong("the token for Cloudflare holds a character that no token has"))?;
-        authorization.set_sensitive(true);
-        let http = Http::new().map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), authorization })
+        Ok(Self(Api::new("Cloudflare", base, (header::AUTHORIZATION, "Bearer ", token), &[])?))
     }
 
     /// The zone of that name.
@@ -165,62 +132,12 @@ impl Cloudflare {
         }
         let body = json!({ "deletes": deletes, "patches": patches, "posts": posts });
         let path = format!("/zones/{}/dns_records/batch", zone.id);
-        match self.call::<Value>(Method::POST, &path, Some(&body)).await {
-            Ok(_) => Ok(Carried::Done),
-            Err(Trouble::Final(failure)) => Err(failure),
-            Err(Trouble::Passing(why, after)) => {
-                tokio::time::sleep(after.unwrap_or(PAUSE)).await;
-                Ok(Carried::Unknown(why))
-            }
-        }
+        let understand = |answer: &Answer| understood::<Value>(answer, self.0.said(answer)).map(drop);
+        self.0.once(Method::POST, &path, Some(body.to_string().into_bytes()), understand).await
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<(T, Option<usize>), Failure> {
-        let mut pause = PAUSE;
-        let mut last = String::new();
-        for _ in 0..TRIES {
-            match self.call(Method::GET, path, None).await {
-                Ok(found) => return Ok(found),
-                Err(Trouble::Final(failure)) => return Err(failure),
-                Err(Trouble::Passing(why, after)) => {
-                    last = why;
-                    tokio::time::sleep(after.unwrap_or(pause)).await;
-                    pause *= 2;
-                }
-            }
-        }
-        Err(Failure::new(FailureKind::Machine, "Cloudflare does not answer")
-            .because(last)
-            .hint("repeat the command later; nothing is half done"))
-    }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<(T, Option<usize>), Trouble> {
-        let internal = |what: String| Trouble::Final(Failure::new(FailureKind::Internal, what));
-        let to: Uri = format!("{}{path}", self.base).parse().map_err(|_| internal(format!("{path} is no path")))?;
-        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, self.authorization.clone())]);
-        let answer = match self.http.call(method, &to, headers, body.map(|b| b.to_string().into_bytes())).await {
-            Ok(answer) => answer,
-            Err(error @ HttpError::NoRoots) => {
-                return Err(Trouble::Final(Failure::from_error(FailureKind::Machine, &error)));
-            }
-            Err(error) => return Err(Trouble::Passing(error.to_string(), None)),
-        };
-        let said = format!("Cloudflare answered {}", answer.status.as_u16());
-        if answer.status == StatusCode::TOO_MANY_REQUESTS || answer.status.is_server_error() {
-            return match answer.retry_after {
-                Some(after) if after > LONGEST_PAUSE => Err(Trouble::Final(
-                    Failure::new(FailureKind::Machine, format!("{said} and asks for a pause of {} s", after.as_secs()))
-                        .hint("repeat the command then; nothing is half done"),
-                )),
-                after => Err(Trouble::Passing(said, after)),
-            };
-        }
-        understood(&answer, said)
+        self.0.repeat(Method::GET, path, None, |answer| understood(answer, self.0.said(answer))).await
     }
 }
 
@@ -254,6 +171,13 @@ fn understood<T: DeserializeOwned>(answer: &Answer, said: String) -> Result<(T, 
     }
 }
 
+/// The published document has numbers where only whole ones make sense.
+fn whole(number: f64) -> u32 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Saturates, and no record lives that long.
+    let whole = number as u32;
+    whole
+}
+
 fn present(entry: Entry) -> Present {
     Present {
         id: entry.id,
@@ -261,11 +185,24 @@ fn present(entry: Entry) -> Present {
         kind: entry.kind,
         content: entry.content,
         proxied: entry.proxied.unwrap_or(false),
+        ttl: whole(entry.ttl),
         comment: entry.comment.unwrap_or_default(),
     }
 }
 
 fn written(record: &Record) -> Value {
-    // 1 leaves the time to live to Cloudflare, which knows no other one where it stands between.
-    json!({ "type": record.content.kind(), "name": record.host, "content": record.content.text(), "proxied": record.proxied, "ttl": 1, "comment": record.mark })
+    let mut body =
+        json!({ "type": record.content.kind(), "name": record.host, "ttl": record.lives(), "comment": record.mark });
+    match &record.content {
+        Content::Caa(text) => {
+            let mut words = text.splitn(3, ' ');
+            let (flags, tag) = (words.next().and_then(|f| f.parse::<u8>().ok()), words.next());
+            body["data"] = json!({ "flags": flags, "tag": tag, "value": words.next().map(|v| v.trim_matches('"')) });
+        }
+        content => body["content"] = json!(content.text()),
+    }
+    if record.content.is_address() {
+        body["proxied"] = json!(record.proxied);
+    }
+    body
 }

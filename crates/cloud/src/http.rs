@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri, header, http::response::Parts};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -45,6 +45,7 @@ pub struct Http {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -66,8 +67,8 @@ impl Http {
 
     /// Posts JSON. An answer that is too long or breaks off changes nothing: its status has been said.
     pub(crate) async fn post(&self, to: &Uri, headers: HeaderMap, json: Vec<u8>) -> Result<Answer, HttpError> {
-        let (status, retry_after, body) = self.send(Method::POST, to, headers, Some(json), MOST).await?;
-        Ok(Answer { status, retry_after, body: body.unwrap_or_default() })
+        let (head, body) = self.send(Method::POST, to, headers, Some(json), MOST).await?;
+        Ok(answer(head, body.unwrap_or_default()))
     }
 
     /// Any request with a JSON body or none, whose whole answer counts: one that is cut off is none.
@@ -78,8 +79,8 @@ impl Http {
         headers: HeaderMap,
         json: Option<Vec<u8>>,
     ) -> Result<Answer, HttpError> {
-        let (status, retry_after, body) = self.send(method, to, headers, json, LONGEST).await?;
-        Ok(Answer { status, retry_after, body: body? })
+        let (head, body) = self.send(method, to, headers, json, LONGEST).await?;
+        Ok(answer(head, body?))
     }
 
     /// Sends a request and reads at most so much of what is answered; the body may have been cut off.
@@ -90,7 +91,7 @@ impl Http {
         headers: HeaderMap,
         json: Option<Vec<u8>>,
         most: usize,
-    ) -> Result<(StatusCode, Option<Duration>, Result<String, HttpError>), HttpError> {
+    ) -> Result<(Parts, Result<String, HttpError>), HttpError> {
         let json_type = json.is_some().then_some((header::CONTENT_TYPE, "application/json"));
         let mut request = Request::new(Full::new(Bytes::from(json.unwrap_or_default())));
         *request.method_mut() = method;
@@ -100,16 +101,20 @@ impl Http {
         request.headers_mut().extend(known.map(|(name, value)| (name, header::HeaderValue::from_static(value))));
         let answered = async {
             let answer = self.client.request(request).await.map_err(|e| HttpError::Connection(innermost(&e)))?;
-            let status = answer.status();
-            let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
-            let body = Limited::new(answer.into_body(), most).collect().await;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, most).collect().await;
             let body = body
                 .map(|b| String::from_utf8_lossy(&b.to_bytes()).into_owned())
                 .map_err(|e| HttpError::Connection(innermost(e.as_ref())));
-            Ok((status, retry_after, body))
+            Ok((head, body))
         };
         tokio::time::timeout(LIMIT, answered).await.map_err(|_| HttpError::TimedOut)?
     }
+}
+
+fn answer(head: Parts, body: String) -> Answer {
+    let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|v| retry_after(v.to_str().ok()?));
+    Answer { status: head.status, retry_after, headers: head.headers, body }
 }
 
 /// The cause that says what happened; those around it say only that something did.

@@ -3,6 +3,7 @@
 //! nowhere, and never part of an error.
 
 pub mod acme;
+mod api;
 pub mod cloudflare;
 pub mod email;
 mod http;
@@ -10,5 +11,6 @@ mod outcome;
 pub mod slack;
 pub mod webhook;
 
+pub use api::Carried;
 pub use http::{Http, HttpError};
 pub use outcome::SendError;

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use ambit_cloud::cloudflare::{Carried, Cloudflare};
+use ambit_cloud::{Carried, cloudflare::Cloudflare};
 use ambit_domain::{
     FailureKind,
     dns::{Change, Content, Record},
@@ -25,6 +25,8 @@ fn record(host: &str, last: u8) -> Record {
         content: Content::A(Ipv4Addr::new(203, 0, 113, last)),
         proxied: true,
         mark: "ambit:kaia/prod/web".to_owned(),
+        ttl: None,
+        proves: None,
     }
 }
 

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod intake;
 pub mod mobile;
 pub mod notification;
+pub mod outside;
 pub mod plan;
 mod progress;
 pub mod provider;

@@ -302,13 +302,13 @@ async fn copy_data(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 
 async fn apply(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Apply, progress| {
-        Box::pin(async move { daemon.ambit.apply_dns(&request, &progress).await })
+        Box::pin(async move { daemon.ambit.apply_outside(&request, &progress).await })
     })
 }
 
 async fn import(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Import, progress| {
-        Box::pin(async move { daemon.ambit.import_dns(&request, &progress).await })
+        Box::pin(async move { daemon.ambit.import_outside(&request, &progress).await })
     })
 }
 

@@ -23,15 +23,27 @@ pub use webhook::Webhook;
 
 use std::path::PathBuf;
 
-/// A file of the published contracts, which lie beside the repository; `None`, told on standard error, where they are
-/// not there.
+/// Where published contracts are looked for: `AMBIT_CONTRACTS` alone where that is set, else beside the repository, else
+/// where `script/contracts` puts them.
+#[must_use]
+pub fn contract_folders() -> Vec<PathBuf> {
+    if let Some(set) = std::env::var_os("AMBIT_CONTRACTS").filter(|set| !set.is_empty()) {
+        return vec![set.into()];
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/contracts");
+    std::iter::once(beside).chain(cache.map(|cache| cache.join("ambit/contracts"))).collect()
+}
+
+/// A file of the published contracts; `None`, told on standard error, where they are not there.
 #[must_use]
 #[allow(clippy::print_stderr)] // A skipped test says so.
 pub fn contract(path: &str) -> Option<String> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/contracts").join(path);
-    let text = std::fs::read_to_string(&file).ok();
+    let text = contract_folders().iter().find_map(|folder| std::fs::read_to_string(folder.join(path)).ok());
     if text.is_none() {
-        eprintln!("skipped: ../shared/contracts/{path} is not here");
+        eprintln!("skipped: the contract {path} is not here; script/contracts fetches it");
     }
     text
 }

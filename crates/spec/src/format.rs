@@ -211,15 +211,59 @@ pub(crate) const MONITORING: &[Key] = &[
     each("alert", Texts, "Where alerts go: slack, email, webhook."),
 ];
 
-pub(crate) const PROVIDER: &[Key] = &[
-    each("project", Text, "The project there."),
-    each("service", Text, "The service there."),
-    each("zone", Text, "The DNS zone there."),
+const TOKEN: Key = one("token", Text, "The secret that holds the token for it.");
+const ENDPOINT: Key = one("endpoint", Text, "Where its API is, where that is not the service's own.");
+
+pub(crate) const RAILWAY: &[Key] = &[
+    each(
+        "project",
+        Text,
+        "The project there that an environment lives in, by name. One that has none lives on this machine.",
+    ),
+    each(
+        "service",
+        Text,
+        "What the app is called there; PostgreSQL and Redis are called alike. Their own names where nothing is said.",
+    ),
+    one("workspace", Text, "The workspace that new projects are made in, by name or id; the token's own."),
+    TOKEN,
+    ENDPOINT,
+];
+
+const CLOUDFLARE: &[Key] = &[
+    one("zone", Text, "The DNS zone there."),
     each("address", Text, "The address that sites and apps are reached at; several with commas between."),
-    each("repository", Text, "OWNER/NAME of the repository there."),
-    each("organization", Text, "The account or organisation there."),
-    one("token", Text, "The secret that holds the token for it."),
-    one("endpoint", Text, "Where its API is, where that is not the service's own."),
+    one("ttl", Number, "Time to live in seconds of records that are not proxied, 60 to 86400; Cloudflare's own."),
+    one(
+        "records",
+        Texts,
+        "Records beside those of the URLs, as lines of a zone file, such as `@ CAA 0 issue \"letsencrypt.org\"`.",
+    ),
+    TOKEN,
+    ENDPOINT,
+];
+
+const GITHUB: &[Key] = &[one("repository", Text, "OWNER/NAME of the repository there."), TOKEN, ENDPOINT];
+
+const EXPO: &[Key] = &[one("project", Text, "The project there, `@OWNER/SLUG`."), TOKEN, ENDPOINT];
+
+const UPTIMEROBOT: &[Key] = &[TOKEN, ENDPOINT];
+
+const SENTRY: &[Key] = &[
+    one("organization", Text, "The organisation there, by its name in URLs."),
+    one("project", Text, "The project there, by its name in URLs."),
+    TOKEN,
+    ENDPOINT,
+];
+
+/// The services that something is done with.
+pub(crate) const PROVIDERS: &[(&str, &[Key])] = &[
+    ("railway", RAILWAY),
+    ("cloudflare", CLOUDFLARE),
+    ("github", GITHUB),
+    ("expo", EXPO),
+    ("uptimerobot", UPTIMEROBOT),
+    ("sentry", SENTRY),
 ];
 
 pub(crate) const TLS: &[Key] = &[
@@ -275,7 +319,16 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { header: "secrets.NAME", about: "A secret; its values live in ambit.secrets.", keys: SECRET },
     Section { header: "mobile", about: "The mobile app.", keys: MOBILE },
     Section { header: "monitoring", about: "What is watched.", keys: MONITORING },
-    Section { header: "providers.NAME", about: "The same picture at a service elsewhere.", keys: PROVIDER },
+    Section {
+        header: "providers.railway",
+        about: "Where an environment's apps and servers live at Railway.",
+        keys: RAILWAY,
+    },
+    Section { header: "providers.cloudflare", about: "The zone of the project's names.", keys: CLOUDFLARE },
+    Section { header: "providers.github", about: "The project's repository.", keys: GITHUB },
+    Section { header: "providers.expo", about: "Where the mobile app is built.", keys: EXPO },
+    Section { header: "providers.uptimerobot", about: "Who watches from outside.", keys: UPTIMEROBOT },
+    Section { header: "providers.sentry", about: "Where errors go.", keys: SENTRY },
     Section { header: "tls", about: "Where the certificates of public hosts come from.", keys: TLS },
     Section { header: "notifications", about: "Who is told.", keys: NOTIFICATIONS },
 ];

@@ -14,7 +14,7 @@ use crate::{
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
     policy::Policy,
-    providers::{Cloudflare, Railway},
+    providers::{Providers, Railway},
     tls::Acme,
 };
 
@@ -25,14 +25,12 @@ pub struct Project {
     pub name: ProjectName,
     /// The public domain that `@` stands for, where there is one.
     pub domain: Option<String>,
-    /// OWNER/NAME of its repository at GitHub, where one is declared.
-    pub repository: Option<String>,
     /// The environments, in the order of the file, each complete.
     pub environments: IndexMap<EnvironmentName, Environment>,
     /// Where the certificates of its public hosts come from, where it says so.
     pub acme: Option<Acme>,
-    /// The zone of its names at Cloudflare, where one is declared.
-    pub cloudflare: Option<Cloudflare>,
+    /// The services around.
+    pub providers: Providers,
 }
 
 /// What an environment is for; decides defaults and what is refused.
@@ -94,7 +92,21 @@ pub struct Environment {
     pub railway: Option<Railway>,
 }
 
+impl Project {
+    /// OWNER/NAME of its repository at GitHub, where one is declared.
+    #[must_use]
+    pub fn repository(&self) -> Option<&str> {
+        self.providers.github.as_ref().map(|github| github.repository.as_str())
+    }
+}
+
 impl Environment {
+    /// The project at Railway that it lives in; `None` where it lives on this machine.
+    #[must_use]
+    pub fn railway_project(&self) -> Option<&str> {
+        self.railway.as_ref()?.project.as_deref()
+    }
+
     /// The names of the secrets that are declared for it.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().filter(|(_, v)| v.value == Value::Secret).map(|(name, _)| name.as_str())

@@ -92,15 +92,13 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
         }
     }
     only_tables(reader, root);
-    let repository = root.get("providers").and_then(|p| p.get("github")).and_then(|g| g.get("repository"));
-    let repository = repository.filter(|node| node.table().is_none()).and_then(|n| reader.words(n, "repository"));
     let acme = tls::read(reader, root);
     let names: Vec<EnvironmentName> = environments.keys().cloned().collect();
-    let cloudflare = providers::read(reader, root, &names);
+    let providers = providers::read(reader, root, &names);
     for environment in environments.values_mut() {
-        environment.provider_tokens = cloudflare.iter().map(|c| c.token.clone()).collect();
+        environment.provider_tokens = providers.accesses().into_iter().map(|(_, a)| a.token.clone()).collect();
     }
-    Some(Project { name: name.unwrap_or(read_as), domain, repository, environments, acme, cloudflare })
+    Some(Project { name: name.unwrap_or(read_as), domain, environments, acme, providers })
 }
 
 fn only_tables(reader: &mut Reader, root: &Node) {

@@ -21,7 +21,10 @@ pub fn schema() -> Value {
             "mobile" => object(format::MOBILE),
             "monitoring" => object(format::MONITORING),
             "costs" => named(&named(&takes(COST))),
-            "providers" => named(&object(format::PROVIDER)),
+            "providers" => {
+                let all = format::PROVIDERS.iter().map(|(name, keys)| ((*name).to_owned(), object(keys)));
+                json!({ "type": "object", "properties": all.collect::<Map<_, _>>(), "additionalProperties": false })
+            }
             "tls" => object(format::TLS),
             _ => object(format::NOTIFICATIONS),
         };

@@ -530,8 +530,8 @@ fn a_zone_has_addresses_for_each_environment_and_its_token_is_for_no_app() {
                 address = { test = \"203.0.113.7\", prod = \"203.0.113.8, 2001:db8::8\" }\n";
     let parsed = ambit_spec::parse(text);
     let project = parsed.project.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
-    let cloudflare = project.cloudflare.as_ref().unwrap();
-    assert_eq!((cloudflare.zone.as_str(), cloudflare.token.as_str()), ("kaia.ai", "CF"));
+    let cloudflare = project.providers.cloudflare.as_ref().unwrap();
+    assert_eq!((cloudflare.zone.as_str(), cloudflare.access.token.as_str()), ("kaia.ai", "CF"));
     assert_eq!(cloudflare.addresses[1].len(), 2);
     assert_eq!(project.environments[1].provider_tokens, ["CF"]);
     for (wrong, said) in [

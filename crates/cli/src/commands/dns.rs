@@ -17,13 +17,17 @@ use crate::{
 
 pub(crate) fn run(folder: &Path, as_zone_file: bool, json: bool) -> Result<ExitCode, Failure> {
     let declaration = context::declaration(folder)?;
-    let (zone, (records, unmet)) =
-        declaration.project.cloudflare.as_ref().map(|c| c.zone.clone()).zip(declaration.dns_records()).ok_or_else(
-            || {
-                Failure::new(FailureKind::NotFound, format!("{} declares no zone", declaration.project.name))
-                    .hint("add to ambit.toml: [providers.cloudflare] zone = \"example.org\"")
-            },
-        )?;
+    let (zone, (records, unmet)) = declaration
+        .project
+        .providers
+        .cloudflare
+        .as_ref()
+        .map(|c| c.zone.clone())
+        .zip(declaration.dns_records())
+        .ok_or_else(|| {
+            Failure::new(FailureKind::NotFound, format!("{} declares no zone", declaration.project.name))
+                .hint("add to ambit.toml: [providers.cloudflare] zone = \"example.org\"")
+        })?;
     if json {
         print_json(&json!({ "zone": zone, "records": records, "unmet": unmet }));
     } else if as_zone_file {
@@ -52,7 +56,7 @@ fn cells(record: &Record) -> Vec<String> {
 
 /// The token where this command's environment has it.
 pub(crate) fn token(declaration: &Declaration) -> Option<String> {
-    let name = &declaration.project.cloudflare.as_ref()?.token;
+    let name = &declaration.project.providers.cloudflare.as_ref()?.access.token;
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 

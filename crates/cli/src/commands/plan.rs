@@ -29,7 +29,7 @@ pub(crate) async fn run(
         Some(PlanPart::Here) => None,
         Some(PlanPart::Dns) => Some(dns::plan(&ambit, &declaration).await?),
         // Where nobody asked for it, a service that cannot be looked at is a line and no failure.
-        None if declaration.project.cloudflare.is_some() => match dns::plan(&ambit, &declaration).await {
+        None if declaration.project.providers.cloudflare.is_some() => match dns::plan(&ambit, &declaration).await {
             Err(failure) if out.is_none() => {
                 eprintln!("dns · not looked at: {failure}");
                 None

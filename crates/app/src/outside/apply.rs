@@ -1,0 +1,104 @@
+//! Carrying out a plan, and nothing else.
+
+use ambit_domain::{
+    Actor, Failure, FailureKind,
+    audit::Note,
+    outside::{Allowed, Known, Part, Plan},
+};
+
+use super::{Applied, Apply, Ask, Import, Sides, Tokens};
+use crate::{ambit::Ambit, declaration::Declaration, progress::Progress};
+
+/// What is carried out, and for whom.
+struct Order<'a> {
+    plan: &'a Plan,
+    confirm: &'a [String],
+    actor: &'a Actor,
+    ask: Ask,
+}
+
+impl Ambit {
+    /// Does what the plan says, as far as it is not done yet, and nothing else.
+    pub async fn apply_outside(&self, request: &Apply, progress: &Progress) -> Result<Applied, Failure> {
+        let declaration = Declaration::open(&request.folder, &request.keys)?;
+        self.remember_keys(&declaration.project.name, &request.keys);
+        let Apply { plan, confirm, actor, .. } = request;
+        let order = Order { plan, confirm, actor, ask: Ask::Declared };
+        self.carry_out(&declaration, &request.tokens, &order, progress).await
+    }
+
+    /// Makes what the plan of [`Ambit::plan_import`] names the project's own; what it says stays until a plan was applied.
+    pub async fn import_outside(&self, request: &Import, progress: &Progress) -> Result<Applied, Failure> {
+        let declaration = Declaration::open(&request.folder, &request.keys)?;
+        let Import { plan, actor, .. } = request;
+        let order = Order { plan, confirm: &[], actor, ask: Ask::Adoptable };
+        self.carry_out(&declaration, &request.tokens, &order, progress).await
+    }
+
+    async fn carry_out(
+        &self,
+        declaration: &Declaration,
+        tokens: &Tokens,
+        order: &Order<'_>,
+        progress: &Progress,
+    ) -> Result<Applied, Failure> {
+        if (order.plan.version, order.plan.project.as_str()) != (Plan::VERSION, declaration.project.name.as_str()) {
+            return Err(stale("it is of another project or format"));
+        }
+        let declared = declaration.places();
+        let mut known = Known::default();
+        let mut sides: Sides<'_> = Vec::new();
+        for place in declared {
+            let planned = order.plan.parts.iter().find(|p| p.place == place && !p.unread);
+            // What a later part has to know is read, and nothing of it is done.
+            let asked = planned.is_some() || self.is_needed(order.plan, place);
+            if !asked {
+                continue;
+            }
+            let mut side = self.open_side(declaration, tokens, place)?;
+            let found = side.look(&mut known, order.ask).await?;
+            if let Some(planned) = planned {
+                check(planned, &found, order.confirm)?;
+                sides.push(side);
+            }
+        }
+        let mut applied = Applied::default();
+        for mut side in sides {
+            let place = side.place();
+            let changes = order.plan.parts.iter().filter(|p| p.place == place).flat_map(|p| &p.changes);
+            let changes: Vec<_> = changes.cloned().collect();
+            let (count, result) = side.carry_out(&Allowed::new(&changes), &mut known, order.ask, progress).await;
+            applied.changes.insert(place, count);
+            if count > 0 {
+                let action = if order.ask == Ask::Declared { "outside.applied" } else { "outside.imported" };
+                let note = Note::new(order.actor, &declaration.project.name, action);
+                self.note_done(note.about("service", place.name()).about("changes", count.to_string()), progress);
+            }
+            result.map_err(|failure| failure.hint("what was done stays; ambit apply does the rest"))?;
+        }
+        Ok(applied)
+    }
+
+    fn is_needed(&self, plan: &Plan, place: ambit_domain::outside::Place) -> bool {
+        use ambit_domain::outside::Place;
+        place == Place::Railway && plan.parts.iter().any(|p| p.place == Place::Dns)
+    }
+}
+
+/// Whether everything that would be done now was looked at, and what is lost was named.
+fn check(planned: &Part, found: &Part, confirm: &[String]) -> Result<(), Failure> {
+    let allowed = Allowed::new(&planned.changes);
+    if let Some(change) = found.changes.iter().find(|change| !allowed.covers(change)) {
+        return Err(stale(&format!("{} would be changed in another way at {}", change.key, found.place)));
+    }
+    match found.confirm.iter().find(|needed| !confirm.contains(&needed.name)) {
+        None => Ok(()),
+        Some(needed) => Err(Failure::new(FailureKind::User, format!("{}; nothing was changed", needed.why))
+            .hint(format!("if that is meant: ambit apply --confirm {}", needed.name))),
+    }
+}
+
+fn stale(why: &str) -> Failure {
+    Failure::new(FailureKind::User, format!("the plan is out of date: {why}; nothing was changed"))
+        .hint("look again: ambit plan")
+}

@@ -1,0 +1,157 @@
+//! A service's HTTP API: where it is, how one shows who one is, what is tried again and what is not.
+
+use std::time::Duration;
+
+use ambit_domain::{Failure, FailureKind};
+use hyper::{HeaderMap, Method, StatusCode, Uri, header};
+use rand::Rng;
+
+use crate::http::{Answer, Http, HttpError, private};
+
+/// Tries of a request that may be repeated.
+const TRIES: u32 = 5;
+/// The first pause; each further one is twice as long.
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+/// What asks for a longer one is given up on.
+const LONGEST_PAUSE: Duration = Duration::from_secs(90);
+
+/// How a change ended that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// It is done.
+    Done,
+    /// Nobody knows whether it was, or it may be done another time: read again what is there.
+    Unknown(String),
+}
+
+/// How a request ended that was not answered as hoped.
+pub(crate) enum Trouble {
+    /// Another time it may go through; nobody knows whether it did. The pause that was asked for.
+    Passing(String, Option<Duration>),
+    /// It will not.
+    Final(Failure),
+}
+
+impl Trouble {
+    /// A way that only a mistake of ours leads to.
+    pub(crate) fn internal(what: impl Into<String>) -> Self {
+        Self::Final(Failure::new(FailureKind::Internal, what.into()))
+    }
+}
+
+/// An account at a service, by its token.
+pub(crate) struct Api {
+    http: Http,
+    service: &'static str,
+    base: String,
+    headers: HeaderMap,
+}
+
+impl Api {
+    /// `base` is the service's own, or that of a server of the same API over TLS or on this machine. `token` is what follows
+    /// `prefix` in a header of that name.
+    pub(crate) fn new(
+        service: &'static str,
+        base: &str,
+        (name, prefix, token): (header::HeaderName, &str, &str),
+        more: &[(header::HeaderName, &'static str)],
+    ) -> Result<Self, Failure> {
+        let wrong = |what: String| Failure::new(FailureKind::User, what);
+        if private(base).is_none() {
+            return Err(wrong(format!("the address of {service}'s API is no https:// URL")));
+        }
+        let mut value: header::HeaderValue = format!("{prefix}{}", token.trim())
+            .parse()
+            .map_err(|_| wrong(format!("the token for {service} holds a character that no token has")))?;
+        value.set_sensitive(true);
+        let mut headers = HeaderMap::from_iter([(name, value)]);
+        headers.extend(more.iter().map(|(name, value)| (name.clone(), header::HeaderValue::from_static(value))));
+        let http = Http::new().map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
+        Ok(Self { http, service, base: base.trim_end_matches('/').to_owned(), headers })
+    }
+
+    /// One request. What is busy or broken is passing; every other answer is the caller's to understand.
+    pub(crate) async fn send(&self, method: Method, path: &str, json: Option<Vec<u8>>) -> Result<Answer, Trouble> {
+        let to: Uri = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|_| Trouble::internal(format!("{path} is no path at {}", self.service)))?;
+        let answer = match self.http.call(method, &to, self.headers.clone(), json).await {
+            Ok(answer) => answer,
+            Err(error @ HttpError::NoRoots) => {
+                return Err(Trouble::Final(Failure::from_error(FailureKind::Machine, &error)));
+            }
+            Err(error) => return Err(Trouble::Passing(error.to_string(), None)),
+        };
+        if answer.status == StatusCode::TOO_MANY_REQUESTS || answer.status.is_server_error() {
+            return Err(self.busy(&answer));
+        }
+        Ok(answer)
+    }
+
+    /// An answer that asks for another try.
+    pub(crate) fn busy(&self, answer: &Answer) -> Trouble {
+        let said = self.said(answer);
+        match answer.retry_after {
+            Some(after) if after > LONGEST_PAUSE => Trouble::Final(
+                Failure::new(FailureKind::Machine, format!("{said} and asks for a pause of {} s", after.as_secs()))
+                    .hint("repeat the command then; nothing is half done"),
+            ),
+            after => Trouble::Passing(said, after),
+        }
+    }
+
+    /// `Cloudflare answered 403`
+    pub(crate) fn said(&self, answer: &Answer) -> String {
+        format!("{} answered {}", self.service, answer.status.as_u16())
+    }
+
+    /// A request that may be repeated, for as long as its answer is passing.
+    pub(crate) async fn repeat<T>(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<&[u8]>,
+        understand: impl Fn(&Answer) -> Result<T, Trouble>,
+    ) -> Result<T, Failure> {
+        let mut pause = PAUSE;
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            let answer = self.send(method.clone(), path, json.map(<[u8]>::to_vec)).await;
+            match answer.and_then(|answer| understand(&answer)) {
+                Ok(found) => return Ok(found),
+                Err(Trouble::Final(failure)) => return Err(failure),
+                Err(Trouble::Passing(why, after)) => {
+                    last = why;
+                    tokio::time::sleep(after.unwrap_or_else(|| jittered(pause))).await;
+                    pause *= 2;
+                }
+            }
+        }
+        Err(Failure::new(FailureKind::Machine, format!("{} does not answer", self.service))
+            .because(last)
+            .hint("repeat the command later; nothing is half done"))
+    }
+
+    /// One try of a change, which is not repeated blindly: whoever asked looks at what is there first.
+    pub(crate) async fn once(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<Vec<u8>>,
+        understand: impl Fn(&Answer) -> Result<(), Trouble>,
+    ) -> Result<Carried, Failure> {
+        match self.send(method, path, json).await.and_then(|answer| understand(&answer)) {
+            Ok(()) => Ok(Carried::Done),
+            Err(Trouble::Final(failure)) => Err(failure),
+            Err(Trouble::Passing(why, after)) => {
+                tokio::time::sleep(after.unwrap_or_else(|| jittered(PAUSE))).await;
+                Ok(Carried::Unknown(why))
+            }
+        }
+    }
+}
+
+/// Between half a pause and a whole one, so that those who were refused together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..1.0))
+}
