@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use ambit_domain::{
     Actor, Failure, FailureKind,
     outside::{Known, Part, Place, Plan, Remark},
-    spec::{Access, Kind},
+    spec::{Access, EnvironmentName, Kind},
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,15 @@ impl Applied {
     pub fn all(&self) -> usize {
         self.changes.values().sum()
     }
+}
+
+/// What of the services around is looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Of {
+    /// These; all where none is named.
+    pub places: Vec<Place>,
+    /// What is of these environments; all of it where none is named.
+    pub environments: Vec<EnvironmentName>,
 }
 
 /// What is compared.
@@ -131,33 +140,17 @@ impl Ambit {
 
     /// Reads the services around and compares them with the declaration. Changes nothing. What was not named and cannot be looked at
     /// is a remark.
-    pub async fn plan_outside(
-        &self,
-        declaration: &Declaration,
-        only: &[Place],
-        tokens: &Tokens,
-    ) -> Result<Plan, Failure> {
-        self.look(declaration, only, tokens, Ask::Declared).await
+    pub async fn plan_outside(&self, declaration: &Declaration, of: &Of, tokens: &Tokens) -> Result<Plan, Failure> {
+        self.look(declaration, of, tokens, Ask::Declared).await
     }
 
     /// What could be taken over of what is there.
-    pub async fn plan_import(
-        &self,
-        declaration: &Declaration,
-        only: &[Place],
-        tokens: &Tokens,
-    ) -> Result<Plan, Failure> {
-        self.look(declaration, only, tokens, Ask::Adoptable).await
+    pub async fn plan_import(&self, declaration: &Declaration, of: &Of, tokens: &Tokens) -> Result<Plan, Failure> {
+        self.look(declaration, of, tokens, Ask::Adoptable).await
     }
 
-    async fn look(
-        &self,
-        declaration: &Declaration,
-        only: &[Place],
-        tokens: &Tokens,
-        ask: Ask,
-    ) -> Result<Plan, Failure> {
-        let declared = declaration.places();
+    async fn look(&self, declaration: &Declaration, of: &Of, tokens: &Tokens, ask: Ask) -> Result<Plan, Failure> {
+        let (declared, only) = (declaration.places(), &of.places);
         if let Some(place) = only.iter().find(|place| !declared.contains(place)) {
             return Err(undeclared(declaration, *place));
         }
@@ -175,7 +168,10 @@ impl Ambit {
                 Err(failure) => Err(failure),
             };
             match looked {
-                Ok(part) if only.is_empty() || asked => parts.push(part),
+                Ok(mut part) if only.is_empty() || asked => {
+                    part.changes.retain(|change| change.is_of(&of.environments));
+                    parts.push(part);
+                }
                 Ok(_) => {}
                 Err(failure) if asked => return Err(failure),
                 Err(failure) => {
@@ -186,7 +182,8 @@ impl Ambit {
                 }
             }
         }
-        Ok(Plan { version: Plan::VERSION, project: declaration.project.name.to_string(), parts })
+        let (project, environments) = (declaration.project.name.to_string(), of.environments.clone());
+        Ok(Plan { version: Plan::VERSION, project, environments, parts })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use ambit_domain::outside::Place;
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Development, test and production from one file.
@@ -28,12 +29,50 @@ pub(crate) struct Arguments {
 }
 
 /// What a plan is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanPart {
     /// The environments on this machine.
     Here,
-    /// The DNS zone.
+    /// What lives at Railway.
+    Railway,
+    /// The DNS zone at Cloudflare.
     Dns,
+    /// The repository at GitHub.
+    Github,
+    /// The workflows' files in this folder.
+    Workflows,
+    /// Variables of builds at Expo.
+    Expo,
+    /// Monitors.
+    Uptimerobot,
+}
+
+impl PlanPart {
+    /// The service; none for this machine.
+    pub(crate) fn place(self) -> Option<Place> {
+        Some(match self {
+            Self::Here => return None,
+            Self::Railway => Place::Railway,
+            Self::Dns => Place::Dns,
+            Self::Github => Place::Github,
+            Self::Workflows => Place::Workflows,
+            Self::Expo => Place::Expo,
+            Self::Uptimerobot => Place::Uptimerobot,
+        })
+    }
+}
+
+/// A service around.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnyPlace(pub(crate) Place);
+
+impl std::str::FromStr for AnyPlace {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let known = || Place::ALL.map(Place::name).join(", ");
+        Place::ALL.into_iter().find(|p| p.name() == word).map(Self).ok_or_else(|| format!("one of: {}", known()))
+    }
 }
 
 #[derive(Subcommand)]
@@ -61,11 +100,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ambit plan\n  ambit plan prod\n  ambit plan --only dns --out dns.plan   # then: ambit apply dns.plan"
     )]
     Plan {
-        /// Environments on this machine; all where none is named.
+        /// Environments; all where none is named.
         environments: Vec<String>,
-        /// Look at this alone.
-        #[arg(long, value_enum)]
-        only: Option<PlanPart>,
+        /// The same.
+        #[arg(short, long = "env", value_name = "ENVIRONMENT")]
+        named: Vec<String>,
+        /// Look at these alone.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<PlanPart>,
         /// Keep the plan of the services elsewhere in a file, for `ambit apply FILE`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -77,16 +119,28 @@ pub(crate) enum Command {
     Apply {
         /// A plan that `ambit plan --out` kept.
         plan: Option<PathBuf>,
+        /// These services alone.
+        #[arg(long, value_delimiter = ',', conflicts_with = "plan")]
+        only: Vec<AnyPlace>,
+        /// What is of these environments alone.
+        #[arg(short, long = "env", value_name = "ENVIRONMENT", conflicts_with = "plan")]
+        environments: Vec<String>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
-        /// The zone's name, where a third of its records or more would be deleted.
-        #[arg(long, value_name = "ZONE")]
-        confirm: Option<String>,
+        /// A name that is asked for where much would be deleted, or data.
+        #[arg(long, value_name = "NAME")]
+        confirm: Vec<String>,
     },
     /// Take over what exists elsewhere where the declaration needs it; what it says stays as it is.
-    #[command(after_help = "Example:\n  ambit import && ambit plan --only dns")]
+    #[command(after_help = "Example:\n  ambit import --only dns && ambit plan --only dns")]
     Import {
+        /// These services alone.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<AnyPlace>,
+        /// What is of these environments alone.
+        #[arg(short, long = "env", value_name = "ENVIRONMENT")]
+        environments: Vec<String>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,

@@ -26,6 +26,7 @@ mod logs;
 mod migrate;
 mod mobile;
 mod notifications;
+mod outside;
 mod plan;
 mod proxy;
 mod qa;
@@ -65,11 +66,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             print_json(&ambit_spec::schema());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plan { environments, only, out } => {
-            wait(plan::run(&folder()?, &environments, only, out.as_deref(), json))
+        Command::Plan { environments, named, only, out } => {
+            wait(plan::run(&folder()?, &[environments, named].concat(), &only, out.as_deref(), json))
         }
-        Command::Apply { plan, yes, confirm } => wait(apply::run(&folder()?, plan.as_deref(), yes, confirm, json)),
-        Command::Import { yes } => wait(apply::import(&folder()?, yes, json)),
+        Command::Apply { plan, only, environments, yes, confirm } => {
+            let only = only.into_iter().map(|place| place.0).collect();
+            wait(apply::run(
+                &folder()?,
+                apply::Options { plan: plan.as_deref(), only, environments, yes, confirm, json },
+            ))
+        }
+        Command::Import { only, environments, yes } => {
+            let only = only.into_iter().map(|place| place.0).collect();
+            let confirm = Vec::new();
+            wait(apply::import(&folder()?, apply::Options { plan: None, only, environments, yes, confirm, json }))
+        }
         Command::Dns { zone_file } => dns::run(&folder()?, zone_file, json),
         Command::Up { environments, listen, listen_tls } => {
             wait(up::run(&folder()?, environments, listen, listen_tls, json))

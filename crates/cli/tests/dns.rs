@@ -57,7 +57,7 @@ impl Team {
     fn plan(&self) -> (i32, Value) {
         let (code, out, err) = self.runs(&["plan", "--only", "dns", "--json"]);
         assert!(code == 0 || code == 2, "{out}\n{err}");
-        (code, serde_json::from_str::<Value>(&out).unwrap()["dns"].take())
+        (code, serde_json::from_str::<Value>(&out).unwrap()["parts"][0].take())
     }
 }
 
@@ -79,13 +79,13 @@ fn from_an_empty_zone_to_the_declared_one_and_then_nothing_is_left_to_do() {
     let (code, _, said) = team.runs(&["apply"]);
     assert_eq!((code, team.cloudflare.records().len()), (1, 1), "{said}");
     let told = team.ok(&["apply", "--yes"]);
-    assert!(told.contains("5 records of kaia.ai were changed"), "{told}");
+    assert!(told.contains("dns: 5 changed"), "{told}");
     assert_eq!(team.cloudflare.lines()[..4], WANTED[..4]);
     assert!(team.cloudflare.lines().contains(&WANTED[4].to_owned()));
     assert_eq!(team.plan().0, 0);
-    assert!(team.ok(&["apply", "--yes"]).contains("as declared"));
+    assert!(team.ok(&["apply", "--yes"]).contains("nothing was changed"));
     assert_eq!(team.cloudflare.refused(), Vec::<String>::new());
-    assert!(team.ok(&["log"]).contains("dns.applied"));
+    assert!(team.ok(&["log"]).contains("outside.applied"));
 
     team.declare("203.0.113.8");
     team.ok(&["apply", "--yes"]);
@@ -149,7 +149,7 @@ fn somebody_elses_record_is_told_and_taken_over_only_when_that_is_asked_for() {
     team.cloudflare.add("A", "api.kaia.ai", "198.51.100.1");
     team.cloudflare.add("CNAME", "test.kaia.ai", "elsewhere.example");
     let (_, plan) = team.plan();
-    assert_eq!(plan["taken"].as_array().unwrap().len(), 2, "{plan}");
+    assert_eq!(plan["remarks"].as_array().unwrap().len(), 2, "{plan}");
     team.ok(&["apply", "--yes"]);
     assert!(team.cloudflare.lines().contains(&"A api.kaia.ai 198.51.100.1".to_owned()));
     team.ok(&["import", "--yes"]);
@@ -158,7 +158,7 @@ fn somebody_elses_record_is_told_and_taken_over_only_when_that_is_asked_for() {
         "what it says stays until a plan is applied"
     );
     let (_, plan) = team.plan();
-    assert_eq!((plan["changes"].as_array().unwrap().len(), plan["taken"].as_array().unwrap().len()), (1, 1), "{plan}");
+    assert_eq!((plan["changes"].as_array().unwrap().len(), plan["remarks"].as_array().unwrap().len()), (1, 1), "{plan}");
     team.ok(&["apply", "--yes"]);
     assert!(team.cloudflare.lines().contains(&"A api.kaia.ai 203.0.113.7".to_owned()));
     assert!(team.cloudflare.lines().contains(&"CNAME test.kaia.ai elsewhere.example".to_owned()));

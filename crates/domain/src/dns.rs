@@ -260,7 +260,7 @@ pub fn wanted(project: &Project, declared: &Cloudflare, known: &Known) -> Wanted
     }
     let more = declared.records.iter().filter_map(|line| {
         let content = Content::read(&line.kind, &line.content)?;
-        let mark = format!("ambit:{}/-/records", project.name);
+        let mark = format!("ambit:{}//records", project.name);
         Some(Record { host: line.host.clone(), content, proxied: false, ttl: declared.ttl, mark, proves: None })
     });
     found.records.extend(more);
@@ -336,14 +336,17 @@ impl Change {
     /// As it is shown.
     #[must_use]
     pub fn shown(&self) -> outside::Change {
-        match self {
-            Self::Create { record } => shown(None, record, Said::text(record.content.text())),
-            Self::Change { present, record } => shown(Some(present), record, Said::text(record.content.text())),
-            Self::Delete { present } => outside::Change::delete(
-                format!("{} {}", present.kind, present.host),
-                vec![Detail::new("", Some(Said::text(&*present.content)), None)],
-            ),
-        }
+        let (change, mark) = match self {
+            Self::Create { record } => (shown(None, record, Said::text(record.content.text())), &record.mark),
+            Self::Change { present, record } => {
+                (shown(Some(present), record, Said::text(record.content.text())), &record.mark)
+            }
+            Self::Delete { present } => {
+                let old = vec![Detail::new("", Some(Said::text(&*present.content)), None)];
+                (outside::Change::delete(format!("{} {}", present.kind, present.host), old), &present.comment)
+            }
+        };
+        of_mark(change, mark)
     }
 
     /// The host whose records it changes.
@@ -353,6 +356,14 @@ impl Change {
             Self::Create { record } | Self::Change { record, .. } => &record.host,
             Self::Delete { present } => &present.host,
         }
+    }
+}
+
+/// The change, of the environment that a mark names.
+fn of_mark(change: outside::Change, mark: &str) -> outside::Change {
+    match mark.split('/').nth(1).and_then(|name| name.parse().ok()) {
+        Some(environment) => change.of(&environment),
+        None => change,
     }
 }
 
@@ -428,7 +439,10 @@ pub fn compare(project: &ProjectName, wanted: &Wanted, zone: &[Present]) -> Comp
         let taken = others.get(waiting.host.as_str()).into_iter().flatten().find(|p| collides(&record, p));
         match taken.filter(|_| !waiting.proof) {
             Some(there) => found.taken.push(Taken { present: (*there).clone(), record }),
-            None => found.later.push(shown(present, &record, Said::Later(waiting.from.clone()))),
+            None => {
+                let later = shown(present, &record, Said::Later(waiting.from.clone()));
+                found.later.push(of_mark(later, &waiting.mark));
+            }
         }
     }
     let (mut changed, mut missing) = (Vec::new(), Vec::new());
@@ -626,7 +640,7 @@ mod tests {
         let unknown = of(&there, &Known::default());
         assert!(!lines(&unknown.records).iter().any(|l| l.contains("api.kaia.ai ")), "{unknown:?}");
         let was = present(&kaias().records[2]);
-        let before = compare(&kaia().name, &unknown, &[was.clone()]);
+        let before = compare(&kaia().name, &unknown, std::slice::from_ref(&was));
         assert_eq!(
             before.later.iter().map(|c| c.key.as_str()).collect::<Vec<_>>(),
             ["CNAME api.kaia.ai", "TXT that proves api.kaia.ai"]

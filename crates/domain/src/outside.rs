@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::EnvironmentName;
+
 /// A part of the plan, in the order in which parts are applied: what a later one needs is made by an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,22 +131,37 @@ pub struct Change {
     pub action: Action,
     /// What differs.
     pub details: Vec<Detail>,
+    /// The environment that it is of, where it is of one.
+    #[serde(default)]
+    pub environment: Option<EnvironmentName>,
 }
 
 impl Change {
     /// Something new.
     pub fn create(key: impl Into<String>, details: Vec<Detail>) -> Self {
-        Self { key: key.into(), action: Action::Create, details }
+        Self { key: key.into(), action: Action::Create, details, environment: None }
     }
 
     /// Something else.
     pub fn replace(key: impl Into<String>, details: Vec<Detail>) -> Self {
-        Self { key: key.into(), action: Action::Change, details }
+        Self { key: key.into(), action: Action::Change, details, environment: None }
     }
 
     /// Nothing any more.
     pub fn delete(key: impl Into<String>, details: Vec<Detail>) -> Self {
-        Self { key: key.into(), action: Action::Delete, details }
+        Self { key: key.into(), action: Action::Delete, details, environment: None }
+    }
+
+    /// The same, of an environment.
+    #[must_use]
+    pub fn of(self, environment: &EnvironmentName) -> Self {
+        Self { environment: Some(environment.clone()), ..self }
+    }
+
+    /// Whether it is asked for: all are where no environment is named.
+    #[must_use]
+    pub fn is_of(&self, environments: &[EnvironmentName]) -> bool {
+        environments.is_empty() || self.environment.as_ref().is_some_and(|name| environments.contains(name))
     }
 
     /// Whether somebody who said yes to this change said it to that one too: the same, or what was to be known later.
@@ -349,6 +366,9 @@ pub struct Plan {
     pub version: u32,
     /// The project.
     pub project: String,
+    /// The environments that it is of; all, and what is of none, where none is named.
+    #[serde(default)]
+    pub environments: Vec<EnvironmentName>,
     /// Its parts, in order.
     pub parts: Vec<Part>,
 }

@@ -3,7 +3,7 @@
 use ambit_domain::{
     Actor, Failure, FailureKind,
     audit::Note,
-    outside::{Allowed, Known, Part, Plan},
+    outside::{Allowed, Known, Part, Place, Plan},
 };
 
 use super::{Applied, Apply, Ask, Import, Sides, Tokens};
@@ -51,12 +51,13 @@ impl Ambit {
         for place in declared {
             let planned = order.plan.parts.iter().find(|p| p.place == place && !p.unread);
             // What a later part has to know is read, and nothing of it is done.
-            let asked = planned.is_some() || self.is_needed(order.plan, place);
+            let asked = planned.is_some() || is_needed(order.plan, place);
             if !asked {
                 continue;
             }
             let mut side = self.open_side(declaration, tokens, place)?;
-            let found = side.look(&mut known, order.ask).await?;
+            let mut found = side.look(&mut known, order.ask).await?;
+            found.changes.retain(|change| change.is_of(&order.plan.environments));
             if let Some(planned) = planned {
                 check(planned, &found, order.confirm)?;
                 sides.push(side);
@@ -78,11 +79,11 @@ impl Ambit {
         }
         Ok(applied)
     }
+}
 
-    fn is_needed(&self, plan: &Plan, place: ambit_domain::outside::Place) -> bool {
-        use ambit_domain::outside::Place;
-        place == Place::Railway && plan.parts.iter().any(|p| p.place == Place::Dns)
-    }
+/// Whether a part of the plan has to know what is there.
+fn is_needed(plan: &Plan, place: Place) -> bool {
+    place == Place::Railway && plan.parts.iter().any(|p| p.place == Place::Dns)
 }
 
 /// Whether everything that would be done now was looked at, and what is lost was named.

@@ -2,92 +2,114 @@
 
 use std::{path::Path, process::ExitCode};
 
-use ambit_app::{Applied, Apply, Import, SavedPlan};
-use ambit_domain::{Failure, FailureKind};
+use ambit_app::{Applied, Apply, Declaration, Import, Of};
+use ambit_domain::{
+    Failure, FailureKind,
+    outside::{Place, Plan},
+};
 
-use super::{decide::ask, dns, print_json};
+use super::{decide::ask, outside, print_json};
 use crate::{context, progress::Lines};
 
-pub(crate) async fn run(
-    folder: &Path,
-    plan: Option<&Path>,
-    yes: bool,
-    confirm: Option<String>,
-    json: bool,
-) -> Result<ExitCode, Failure> {
+pub(crate) struct Options<'a> {
+    pub(crate) plan: Option<&'a Path>,
+    pub(crate) only: Vec<Place>,
+    pub(crate) environments: Vec<String>,
+    pub(crate) yes: bool,
+    pub(crate) confirm: Vec<String>,
+    pub(crate) json: bool,
+}
+
+impl Options<'_> {
+    fn of(&self, declaration: &Declaration) -> Result<Of, Failure> {
+        let named = !self.environments.is_empty();
+        let environments = if named { declaration.select(&self.environments)? } else { Vec::new() };
+        Ok(Of { places: self.only.clone(), environments })
+    }
+}
+
+pub(crate) async fn run(folder: &Path, options: Options<'_>) -> Result<ExitCode, Failure> {
     let declaration = context::declaration(folder)?;
-    let plan = match plan {
-        Some(file) => read(file)?,
+    let tokens = outside::tokens(&declaration);
+    let plan = match options.plan {
+        Some(file) => outside::read(file)?,
         None => {
-            let found = dns::plan(&context::ambit()?, &declaration).await?;
-            if !json {
-                dns::show(&found);
-            }
-            dns::saved(&declaration, &found)
+            let plan = context::ambit()?.plan_outside(&declaration, &options.of(&declaration)?, &tokens).await?;
+            show(&plan, options.json);
+            whole(&plan)?;
+            plan
         }
     };
-    if !plan.changes.is_empty() && !yes {
-        agree(&format!("{} records of {} are changed", plan.changes.len(), plan.zone))?;
-    }
+    agree(&plan, options.yes, "are carried out")?;
     let request = Apply {
         folder: folder.to_path_buf(),
         keys: context::keys(&declaration.project.name)?,
-        token: dns::token(&declaration),
+        tokens,
         plan,
-        confirm,
+        confirm: options.confirm,
         actor: context::actor(folder),
     };
-    let lines = Lines::new(json);
+    let lines = Lines::new(options.json);
     let applied: Applied = context::daemon().await?.work("/v1/apply", &request, |event| lines.show(&event)).await?;
-    tell(&applied, "as declared", "changed", json);
+    tell(&applied, "everything is as declared; nothing was changed", "changed", options.json);
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn import(folder: &Path, yes: bool, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn import(folder: &Path, options: Options<'_>) -> Result<ExitCode, Failure> {
     let declaration = context::declaration(folder)?;
-    let found = dns::plan(&context::ambit()?, &declaration).await?;
-    let fits = found.comparison.taken.iter().filter(|t| t.present.kind == t.record.content.kind()).count();
-    if fits > 0 && !yes {
-        if !json {
-            dns::show(&found);
-        }
-        agree(&format!("{fits} records of {} become the project's", found.zone))?;
-    }
+    let tokens = outside::tokens(&declaration);
+    let plan = context::ambit()?.plan_import(&declaration, &options.of(&declaration)?, &tokens).await?;
+    show(&plan, options.json);
+    whole(&plan)?;
+    agree(&plan, options.yes, "make what is there the project's own")?;
     let request = Import {
         folder: folder.to_path_buf(),
         keys: context::keys(&declaration.project.name)?,
-        token: dns::token(&declaration),
+        tokens,
+        plan,
         actor: context::actor(folder),
     };
-    let applied: Applied = context::daemon().await?.work("/v1/import", &request, |_| {}).await?;
-    tell(&applied, "nobody else's where the project needs it", "taken over", json);
+    let lines = Lines::new(options.json);
+    let applied: Applied = context::daemon().await?.work("/v1/import", &request, |event| lines.show(&event)).await?;
+    tell(&applied, "nothing of somebody else's is where the project needs it", "taken over", options.json);
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(plan: &Plan, json: bool) {
+    if !json {
+        plan.parts.iter().for_each(outside::show);
+        outside::sum_up(&plan.parts);
+    }
+}
+
+/// What nobody could look at is not left out silently.
+fn whole(plan: &Plan) -> Result<(), Failure> {
+    let Some(unread) = plan.parts.iter().find(|part| part.unread) else { return Ok(()) };
+    let why = unread.remarks.iter().map(|remark| remark.text.clone()).collect::<Vec<_>>().join("; ");
+    let others: Vec<&str> = plan.parts.iter().filter(|p| !p.unread).map(|p| p.place.name()).collect();
+    let failure = Failure::new(FailureKind::User, format!("{} cannot be looked at; nothing was changed", unread.place));
+    let failure = failure.because(why);
+    Err(if others.is_empty() { failure } else { failure.hint(format!("without it: --only {}", others.join(","))) })
 }
 
 fn tell(applied: &Applied, already: &str, done: &str, json: bool) {
     if json {
         print_json(applied);
-    } else if applied.changes == 0 {
-        println!("✓ {} is {already}; nothing was {done}", applied.zone);
-    } else {
-        println!("✓ {} records of {} were {done}", applied.changes, applied.zone);
+        return;
+    }
+    if applied.all() == 0 {
+        println!("✓ {already}");
+    }
+    for (place, count) in applied.changes.iter().filter(|(_, count)| **count > 0) {
+        println!("✓ {place}: {count} {done}");
     }
 }
 
-fn agree(what: &str) -> Result<(), Failure> {
-    if ask(&format!("{what}. Yes? [yes/no] "))? == "yes" {
+fn agree(plan: &Plan, yes: bool, what: &str) -> Result<(), Failure> {
+    let changes = plan.changes();
+    if changes == 0 || yes || ask(&format!("{changes} changes {what}. Yes? [yes/no] "))? == "yes" {
         return Ok(());
     }
     Err(Failure::new(FailureKind::User, "nothing was changed: nobody said yes")
         .hint("answer `yes`, or in a script: --yes"))
-}
-
-fn read(file: &Path) -> Result<SavedPlan, Failure> {
-    let cannot = |error: &dyn std::error::Error| {
-        Failure::new(FailureKind::User, format!("{} is no plan that can be read", file.display()))
-            .because(error.to_string())
-            .hint("ambit plan --only dns --out FILE makes one")
-    };
-    let text = std::fs::read(file).map_err(|e| cannot(&e))?;
-    serde_json::from_slice(&text).map_err(|e| cannot(&e))
 }

@@ -2,11 +2,15 @@
 
 use std::{path::Path, process::ExitCode};
 
-use ambit_app::{Ambit, Declaration, EnvironmentPlan};
-use ambit_domain::{Failure, FailureKind, plan::Action};
+use ambit_app::{Ambit, Declaration, EnvironmentPlan, Of};
+use ambit_domain::{
+    Failure, FailureKind,
+    outside::{Place, Plan},
+    plan::Action,
+};
 use serde_json::json;
 
-use super::{dns, print_json};
+use super::{outside, print_json};
 use crate::{arguments::PlanPart, context, screen::columns};
 
 /// Exit code where something would be done.
@@ -15,45 +19,43 @@ const CHANGES: u8 = 2;
 pub(crate) async fn run(
     folder: &Path,
     environments: &[String],
-    only: Option<PlanPart>,
+    only: &[PlanPart],
     out: Option<&Path>,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let declaration = context::declaration(folder)?;
     let ambit = context::ambit()?;
-    let here = match only {
-        None | Some(PlanPart::Here) => Some(here(&ambit, &declaration, environments)?),
-        Some(PlanPart::Dns) => None,
+    let places: Vec<Place> = only.iter().filter_map(|part| part.place()).collect();
+    let here = if only.is_empty() || only.contains(&PlanPart::Here) {
+        here(&ambit, &declaration, environments)?
+    } else {
+        Vec::new()
     };
-    let zone = match only {
-        Some(PlanPart::Here) => None,
-        Some(PlanPart::Dns) => Some(dns::plan(&ambit, &declaration).await?),
-        // Where nobody asked for it, a service that cannot be looked at is a line and no failure.
-        None if declaration.project.providers.cloudflare.is_some() => match dns::plan(&ambit, &declaration).await {
-            Err(failure) if out.is_none() => {
-                eprintln!("dns · not looked at: {failure}");
-                None
-            }
-            found => Some(found?),
-        },
-        None => None,
+    let around = if places.is_empty() && !only.is_empty() {
+        None
+    } else {
+        let named = if environments.is_empty() { Vec::new() } else { declaration.select(environments)? };
+        let of = Of { places, environments: named };
+        Some(ambit.plan_outside(&declaration, &of, &outside::tokens(&declaration)).await?)
     };
     if let Some(file) = out {
-        let zone = zone.as_ref().ok_or_else(|| {
+        let plan = around.as_ref().filter(|plan| !plan.parts.is_empty()).ok_or_else(|| {
             Failure::new(FailureKind::NotFound, "there is no plan of a service elsewhere to keep")
                 .hint("`ambit up` does what differs on this machine; it needs no kept plan")
         })?;
-        dns::save(&declaration, zone, file)?;
+        outside::save(plan, file)?;
     }
     let of_here = |plan: &EnvironmentPlan| plan.starts || plan.steps.iter().any(|step| step.action != Action::Keep);
-    let differs = here.iter().flatten().any(of_here) || zone.as_ref().is_some_and(|z| !z.comparison.changes.is_empty());
+    let differs = here.iter().any(of_here) || around.as_ref().is_some_and(|plan| plan.changes() > 0);
+    let parts = around.as_ref().map_or(&[][..], |plan| &plan.parts);
     if json {
-        print_json(&json!({ "environments": here, "dns": zone }));
+        print_json(
+            &json!({ "environments": here, "parts": parts, "changes": around.as_ref().map_or(0, Plan::changes) }),
+        );
     } else {
-        here.iter().flatten().for_each(show);
-        if let Some(zone) = &zone {
-            dns::show(zone);
-        }
+        here.iter().for_each(show);
+        parts.iter().for_each(outside::show);
+        outside::sum_up(parts);
     }
     Ok(if differs { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })
 }
