@@ -21,7 +21,7 @@ use crate::{code::source_failure, declaration::Declaration, generated};
 pub struct Workflows {
     /// The environments; all where none is named.
     pub environments: Vec<String>,
-    /// Where they run; what the file says that is there, else this team's own machine.
+    /// Where they run; what the file says that is there, else where the environment is declared to live.
     pub target: Option<Target>,
 }
 
@@ -104,6 +104,33 @@ pub fn write_workflows(folder: &Path, which: &Workflows, force: bool) -> Result<
     Ok(files)
 }
 
+/// A workflow as it is and as it should be.
+pub(crate) struct FileState {
+    pub(crate) file: PathBuf,
+    /// Where it is still declared.
+    pub(crate) environment: Option<EnvironmentName>,
+    pub(crate) there: Option<String>,
+    /// `None` where it should not be there.
+    pub(crate) wanted: Option<String>,
+    /// Whether somebody edited it.
+    pub(crate) by_hand: bool,
+}
+
+/// How each workflow of the project stands.
+pub(crate) fn file_states(declaration: &Declaration) -> Result<Vec<FileState>, Failure> {
+    let found = look(declaration, &Workflows::default())?;
+    let wanted = found.wanted.into_iter().map(|Wanted { environment, file, text, there, .. }| {
+        let by_hand = there.as_ref().is_some_and(|there| !Header::read(there).is_some_and(|header| header.untouched));
+        FileState { file, environment: Some(environment), there, wanted: Some(text), by_hand }
+    });
+    let mut states: Vec<FileState> = wanted.collect();
+    for Stale { file, header } in found.stale {
+        let there = generated::read(&found.top.join(&file))?;
+        states.push(FileState { file, environment: None, there, wanted: None, by_hand: !header.untouched });
+    }
+    Ok(states)
+}
+
 /// What is not as it should be.
 pub fn workflow_drift(folder: &Path, which: &Workflows) -> Result<Vec<CiDrift>, Failure> {
     Ok(look(&Declaration::open(folder, "")?, which)?.drift())
@@ -142,7 +169,8 @@ fn look(declaration: &Declaration, which: &Workflows) -> Result<Found, Failure> 
         let file = Path::new(ci::FOLDER).join(file_name(project, name, &within));
         let there = generated::read(&top.join(&file))?;
         let said = there.as_deref().and_then(Header::read).map(|header| header.target);
-        let target = which.target.or(said).unwrap_or(Target::Host);
+        let lives = if environment.railway_project().is_some() { Target::Railway } else { Target::Host };
+        let target = which.target.or(said).unwrap_or(lives);
         let pipeline = Pipeline { project, environment, sources: &sources, target };
         let text = pipeline
             .text()

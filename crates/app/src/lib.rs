@@ -99,7 +99,7 @@ pub use mobile::{
     Changes, EasBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, eas_build, mobile_drift, sync_mobile,
 };
 pub use notify::{Tried, TryNotifications};
-pub use outside::{Applied, Apply, Import, Of, Tokens};
+pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
 pub use plan::EnvironmentPlan;
 pub use progress::Progress;
 pub use qa::{QaSaid, QaSay};

@@ -6,7 +6,9 @@
 
 mod apply;
 mod dns;
+mod drift;
 mod side;
+mod workflows;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -17,14 +19,30 @@ use ambit_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::drift::OutsideDrift;
 use self::side::{AnySide, Side};
 use crate::{ambit::Ambit, declaration::Declaration};
 
-/// Tokens by the names of their secrets, from the environment of whoever asks: for what the project has no secret of.
-pub type Tokens = BTreeMap<String, String>;
+/// What whoever asks has in the environment.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Tokens by the names of their secrets: for what the project has no secret of.
+    pub by_name: BTreeMap<String, String>,
+    /// Where simulated services are asked instead of the real ones (`ambit simulate`). No real token goes there.
+    pub simulator: Option<String>,
+}
+
+/// The token that simulated services take.
+const SIMULATED: &str = "simulated";
+
+/// Where a service is, and what opens it.
+pub(crate) struct Door {
+    pub(crate) base: String,
+    pub(crate) token: String,
+}
 
 /// A request to make the services around as they are declared.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Apply {
     /// The folder that holds `ambit.toml`.
     pub folder: PathBuf,
@@ -41,7 +59,7 @@ pub struct Apply {
 }
 
 /// A request to make what is there already the project's own.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Import {
     /// The folder that holds `ambit.toml`.
     pub folder: PathBuf,
@@ -91,8 +109,24 @@ enum Ask {
 type Sides<'a> = Vec<Box<dyn AnySide + 'a>>;
 
 impl Declaration {
-    /// The token of a service: production's secret first, since it is everybody's.
-    pub(crate) fn token(&self, service: &str, access: &Access, tokens: &Tokens) -> Result<String, Failure> {
+    /// Where a service is, and its token. `key` is its name in `[providers.NAME]`, `usual` where its own API is.
+    pub(crate) fn door(
+        &self,
+        (key, service): (&str, &str),
+        access: &Access,
+        usual: &str,
+        tokens: &Tokens,
+    ) -> Result<Door, Failure> {
+        if let Some(simulator) = &tokens.simulator {
+            let base = format!("{}/{key}", simulator.trim_end_matches('/'));
+            return Ok(Door { base, token: SIMULATED.to_owned() });
+        }
+        let base = access.endpoint.clone().unwrap_or_else(|| usual.to_owned());
+        Ok(Door { base, token: self.token(service, access, tokens)? })
+    }
+
+    /// Production's secret first, since a service around is everybody's.
+    fn token(&self, service: &str, access: &Access, tokens: &Tokens) -> Result<String, Failure> {
         let mut environments: Vec<_> = self.project.environments.values().collect();
         environments.sort_by_key(|e| e.kind != Kind::Production);
         for environment in environments {
@@ -101,7 +135,7 @@ impl Declaration {
             }
         }
         let name = &access.token;
-        tokens.get(name).cloned().ok_or_else(|| {
+        tokens.by_name.get(name).cloned().ok_or_else(|| {
             let environment = self.project.environments.keys().last().map_or("prod", |name| name.as_str());
             Failure::new(FailureKind::NotFound, format!("there is no token for {service}: the secret {name} is not set"))
                 .hint(format!("declare it, [secrets] {name} = {{ only = [\"{environment}\"] }}, and: ambit secret set {name} -e {environment}"))
@@ -117,7 +151,8 @@ impl Declaration {
             .into_iter()
             .filter(|place| match place {
                 Place::Dns => providers.cloudflare.is_some(),
-                Place::Railway | Place::Github | Place::Workflows | Place::Expo | Place::Uptimerobot => false,
+                Place::Workflows => providers.github.is_some(),
+                Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => false,
             })
             .collect()
     }
@@ -132,7 +167,8 @@ impl Ambit {
     ) -> Result<Box<dyn AnySide + 'a>, Failure> {
         Ok(match place {
             Place::Dns => Box::new(Side::new(dns::Dns::open(declaration, tokens)?)),
-            Place::Railway | Place::Github | Place::Workflows | Place::Expo | Place::Uptimerobot => {
+            Place::Workflows => Box::new(Side::new(workflows::Files::new(declaration))),
+            Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => {
                 return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
             }
         })

@@ -158,7 +158,11 @@ fn somebody_elses_record_is_told_and_taken_over_only_when_that_is_asked_for() {
         "what it says stays until a plan is applied"
     );
     let (_, plan) = team.plan();
-    assert_eq!((plan["changes"].as_array().unwrap().len(), plan["remarks"].as_array().unwrap().len()), (1, 1), "{plan}");
+    assert_eq!(
+        (plan["changes"].as_array().unwrap().len(), plan["remarks"].as_array().unwrap().len()),
+        (1, 1),
+        "{plan}"
+    );
     team.ok(&["apply", "--yes"]);
     assert!(team.cloudflare.lines().contains(&"A api.kaia.ai 203.0.113.7".to_owned()));
     assert!(team.cloudflare.lines().contains(&"CNAME test.kaia.ai elsewhere.example".to_owned()));

@@ -163,6 +163,12 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
         (Language::English, Occasion::QaRejected) => {
             "{project} {environment}: QA rejected {version}\n{reason}\nby {author}\n{commit} {subject}\n{url}"
         }
+        (Language::English, Occasion::Drift) => {
+            "{project} {environment}: {version} are not as declared\n{reason}\nnext: {next}"
+        }
+        (Language::Spanish, Occasion::Drift) => {
+            "{project} {environment}: {version} no están como se declaró\n{reason}\nsiguiente paso: {next}"
+        }
         (Language::Spanish, Occasion::BuildPublished) => {
             "{project} {environment}: ya se puede instalar la build {version}\n{commit} {subject}\npor {author}\n{url}\n\
              siguiente paso: {next}"

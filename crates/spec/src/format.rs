@@ -298,6 +298,7 @@ const TEMPLATES: &[Key] = &[
     one("backup-failed", Text, "A backup could not be made, or a drill could not restore it."),
     one("build-published", Text, "A build of the mobile app can be installed."),
     one("qa-rejected", Text, "QA rejected a release or a build of the mobile app."),
+    one("drift", Text, "A service around is not as declared any more."),
 ];
 
 pub(crate) const SECTIONS: &[Section] = &[

@@ -35,11 +35,13 @@ pub enum Occasion {
     BuildPublished,
     /// QA rejected a release or a build of the mobile app.
     QaRejected,
+    /// A service around is not as declared any more.
+    Drift,
 }
 
 impl Occasion {
     /// Every occasion, in the order in which people read them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Deployed,
         Self::Failed,
         Self::Waiting,
@@ -48,6 +50,7 @@ impl Occasion {
         Self::BackupFailed,
         Self::BuildPublished,
         Self::QaRejected,
+        Self::Drift,
     ];
 
     /// Its name in the file, on screens and in webhooks.
@@ -62,6 +65,7 @@ impl Occasion {
             Self::BackupFailed => "backup-failed",
             Self::BuildPublished => "build-published",
             Self::QaRejected => "qa-rejected",
+            Self::Drift => "drift",
         }
     }
 

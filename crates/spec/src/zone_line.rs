@@ -22,15 +22,15 @@ pub struct ZoneLine {
 
 /// Reads a line; the error is a sentence.
 pub(crate) fn read(line: &str, zone: &str) -> Result<ZoneLine, String> {
-    let mut words = line.trim().splitn(3, char::is_whitespace);
-    let (Some(name), Some(kind), Some(rest)) = (words.next(), words.next(), words.next()) else {
+    let (name, rest) = word(line);
+    let (kind, rest) = word(rest);
+    if rest.is_empty() {
         return Err("a record has a name, a type and what it says: `@ TXT \"v=spf1 -all\"`".to_owned());
-    };
+    }
     let kind = kind.to_ascii_uppercase();
     if !TYPES.contains(&kind.as_str()) {
         return Err(format!("records of the type {kind} are not supported yet; these are: {}", TYPES.join(", ")));
     }
-    let rest = rest.trim();
     let content = match kind.as_str() {
         "A" => rest.parse::<Ipv4Addr>().map_err(|_| format!("`{rest}` is no IPv4 address"))?.to_string(),
         "AAAA" => rest.parse::<Ipv6Addr>().map_err(|_| format!("`{rest}` is no IPv6 address"))?.to_string(),
@@ -39,6 +39,12 @@ pub(crate) fn read(line: &str, zone: &str) -> Result<ZoneLine, String> {
         _ => authority(rest)?,
     };
     Ok(ZoneLine { host: whole(name, zone)?, kind, content })
+}
+
+/// The first word, and the rest without the space around it.
+fn word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    (word, rest.trim())
 }
 
 /// A name: `@` is the zone, one with a dot at its end is whole, one that ends with the zone too.
@@ -69,14 +75,14 @@ fn text(rest: &str) -> Result<String, String> {
 /// RFC 8659, 4.1: flags, tag, value.
 fn authority(rest: &str) -> Result<String, String> {
     let wrong = || "a CAA record says: 0 issue \"letsencrypt.org\"".to_owned();
-    let mut words = rest.splitn(3, char::is_whitespace);
-    let (Some(flags), Some(tag), Some(value)) = (words.next(), words.next(), words.next()) else { return Err(wrong()) };
+    let (flags, rest) = word(rest);
+    let (tag, value) = word(rest);
     let flags: u8 = flags.parse().map_err(|_| wrong())?;
     let tag = tag.to_ascii_lowercase();
     if !["issue", "issuewild", "iodef"].contains(&tag.as_str()) {
         return Err(format!("`{}` is no tag of a CAA record: issue, issuewild or iodef", crate::reader::shown(&tag)));
     }
-    let value = text(value.trim()).map_err(|_| wrong())?;
+    let value = text(value).map_err(|_| wrong())?;
     Ok(format!("{flags} {tag} \"{value}\""))
 }
 

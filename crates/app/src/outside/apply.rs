@@ -24,7 +24,10 @@ impl Ambit {
         self.remember_keys(&declaration.project.name, &request.keys);
         let Apply { plan, confirm, actor, .. } = request;
         let order = Order { plan, confirm, actor, ask: Ask::Declared };
-        self.carry_out(&declaration, &request.tokens, &order, progress).await
+        self.begin_watching(&declaration, &request.tokens)?;
+        let applied = self.carry_out(&declaration, &request.tokens, &order, progress).await?;
+        self.note_applied(&declaration.project.name)?;
+        Ok(applied)
     }
 
     /// Makes what the plan of [`Ambit::plan_import`] names the project's own; what it says stays until a plan was applied.

@@ -42,8 +42,8 @@ impl<'a> Dns<'a> {
     pub(super) fn open(declaration: &'a Declaration, tokens: &Tokens) -> Result<Self, Failure> {
         let declared = declaration.project.providers.cloudflare.as_ref();
         let declared = declared.ok_or_else(|| super::undeclared(declaration, Place::Dns))?;
-        let token = declaration.token("Cloudflare", &declared.access, tokens)?;
-        let client = Cloudflare::new(declared.access.endpoint.as_deref().unwrap_or(BASE), &token)?;
+        let door = declaration.door(("cloudflare", "Cloudflare"), &declared.access, BASE, tokens)?;
+        let client = Cloudflare::new(&door.base, &door.token)?;
         Ok(Self { declaration, declared, client })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use ambit_app::{BackupStatus, EnvironmentStatus, ServiceStatus, Status};
+use ambit_app::{BackupStatus, EnvironmentStatus, OutsideDrift, ServiceStatus, Status};
 use ambit_domain::{Failure, Wanted, backup::Worth};
 use ambit_server::Client;
 
@@ -21,8 +21,9 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
         ambit.known(&project, environments)?;
         status.environments.retain(|e| environments.iter().any(|n| n == e.environment.as_str()));
     }
+    let around = ambit.outside_drift(&project)?;
     if json {
-        print_json(&serde_json::json!({ "daemon": daemon, "status": status }));
+        print_json(&serde_json::json!({ "daemon": daemon, "status": status, "outside": around }));
         return Ok(ExitCode::SUCCESS);
     }
     print(&status, daemon.map(|d| d.since));
@@ -30,7 +31,26 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
     for certificate in certificates.iter().filter(|c| c.trouble.is_some()) {
         println!("  ! the certificate of {} is in trouble: ambit certificate list", plain(&certificate.host));
     }
+    if let Some(drift) = around {
+        show_drift(&drift);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show_drift(drift: &OutsideDrift) {
+    if let Some(since) = drift.since {
+        let what: Vec<String> = drift.changes.iter().take(3).map(|(place, c)| format!("{place} {}", c.key)).collect();
+        let more = if drift.changes.len() > what.len() { ", …" } else { "" };
+        println!(
+            "  ! {} of the services around are not as declared since {} ago: {}{more} · ambit plan",
+            drift.changes.len(),
+            ago(since),
+            plain(&what.join(", "))
+        );
+    }
+    for (place, why) in &drift.unread {
+        println!("  ! {place} could not be looked at {} ago: {}", ago(drift.at), plain(why));
+    }
 }
 
 fn print(status: &Status, daemon_since: Option<i64>) {
