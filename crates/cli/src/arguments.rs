@@ -145,6 +145,18 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Show how far the project is on the way to three environments, and the next step.
+    #[command(after_help = "Example:\n  ambit guide")]
+    Guide,
+    /// Run simulated services around on this machine, to try plan and apply without an account.
+    #[command(
+        after_help = "Example:\n  ambit simulate &\n  export AMBIT_SIMULATE=http://127.0.0.1:8700\n  ambit plan && ambit apply && ambit plan\n\nWhile AMBIT_SIMULATE is set, no real service is asked and no real token leaves this machine."
+    )]
+    Simulate {
+        /// The port on this machine.
+        #[arg(long, default_value_t = 8700)]
+        port: u16,
+    },
     /// Print the DNS records that the declared URLs need.
     #[command(
         after_help = "Examples:\n  ambit dns\n  ambit dns --zone-file   # for a zone that is held elsewhere than at Cloudflare"

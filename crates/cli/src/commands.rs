@@ -18,6 +18,7 @@ mod dns;
 mod down;
 mod env;
 mod gates;
+mod guide;
 mod hook;
 mod init;
 mod jobs;
@@ -40,6 +41,7 @@ mod rollback;
 mod run;
 mod secret;
 mod seed;
+mod simulate;
 mod ssh;
 mod status;
 mod up;
@@ -81,6 +83,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let confirm = Vec::new();
             wait(apply::import(&folder()?, apply::Options { plan: None, only, environments, yes, confirm, json }))
         }
+        Command::Guide => wait(guide::run(&folder()?, json)),
+        Command::Simulate { port } => simulate::run(port, json),
         Command::Dns { zone_file } => dns::run(&folder()?, zone_file, json),
         Command::Up { environments, listen, listen_tls } => {
             wait(up::run(&folder()?, environments, listen, listen_tls, json))

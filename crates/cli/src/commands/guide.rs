@@ -1,0 +1,50 @@
+//! `ambit guide`
+
+use std::{path::Path, process::ExitCode};
+
+use ambit_app::{Item, Phase, Standing};
+use ambit_domain::Failure;
+
+use super::{outside, print_json};
+use crate::{
+    context,
+    screen::{Paint, columns, plain},
+};
+
+pub(crate) async fn run(folder: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let declaration = context::declaration(folder)?;
+    let phases = context::ambit()?.guide(&declaration, &outside::tokens(&declaration)).await?;
+    if json {
+        print_json(&phases);
+        return Ok(ExitCode::SUCCESS);
+    }
+    phases.iter().for_each(show);
+    let next = phases.iter().flat_map(|phase| &phase.items).find(|item| item.standing == Standing::Open);
+    match next.and_then(|item| Some((item, item.next.as_ref()?))) {
+        Some((item, command)) => println!("\nnext: {} · {}", plain(command), plain(&item.what)),
+        None if phases.iter().all(Phase::done) => println!("\neverything is done"),
+        None => println!("\nwhat is marked ? could not be looked at"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(phase: &Phase) {
+    let paint = Paint::stdout();
+    println!("{}", paint.strong(&format!("{} · {}", phase.number, phase.title)));
+    if phase.items.is_empty() {
+        println!("  {}", paint.dim("nothing of it is declared"));
+    }
+    for row in columns(&phase.items.iter().map(cells).collect::<Vec<_>>(), "  ") {
+        println!("{}", paint.mark(&row));
+    }
+}
+
+fn cells(item: &Item) -> Vec<String> {
+    let mark = match item.standing {
+        Standing::Done => "✓",
+        Standing::Open => "✗",
+        Standing::Unknown => "?",
+    };
+    let next = item.next.as_deref().unwrap_or_default();
+    vec![mark.to_owned(), plain(&item.what), plain(&item.found), plain(next)]
+}
