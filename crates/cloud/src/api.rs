@@ -72,20 +72,22 @@ impl Api {
 
     /// One request. What is busy or broken is passing; every other answer is the caller's to understand.
     pub(crate) async fn send(&self, method: Method, path: &str, json: Option<Vec<u8>>) -> Result<Answer, Trouble> {
-        let to: Uri = format!("{}{path}", self.base)
-            .parse()
-            .map_err(|_| Trouble::internal(format!("{path} is no path at {}", self.service)))?;
-        let answer = match self.http.call(method, &to, self.headers.clone(), json).await {
-            Ok(answer) => answer,
-            Err(error @ HttpError::NoRoots) => {
-                return Err(Trouble::Final(Failure::from_error(FailureKind::Machine, &error)));
-            }
-            Err(error) => return Err(Trouble::Passing(error.to_string(), None)),
-        };
+        let answer = self.answer(method, path, json).await?;
         if answer.status == StatusCode::TOO_MANY_REQUESTS || answer.status.is_server_error() {
             return Err(self.busy(&answer));
         }
         Ok(answer)
+    }
+
+    /// Whatever is answered.
+    async fn answer(&self, method: Method, path: &str, json: Option<Vec<u8>>) -> Result<Answer, Trouble> {
+        let to: Uri = format!("{}{path}", self.base)
+            .parse()
+            .map_err(|_| Trouble::internal(format!("{path} is no path at {}", self.service)))?;
+        self.http.call(method, &to, self.headers.clone(), json).await.map_err(|error| match error {
+            HttpError::NoRoots => Trouble::Final(Failure::from_error(FailureKind::Machine, &error)),
+            error => Trouble::Passing(error.to_string(), None),
+        })
     }
 
     /// An answer that asks for another try.
@@ -148,6 +150,38 @@ impl Api {
                 Ok(Carried::Unknown(why))
             }
         }
+    }
+
+    /// One try of a change that has an answer, as [`Api::once`]: an error says that nobody knows whether it was carried out. What was
+    /// refused for coming too soon was not, and is sent again.
+    pub(crate) async fn once_in_turn<T>(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<&[u8]>,
+        understand: impl Fn(&Answer) -> Result<T, Trouble>,
+    ) -> Result<Result<T, String>, Failure> {
+        let mut pause = PAUSE;
+        for _ in 0..TRIES {
+            let answer = self.answer(method.clone(), path, json.map(<[u8]>::to_vec)).await;
+            let too_soon = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
+            let understood = answer.and_then(|answer| {
+                if too_soon || answer.status.is_server_error() { Err(self.busy(&answer)) } else { understand(&answer) }
+            });
+            match understood {
+                Ok(found) => return Ok(Ok(found)),
+                Err(Trouble::Final(failure)) => return Err(failure),
+                Err(Trouble::Passing(why, after)) => {
+                    tokio::time::sleep(after.unwrap_or_else(|| jittered(pause))).await;
+                    if !too_soon {
+                        return Ok(Err(why));
+                    }
+                    pause *= 2;
+                }
+            }
+        }
+        Err(Failure::new(FailureKind::Machine, format!("{} takes no more requests", self.service))
+            .hint("repeat the command later; nothing is half done"))
     }
 }
 

@@ -46,7 +46,41 @@ impl Request {
 /// What is answered: 200 with a text, or a status with one.
 pub type Answered = Result<Cow<'static, str>, (u16, Cow<'static, str>)>;
 
-type Check = dyn Fn(&Request) -> Answered + Send + Sync;
+/// An answer with all that belongs to it. From 400 on the request counts as refused.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// `200`, …
+    pub status: u16,
+    /// Headers beside those that every answer has.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// A status with a JSON document.
+    #[must_use]
+    pub fn json(status: u16, document: &serde_json::Value) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { status, headers, body: document.to_string().into() }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl From<Answered> for Reply {
+    fn from(answered: Answered) -> Self {
+        let (status, text) = answered.map_or_else(|refused| refused, |text| (200, text));
+        Self { status, headers: Vec::new(), body: text.into_owned().into() }
+    }
+}
+
+type Check = dyn Fn(&Request) -> Reply + Send + Sync;
 
 /// An HTTP server on a free port of this machine, until it is dropped.
 pub struct HttpServer {
@@ -70,8 +104,17 @@ impl HttpServer {
         tls: Option<Arc<rustls::ServerConfig>>,
         check: impl Fn(&Request) -> Answered + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        Self::on(0, tls, move |request| check(request).into()).await.unwrap()
+    }
+
+    /// The same on a port that was chosen (0 takes a free one), with answers in full.
+    pub async fn on(
+        port: u16,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        check: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let port = listener.local_addr()?.port();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (accepted, refused, faults) = (Arc::default(), Arc::default(), Faults::default());
         let at_work = AtWork {
@@ -81,7 +124,7 @@ impl HttpServer {
             faults: faults.clone(),
         };
         let running = tokio::spawn(at_work.accept(listener, tls.map(TlsAcceptor::from))).abort_handle();
-        Self { port, scheme, accepted, refused, faults, running }
+        Ok(Self { port, scheme, accepted, refused, faults, running })
     }
 
     /// The URL of a path on it.
@@ -172,25 +215,31 @@ impl AtWork {
             Some(Fault::Close) => return broken(),
             Some(Fault::CloseAfter) | None => {}
         }
-        let (status, text) = match (self.check)(&request) {
-            Ok(text) => {
-                self.accepted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-                (200, text)
-            }
-            Err((status, why)) => {
-                self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{status} {why}"));
-                (status, why)
-            }
-        };
+        let reply = (self.check)(&request);
+        if reply.status < 400 {
+            self.accepted.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        } else {
+            let why = format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));
+            self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(why);
+        }
         if fault.is_some() {
             return broken();
         }
-        Ok(answer(status, text))
+        Ok(written(reply))
     }
 }
 
 fn answer(status: u16, text: Cow<'static, str>) -> Response<Full<Bytes>> {
-    let mut answer = Response::new(Full::from(text.into_owned()));
-    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    written(Reply { status, headers: Vec::new(), body: text.into_owned().into() })
+}
+
+fn written(reply: Reply) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(reply.body));
+    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in reply.headers {
+        if let Ok(value) = header::HeaderValue::from_str(&value) {
+            answer.headers_mut().append(name, value);
+        }
+    }
     answer
 }

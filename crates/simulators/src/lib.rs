@@ -15,7 +15,7 @@ mod webhook;
 
 pub use cloudflare::{Cloudflare, Zone};
 pub use faults::Fault;
-pub use http::{Answered, HttpServer, Request};
+pub use http::{Answered, HttpServer, Reply, Request};
 pub use openapi::OpenApi;
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};
