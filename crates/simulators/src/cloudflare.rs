@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    http::{Answered, HttpServer, Request},
+    http::{Answered, HttpServer, Reply, Request, Service},
     openapi::OpenApi,
 };
 
@@ -27,7 +27,37 @@ pub struct Zone {
     made: u64,
 }
 
-/// A Cloudflare account with one free zone.
+/// What a Cloudflare account with one free zone answers.
+pub struct CloudflareService {
+    api: OpenApi,
+    zone: Arc<Mutex<Zone>>,
+}
+
+impl CloudflareService {
+    /// An empty zone; without a name it is the first one that is asked for. `document` is the text of the published OpenAPI document.
+    #[must_use]
+    pub fn new(zone: &str, document: &str) -> Self {
+        let zone = Arc::new(Mutex::new(Zone { name: zone.to_owned(), ..Zone::default() }));
+        Self { api: OpenApi::read(document), zone }
+    }
+}
+
+impl Service for CloudflareService {
+    fn name(&self) -> &'static str {
+        "cloudflare"
+    }
+
+    fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    fn reply(&self, request: &Request) -> Reply {
+        let mut zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
+        answer(&self.api, &mut zone, request).into()
+    }
+}
+
+/// A Cloudflare account with one free zone, on a port of its own.
 pub struct Cloudflare {
     server: HttpServer,
     zone: Arc<Mutex<Zone>>,
@@ -44,21 +74,16 @@ impl Deref for Cloudflare {
 impl Cloudflare {
     /// Starts with an empty zone. `document` is the text of the published OpenAPI document.
     pub async fn start(zone: &str, document: &str) -> Self {
-        let api = OpenApi::read(document);
-        let zone = Arc::new(Mutex::new(Zone { name: zone.to_owned(), ..Zone::default() }));
-        let shared = Arc::clone(&zone);
-        let server = HttpServer::start(None, move |request| {
-            let mut zone = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            answer(&api, &mut zone, request)
-        })
-        .await;
+        let service = CloudflareService::new(zone, document);
+        let zone = Arc::clone(&service.zone);
+        let server = HttpServer::on(0, None, move |request| service.reply(request)).await.unwrap();
         Self { server, zone }
     }
 
     /// Where the API is.
     #[must_use]
     pub fn base(&self) -> String {
-        self.server.url("/client/v4")
+        self.server.url("")
     }
 
     /// The token that it takes.
@@ -99,6 +124,19 @@ impl Cloudflare {
     }
 }
 
+/// What a record says as the service tells it: of CAA the parts in one line, of TXT in quotes.
+fn said(kind: &str, given: &Value, content: &str) -> String {
+    let data = &given["data"];
+    match kind {
+        "CAA" if data.is_object() => {
+            let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+            format!("{} {} \"{}\"", data["flags"].as_u64().unwrap_or_default(), text("tag"), text("value"))
+        }
+        "TXT" => format!("\"{}\"", given["content"].as_str().unwrap_or_default().trim_matches('"')),
+        _ => content.to_owned(),
+    }
+}
+
 type Wrong = (u16, u64, String);
 
 impl Zone {
@@ -131,8 +169,8 @@ impl Zone {
     /// The record as it is kept, if it may be.
     fn sound(&mut self, given: &Value, of: Option<&str>) -> Result<Value, Wrong> {
         let text = |key: &str| given[key].as_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-        let (kind, mut name, content) =
-            (given["type"].as_str().unwrap_or_default().to_owned(), text("name"), text("content"));
+        let kind = given["type"].as_str().unwrap_or_default().to_owned();
+        let (mut name, content) = (text("name"), said(&kind, given, &text("content")));
         if name == "@" {
             name.clone_from(&self.name);
         } else if name != self.name && !name.ends_with(&format!(".{}", self.name)) {
@@ -216,9 +254,7 @@ fn done(result: &Value, info: Option<Value>) -> Answered {
 }
 
 fn answer(api: &OpenApi, zone: &mut Zone, request: &Request) -> Answered {
-    let Some(path) = request.path.strip_prefix("/client/v4") else {
-        return refused((404, 7000, "No route for that URI".into()));
-    };
+    let path = request.path.as_str();
     let body = if request.body.is_empty() { None } else { serde_json::from_slice(&request.body).ok() };
     if let Err(why) = api.check(request.method.as_str(), path, &request.query, body.as_ref()) {
         return refused((400, 10_000, format!("not in the published document: {why}")));
@@ -230,6 +266,9 @@ fn answer(api: &OpenApi, zone: &mut Zone, request: &Request) -> Answered {
     let records = format!("/zones/{ZONE}/dns_records");
     match (request.method.as_str(), path) {
         ("GET", "/zones") => {
+            if zone.name.is_empty() {
+                zone.name = value("name").unwrap_or_default().to_owned();
+            }
             let there = value("name").is_none_or(|name| name == zone.name);
             let found = json!({ "id": ZONE, "name": zone.name, "status": "active", "plan": { "legacy_id": "free" }, "name_servers": ["ada.ns.example", "bob.ns.example"] });
             done(&if there { json!([found]) } else { json!([]) }, None)

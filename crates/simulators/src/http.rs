@@ -82,6 +82,18 @@ impl From<Answered> for Reply {
 
 type Check = dyn Fn(&Request) -> Reply + Send + Sync;
 
+/// A simulated service: what it answers, wherever it listens.
+pub trait Service: Send + Sync {
+    /// Its name in `[providers.NAME]`.
+    fn name(&self) -> &'static str;
+
+    /// The token that it takes.
+    fn token(&self) -> &'static str;
+
+    /// The answer to a request, whose path begins where the base URL of the service's API ends.
+    fn reply(&self, request: &Request) -> Reply;
+}
+
 /// An HTTP server on a free port of this machine, until it is dropped.
 pub struct HttpServer {
     port: u16,

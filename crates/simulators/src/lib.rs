@@ -1,21 +1,23 @@
 //! Test servers of the services that `ambit-cloud` speaks to. Each checks what it is sent as the real one would, by the
 //! published contract where there is one, and can be told to fail: busy, broken, silent, gone. And what a build service makes:
-//! [`apk`]. Only tests use this room.
+//! [`apk`]. Only tests use this room, and `ambit simulate`.
 
 #![allow(clippy::unwrap_used)] // What a test server does not expect ends the test.
 
 pub mod apk;
 mod cloudflare;
 mod faults;
+mod graphql;
 mod http;
 mod openapi;
 mod slack;
 mod smtp;
 mod webhook;
 
-pub use cloudflare::{Cloudflare, Zone};
+pub use cloudflare::{Cloudflare, CloudflareService, Zone};
 pub use faults::Fault;
-pub use http::{Answered, HttpServer, Reply, Request};
+pub use graphql::{Field, GraphQl, Refused, Resolver};
+pub use http::{Answered, HttpServer, Reply, Request, Service};
 pub use openapi::OpenApi;
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};

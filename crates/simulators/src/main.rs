@@ -1,0 +1,79 @@
+//! The simulated services around on one port of this machine, for `ambit simulate`. What they hold is gone with the process.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A command says what it does.
+
+use std::{process::ExitCode, sync::Arc};
+
+use ambit_simulators::{CloudflareService, HttpServer, Reply, Request, Service, contract, contract_folders};
+use serde_json::json;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let Some(port) = arguments.next().and_then(|port| port.parse().ok()) else {
+        eprintln!("error: usage: ambit-simulate PORT [--json]");
+        return ExitCode::from(2);
+    };
+    let json = arguments.next().is_some_and(|word| word == "--json");
+    let services: Vec<Arc<dyn Service>> = services();
+    if services.is_empty() {
+        let folders: Vec<String> = contract_folders().iter().map(|f| f.display().to_string()).collect();
+        eprintln!("error: no published contract is here, so that nothing can be simulated by one");
+        eprintln!("  looked in: {}", folders.join(", "));
+        eprintln!("  help: script/contracts fetches them; or set AMBIT_CONTRACTS");
+        return ExitCode::FAILURE;
+    }
+    let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
+    let told = names.join(", ");
+    let server = match HttpServer::on(port, None, move |request| route(&services, request)).await {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("error: cannot listen on 127.0.0.1:{port}: {error}");
+            eprintln!("  help: choose another one: ambit simulate --port {}", port.wrapping_add(1).max(1024));
+            return ExitCode::from(3);
+        }
+    };
+    let base = server.url("").replace("localhost", "127.0.0.1");
+    if json {
+        println!("{}", json!({ "base": base, "services": told.split(", ").collect::<Vec<_>>() }));
+    } else {
+        println!("Simulated on this machine until ctrl-C: {told}");
+        println!("  export AMBIT_SIMULATE={base}");
+        println!("  ambit plan");
+    }
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: cannot wait for ctrl-C: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Those whose published contract is here.
+fn services() -> Vec<Arc<dyn Service>> {
+    let mut all: Vec<Arc<dyn Service>> = Vec::new();
+    if let Some(document) = contract("cloudflare/openapi.json") {
+        all.push(Arc::new(CloudflareService::new("", &document)));
+    }
+    all
+}
+
+/// `/cloudflare/zones` is `/zones` of Cloudflare. Whoever comes with the token `simulated` comes with the service's own.
+fn route(services: &[Arc<dyn Service>], request: &Request) -> Reply {
+    let (name, rest) = request.path.trim_start_matches('/').split_once('/').unwrap_or((&request.path, ""));
+    let Some(service) = services.iter().find(|service| service.name() == name) else {
+        return Reply::json(404, &json!({ "error": "no such service is simulated" }));
+    };
+    let mut request = Request { path: format!("/{rest}"), ..request.clone() };
+    for value in request.headers.values_mut() {
+        let replaced = value.to_str().ok().and_then(|text| {
+            let prefix = text.strip_suffix("simulated")?;
+            format!("{prefix}{}", service.token()).parse().ok()
+        });
+        if let Some(replaced) = replaced {
+            *value = replaced;
+        }
+    }
+    service.reply(&request)
+}
