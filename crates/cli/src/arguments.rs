@@ -103,7 +103,7 @@ pub(crate) enum Command {
         /// Environments; all where none is named.
         environments: Vec<String>,
         /// The same.
-        #[arg(short, long = "env", value_name = "ENVIRONMENT")]
+        #[arg(short = 'e', long = "env", value_name = "ENVIRONMENT")]
         named: Vec<String>,
         /// Look at these alone.
         #[arg(long, value_enum, value_delimiter = ',')]

@@ -11,7 +11,7 @@ use crate::http::{Answer, Http, HttpError, private};
 /// Tries of a request that may be repeated.
 const TRIES: u32 = 5;
 /// The first pause; each further one is twice as long.
-pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(250);
 /// What asks for a longer one is given up on.
 const LONGEST_PAUSE: Duration = Duration::from_secs(90);
 
@@ -117,13 +117,16 @@ impl Api {
     ) -> Result<T, Failure> {
         let mut pause = PAUSE;
         let mut last = String::new();
-        for _ in 0..TRIES {
+        for attempt in 1..=TRIES {
             let answer = self.send(method.clone(), path, json.map(<[u8]>::to_vec)).await;
             match answer.and_then(|answer| understand(&answer)) {
                 Ok(found) => return Ok(found),
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Passing(why, after)) => {
                     last = why;
+                    if attempt == TRIES {
+                        break;
+                    }
                     tokio::time::sleep(after.unwrap_or_else(|| jittered(pause))).await;
                     pause *= 2;
                 }

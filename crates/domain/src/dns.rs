@@ -376,14 +376,14 @@ fn shown(present: Option<&Present>, record: &Record, content: Said) -> outside::
     let Some(present) = present else {
         let mut details = vec![Detail::new("", None, Some(content))];
         if record.content.is_address() {
-            details.push(Detail::new("proxy", None, Some(Said::text(word(record.proxied)))));
+            details.push(Detail::new("", None, Some(Said::text(word(record.proxied)))));
         }
         return outside::Change::create(key, details);
     };
     let (there, ttl) = (Said::text(&*present.content), record.lives().to_string());
     let content = (!says(record, present)).then(|| Detail::new("", Some(there), Some(content)));
     let others = [
-        Detail::of_texts("proxy", Some(word(present.proxied)), Some(word(record.proxied))),
+        Detail::of_texts("", Some(word(present.proxied)), Some(word(record.proxied))),
         Detail::of_texts("ttl", Some(&present.ttl.to_string()), Some(&ttl)),
         Detail::of_texts("comment", Some(&present.comment), Some(&record.mark)),
     ];

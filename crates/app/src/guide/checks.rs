@@ -73,13 +73,16 @@ impl Seen<'_> {
                 match wrong.first() {
                     None => Item::done("secrets", "all are set, and strong enough"),
                     Some(first) => {
-                        let next = first.help.clone().unwrap_or_else(|| "ambit check".to_owned());
-                        Item::open("secrets", format!("{} findings: {}", wrong.len(), first.message), next)
+                        Item::open("secrets", format!("{} findings: {}", wrong.len(), first.message), "ambit check")
                     }
                 }
             }
         };
-        let answers = self.environments().map(|environment| {
+        // What lives at Railway answers from there.
+        let here = self.environments().filter(|e| {
+            e.railway_project().is_none() || self.status.environments.iter().any(|s| s.environment == e.name)
+        });
+        let answers = here.map(|environment| {
             let what = format!("{} answers", environment.name);
             match self.status.environments.iter().find(|e| e.environment == environment.name) {
                 Some(status) if status.healthy() => {

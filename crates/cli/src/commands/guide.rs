@@ -34,8 +34,12 @@ fn show(phase: &Phase) {
     if phase.items.is_empty() {
         println!("  {}", paint.dim("nothing of it is declared"));
     }
-    for row in columns(&phase.items.iter().map(cells).collect::<Vec<_>>(), "  ") {
-        println!("{}", paint.mark(&row));
+    let rows = columns(&phase.items.iter().map(cells).collect::<Vec<_>>(), "  ");
+    for (row, item) in rows.iter().zip(&phase.items) {
+        println!("{}", paint.mark(row));
+        if let Some(next) = &item.next {
+            println!("     {}", paint.dim(&format!("→ {}", plain(next))));
+        }
     }
 }
 
@@ -45,6 +49,5 @@ fn cells(item: &Item) -> Vec<String> {
         Standing::Open => "✗",
         Standing::Unknown => "?",
     };
-    let next = item.next.as_deref().unwrap_or_default();
-    vec![mark.to_owned(), plain(&item.what), plain(&item.found), plain(next)]
+    vec![mark.to_owned(), plain(&item.what), plain(&item.found)]
 }
