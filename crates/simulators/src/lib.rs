@@ -7,6 +7,7 @@
 pub mod apk;
 mod cloudflare;
 mod faults;
+mod gateway;
 mod graphql;
 mod http;
 mod openapi;
@@ -16,6 +17,7 @@ mod webhook;
 
 pub use cloudflare::{Cloudflare, CloudflareService, Zone};
 pub use faults::Fault;
+pub use gateway::{Gateway, SIMULATED};
 pub use graphql::{Field, GraphQl, Refused, Resolver};
 pub use http::{Answered, HttpServer, Reply, Request, Service};
 pub use openapi::OpenApi;

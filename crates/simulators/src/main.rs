@@ -4,7 +4,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use ambit_simulators::{CloudflareService, HttpServer, Reply, Request, Service, contract, contract_folders};
+use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     }
     let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
     let told = names.join(", ");
-    let server = match HttpServer::on(port, None, move |request| route(&services, request)).await {
+    let server = match Gateway::start(port, services).await {
         Ok(server) => server,
         Err(error) => {
             eprintln!("error: cannot listen on 127.0.0.1:{port}: {error}");
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    let base = server.url("").replace("localhost", "127.0.0.1");
+    let base = server.base();
     if json {
         println!("{}", json!({ "base": base, "services": told.split(", ").collect::<Vec<_>>() }));
     } else {
@@ -57,23 +57,4 @@ fn services() -> Vec<Arc<dyn Service>> {
         all.push(Arc::new(CloudflareService::new("", &document)));
     }
     all
-}
-
-/// `/cloudflare/zones` is `/zones` of Cloudflare. Whoever comes with the token `simulated` comes with the service's own.
-fn route(services: &[Arc<dyn Service>], request: &Request) -> Reply {
-    let (name, rest) = request.path.trim_start_matches('/').split_once('/').unwrap_or((&request.path, ""));
-    let Some(service) = services.iter().find(|service| service.name() == name) else {
-        return Reply::json(404, &json!({ "error": "no such service is simulated" }));
-    };
-    let mut request = Request { path: format!("/{rest}"), ..request.clone() };
-    for value in request.headers.values_mut() {
-        let replaced = value.to_str().ok().and_then(|text| {
-            let prefix = text.strip_suffix("simulated")?;
-            format!("{prefix}{}", service.token()).parse().ok()
-        });
-        if let Some(replaced) = replaced {
-            *value = replaced;
-        }
-    }
-    service.reply(&request)
 }
