@@ -18,6 +18,8 @@ pub enum Fault {
     Close,
     /// Does its work, and closes the connection before it says so.
     CloseAfter,
+    /// Does its work, and never says so.
+    HangAfter,
 }
 
 /// Faults to come, one for each request or none for it, and then none.

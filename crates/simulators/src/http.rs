@@ -225,7 +225,7 @@ impl AtWork {
             }
             Some(Fault::Hang) => match pending::<Infallible>().await {},
             Some(Fault::Close) => return broken(),
-            Some(Fault::CloseAfter) | None => {}
+            Some(Fault::CloseAfter | Fault::HangAfter) | None => {}
         }
         let reply = (self.check)(&request);
         if reply.status < 400 {
@@ -234,8 +234,10 @@ impl AtWork {
             let why = format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));
             self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(why);
         }
-        if fault.is_some() {
-            return broken();
+        match fault {
+            Some(Fault::HangAfter) => match pending::<Infallible>().await {},
+            Some(_) => return broken(),
+            None => {}
         }
         Ok(written(reply))
     }
