@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ambit_domain::{
-    Actor, Deployment, EnvironmentId, Failure, FailureKind,
+    Actor, Deployment, EnvironmentId, Failure, FailureKind, Placement,
     deployment::Trigger,
     spec::{Code, Environment, EnvironmentName},
 };
@@ -27,6 +27,9 @@ pub struct Deploy {
     pub environment: String,
     /// A branch, a tag or a commit; what the environment follows where nothing is said.
     pub reference: Option<String>,
+    /// Where to; where it runs, else where it is declared to live, where nothing is said.
+    #[serde(default)]
+    pub to: Option<Placement>,
     /// Why.
     pub reason: Option<String>,
     /// Text of the age identities that open the project's secrets.
@@ -62,6 +65,8 @@ impl Ambit {
             return Err(Failure::new(FailureKind::User, "no environment was named"));
         };
         let environment = &here.project.environments[name];
+        let id = EnvironmentId { project: here.project.name.clone(), environment: name.clone() };
+        let placement = self.placement(&here, &id, request.to)?;
         let repository = Repository::find(&request.folder).map_err(|e| source_failure(&e))?;
         let Some(repository) =
             repository.filter(|_| environment.code != Code::WorkingTree || request.reference.is_some())
@@ -82,6 +87,7 @@ impl Ambit {
             name,
             &code,
             hotfix,
+            Some(placement),
             Trigger::Command,
             request.actor.clone(),
             request.reason.clone(),
@@ -97,6 +103,7 @@ impl Ambit {
         name: &EnvironmentName,
         code: &CodeAt,
         hotfix: bool,
+        to: Option<Placement>,
         trigger: Trigger,
         actor: Actor,
         reason: Option<String>,
@@ -124,9 +131,12 @@ impl Ambit {
             ));
         };
         let version = code.version(environment);
+        let id = EnvironmentId { project: project.clone(), environment: name.clone() };
+        let placement = self.placement(&declared, &id, to)?;
         self.keep_commit(project, code).await?;
         self.enqueue(Wanting {
-            id: EnvironmentId { project: project.clone(), environment: name.clone() },
+            id,
+            elsewhere: placement != Placement::Host,
             sources,
             commit: Some(commit.clone()),
             release: None,
@@ -155,7 +165,9 @@ impl Ambit {
             Failure::new(FailureKind::NotFound, format!("nothing was deployed to {from} yet"))
                 .hint(format!("ambit up {from}, or ambit deploy -e {from}"))
         };
-        let live = self.live_deployment(&source)?.ok_or_else(nothing)?;
+        let live = self.serving_deployment(&source)?.ok_or_else(nothing)?;
+        let target = EnvironmentId { project: project.clone(), environment: to.clone() };
+        let placement = self.placement(&here, &target, None)?;
         let Some(commit) = live.commit.clone() else {
             return Err(Failure::new(
                 FailureKind::User,
@@ -165,7 +177,8 @@ impl Ambit {
         };
         let sources = self.store.sources(live.number).map_err(|e| store_failure(&e))?.ok_or_else(nothing)?;
         self.enqueue(Wanting {
-            id: EnvironmentId { project, environment: to.clone() },
+            id: target,
+            elsewhere: placement != Placement::Host,
             sources,
             version: live.version.clone(),
             commit: Some(commit),

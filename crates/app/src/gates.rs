@@ -123,7 +123,11 @@ impl Scope<'_> {
         let missing = || Failure::new(FailureKind::NotFound, "its release was not made yet");
         let id = deployment.release.as_ref().ok_or_else(missing)?;
         let release = store.release(project, id).map_err(|e| store_failure(&e))?.ok_or_else(missing)?;
-        let live = match self.ambit.live_deployment(&self.id)? {
+        let serving = match deployment.hosted {
+            Some(_) => self.ambit.serving_elsewhere(&self.id)?,
+            None => self.ambit.live_deployment(&self.id)?,
+        };
+        let live = match serving {
             Some(live) => {
                 let release = match &live.release {
                     Some(id) => store.release(project, id).map_err(|e| store_failure(&e))?,

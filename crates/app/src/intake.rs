@@ -261,7 +261,7 @@ impl Ambit {
             let commit = commit_from(head.clone(), reference.name().to_owned());
             let code = CodeAt::Commit { repository: repository.clone(), commit };
             let queued = self
-                .queue(project, &environment, &code, hotfix, arrived.trigger.clone(), arrived.actor.clone(), None)
+                .queue(project, &environment, &code, hotfix, None, arrived.trigger.clone(), arrived.actor.clone(), None)
                 .await;
             outcomes.push(match queued {
                 Ok(deployment) => {

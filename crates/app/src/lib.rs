@@ -37,6 +37,7 @@ mod full_disk;
 mod gates;
 mod generated;
 mod guide;
+mod hosted;
 mod intake;
 mod jobs;
 mod logs;

@@ -126,7 +126,7 @@ impl Declaration {
     }
 
     /// Production's secret first, since a service around is everybody's.
-    fn token(&self, service: &str, access: &Access, tokens: &Tokens) -> Result<String, Failure> {
+    pub(crate) fn token(&self, service: &str, access: &Access, tokens: &Tokens) -> Result<String, Failure> {
         let mut environments: Vec<_> = self.project.environments.values().collect();
         environments.sort_by_key(|e| e.kind != Kind::Production);
         for environment in environments {

@@ -12,6 +12,7 @@ use ambit_domain::{
     Actor, Commit, Deployment, DeploymentState, EnvironmentId, EnvironmentRecord, Failure, FailureKind, Wanted,
     audit::Note,
     deployment::{StepName, StepState, Trigger},
+    hosted::HostedWork,
     ids::DeploymentId,
     spec::{Freeze, Gate, Kind, Policy, ProjectName},
 };
@@ -92,6 +93,8 @@ pub(crate) struct Wanting {
     pub(crate) hotfix: bool,
     pub(crate) actor: Actor,
     pub(crate) reason: Option<String>,
+    /// Whether it goes to a service elsewhere.
+    pub(crate) elsewhere: bool,
 }
 
 impl Ambit {
@@ -130,11 +133,12 @@ impl Ambit {
 
     /// Queues a deployment.
     pub(crate) fn enqueue(&self, wanting: Wanting) -> Result<Deployment, Failure> {
-        let Wanting { id, sources, commit, release, version, trigger, hotfix, actor, reason } = wanting;
+        let Wanting { id, sources, commit, release, version, trigger, hotfix, actor, reason, elsewhere } = wanting;
         let note = Note::new(&actor, &id.project, "deployment.queued")
             .environment(&id.environment)
             .about("version", version.as_str())
-            .about("by", trigger.describe().as_str());
+            .about("by", trigger.describe().as_str())
+            .about("to", if elsewhere { "railway" } else { "host" });
         let state = if trigger.goes_back() { DeploymentState::Approved } else { DeploymentState::Queued };
         let deployment = self
             .store
@@ -144,6 +148,7 @@ impl Ambit {
                 hotfix,
                 reason,
                 state,
+                hosted: elsewhere.then(HostedWork::default),
                 ..blank(id.clone(), commit, version, trigger, actor)
             })
             .map_err(|e| store_failure(&e))?;
@@ -204,6 +209,7 @@ impl Ambit {
             let result = match next.state {
                 DeploymentState::Queued | DeploymentState::Building => self.build_stage(next).await,
                 DeploymentState::Approved | DeploymentState::Running => self.run_stage(next).await,
+                DeploymentState::Watching if next.hosted.is_some() => self.watch_elsewhere(next).await,
                 DeploymentState::Watching => self.watch_stage(next).await,
                 _ => Ok(()),
             };
@@ -236,7 +242,11 @@ impl Ambit {
             &[DeploymentState::Waiting, DeploymentState::Approved][..],
         ] {
             let Some(newest) = newest(states, &mine) else { continue };
-            for older in mine.iter_mut().filter(|d| states.contains(&d.state) && d.number < newest) {
+            // One that goes elsewhere takes no place of one that goes here.
+            let elsewhere = mine.iter().find(|d| d.number == newest).is_some_and(|d| d.hosted.is_some());
+            let overtaken =
+                |d: &Deployment| states.contains(&d.state) && d.number < newest && d.hosted.is_some() == elsewhere;
+            for older in mine.iter_mut().filter(|d| overtaken(d)) {
                 let back = older.trigger.goes_back();
                 if back || (older.state == DeploymentState::Approved && older.hotfix) {
                     continue;
@@ -390,7 +400,7 @@ impl Ambit {
         if !matches!(deployment.state, DeploymentState::Approved | DeploymentState::Running) {
             return Ok(());
         }
-        self.run_now(deployment).await
+        if deployment.hosted.is_some() { self.run_elsewhere(deployment).await } else { self.run_now(deployment).await }
     }
 
     /// As [`Self::run_stage`], for who has the environment to themselves already.
@@ -631,7 +641,9 @@ impl Ambit {
         let unfinished = self.store.unfinished_deployments().map_err(|e| store_failure(&e))?;
         for deployment in unfinished.into_iter().filter(|d| d.environment == *id && d.state == DeploymentState::Running)
         {
-            self.run_now(deployment).await?;
+            if deployment.hosted.is_none() {
+                self.run_now(deployment).await?;
+            }
         }
         Ok(())
     }
@@ -693,6 +705,7 @@ fn blank(
         restore_point: None,
         steps: Vec::new(),
         work: None,
+        hosted: None,
     }
 }
 

@@ -64,11 +64,8 @@ impl Ambit {
         to: Option<&str>,
     ) -> Result<RollbackPreview, Failure> {
         let id = EnvironmentId { project: project.clone(), environment: environment.clone() };
-        let record = self.store.environment(&id).map_err(|e| store_failure(&e))?.ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("{project} has no environment `{environment}` on this machine"))
-        })?;
         let live = self
-            .live_of(&record)?
+            .serving_deployment(&id)?
             .ok_or_else(|| Failure::new(FailureKind::NotFound, format!("nothing was deployed to {environment} yet")))?;
         let target = self.find_target(&id, &live, to)?;
         let release = |d: &Deployment| {
@@ -92,7 +89,8 @@ impl Ambit {
 
     fn find_target(&self, id: &EnvironmentId, live: &Deployment, to: Option<&str>) -> Result<Deployment, Failure> {
         let all = self.store.deployments(&id.project, Some(id), 1000).map_err(|e| store_failure(&e))?;
-        let served = |d: &&Deployment| d.has_served() && d.number != live.number;
+        let served =
+            |d: &&Deployment| d.has_served() && d.number != live.number && d.hosted.is_some() == live.hosted.is_some();
         let found = match to {
             None => all
                 .iter()
@@ -158,6 +156,7 @@ impl Ambit {
         self.enqueue(Wanting {
             id: id.clone(),
             sources,
+            elsewhere: target.hosted.is_some(),
             commit: target.commit.clone(),
             release: target.release.clone(),
             version: target.version.clone(),

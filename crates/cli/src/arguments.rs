@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use ambit_domain::outside::Place;
+use ambit_domain::{Placement, outside::Place};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Development, test and production from one file.
@@ -59,6 +59,24 @@ impl PlanPart {
             Self::Expo => Place::Expo,
             Self::Uptimerobot => Place::Uptimerobot,
         })
+    }
+}
+
+/// Where something is deployed to.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DeployTo {
+    /// This machine.
+    Host,
+    /// Railway.
+    Railway,
+}
+
+impl From<DeployTo> for Placement {
+    fn from(to: DeployTo) -> Self {
+        match to {
+            DeployTo::Host => Self::Host,
+            DeployTo::Railway => Self::Railway,
+        }
     }
 }
 
@@ -191,6 +209,9 @@ pub(crate) enum Command {
         /// A branch, a tag or a commit; what the environment follows where nothing is said.
         #[arg(long = "ref", value_name = "REF")]
         reference: Option<String>,
+        /// Where to: `host` is this machine. Where it runs, else where it is declared to live, where nothing is said.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        to: Option<DeployTo>,
         #[command(flatten)]
         following: Following,
     },

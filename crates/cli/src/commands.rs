@@ -89,8 +89,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Up { environments, listen, listen_tls } => {
             wait(up::run(&folder()?, environments, listen, listen_tls, json))
         }
-        Command::Deploy { environment, reference, following } => {
-            wait(deploy::run(&folder()?, environment, reference, &following, json))
+        Command::Deploy { environment, reference, to, following } => {
+            wait(deploy::run(&folder()?, environment, reference, to.map(Into::into), &following, json))
         }
         Command::Promote { from, to, following } => wait(deploy::promote(&folder()?, from, to, &following, json)),
         Command::Rollback { environment, to, restore, yes, following } => {

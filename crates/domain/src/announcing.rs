@@ -83,6 +83,7 @@ mod tests {
             restore_point: None,
             steps: Vec::new(),
             work: Some(work),
+            hosted: None,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     actor::Actor,
     failure::Failure,
     gates::{GateResult, Waiver},
+    hosted::HostedWork,
     ids::{DeploymentId, EnvironmentId, ReleaseId},
     record::{Commit, EnvironmentRecord, Instance},
     rollout::{FormWork, ServiceWork},
@@ -61,6 +62,9 @@ pub struct Deployment {
     pub steps: Vec<StepRecord>,
     /// What the steps work on; `None` until it is planned.
     pub work: Option<Work>,
+    /// What the other side has of it, where it goes to a service elsewhere.
+    #[serde(default)]
+    pub hosted: Option<HostedWork>,
 }
 
 /// Why a deployment was made.
@@ -266,6 +270,12 @@ pub enum StepName {
     Stop,
     /// The new release is watched.
     Watch,
+    /// A service elsewhere copies the data.
+    CopyThere,
+    /// A service elsewhere is asked to deploy.
+    DeployThere,
+    /// It says that the new release serves.
+    AwaitThere,
 }
 
 impl StepName {
@@ -283,6 +293,9 @@ impl StepName {
             Self::Drain => "drain",
             Self::Stop => "stop",
             Self::Watch => "watch",
+            Self::CopyThere => "backup",
+            Self::DeployThere => "deploy",
+            Self::AwaitThere => "health",
         }
     }
 }
@@ -364,6 +377,28 @@ pub fn journal(shape: Shape) -> Vec<StepRecord> {
     steps
 }
 
+/// The journal of a deployment to a service elsewhere before anything was done. There is nothing to do in rounds: the service
+/// replaces what it has by itself.
+#[must_use]
+pub fn hosted_journal(gates: bool, copy: bool, watch: bool) -> Vec<StepRecord> {
+    let names = [
+        (gates, StepName::Gates),
+        (copy, StepName::CopyThere),
+        (true, StepName::DeployThere),
+        (true, StepName::AwaitThere),
+        (watch, StepName::Watch),
+    ];
+    let step = |name| StepRecord {
+        name,
+        round: 0,
+        state: StepState::Pending,
+        started: None,
+        finished: None,
+        detail: String::new(),
+    };
+    names.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| step(name)).collect()
+}
+
 impl Deployment {
     /// Whether new requests may already have gone to the new release.
     #[must_use]
@@ -374,7 +409,8 @@ impl Deployment {
     /// Whether its release came to serve, whatever became of it since.
     #[must_use]
     pub fn has_served(&self) -> bool {
-        self.work.as_ref().is_some_and(|work| work.after.is_some())
+        let there = self.steps.iter().any(|s| s.name == StepName::AwaitThere && s.state == StepState::Done);
+        there || self.work.as_ref().is_some_and(|work| work.after.is_some())
     }
 
     /// The approval in force at a moment: a yes to this very release that has not expired.

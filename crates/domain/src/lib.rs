@@ -16,6 +16,7 @@ mod failure;
 pub mod gates;
 pub mod glob;
 mod home;
+pub mod hosted;
 pub mod ids;
 pub mod intake;
 pub mod mobile;
@@ -35,6 +36,7 @@ pub use delivery::{Channel, Delivery, DeliveryState, Outgoing};
 pub use deployment::{Deployment, DeploymentState};
 pub use failure::{Failure, FailureKind};
 pub use home::Home;
+pub use hosted::{Hosted, Placement};
 pub use ids::{BuildId, DeploymentId, EnvironmentId, InstanceId, ReleaseId};
 pub use notification::Announcement;
 

@@ -9,6 +9,7 @@ mod seed;
 mod start;
 mod stop;
 mod switch;
+mod there;
 
 use ambit_domain::{Failure, deployment::StepName};
 use async_trait::async_trait;
@@ -34,6 +35,9 @@ pub(super) fn of(name: StepName) -> Option<&'static dyn Step> {
         StepName::Switch => &switch::Switch,
         StepName::Drain => &drain::Drain,
         StepName::Stop => &stop::Stop,
+        StepName::CopyThere => &there::Copy,
+        StepName::DeployThere => &there::Deploy,
+        StepName::AwaitThere => &there::Await,
         StepName::Watch => return None,
     })
 }

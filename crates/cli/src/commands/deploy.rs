@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use ambit_app::{Deploy, Promote};
-use ambit_domain::{Deployment, Failure, ids::DeploymentId};
+use ambit_domain::{Deployment, Failure, Placement, ids::DeploymentId};
 
 use super::print_json;
 use crate::{
@@ -17,6 +17,7 @@ pub(crate) async fn run(
     folder: &Path,
     environment: String,
     reference: Option<String>,
+    to: Option<Placement>,
     following: &Following,
     json: bool,
 ) -> Result<ExitCode, Failure> {
@@ -25,6 +26,7 @@ pub(crate) async fn run(
         folder: folder.to_path_buf(),
         environment,
         reference,
+        to,
         reason: following.reason.clone(),
         keys,
         actor: context::actor(folder),
@@ -61,7 +63,9 @@ pub(crate) async fn show(queued: &Deployment, following: &Following, json: bool)
             format!(" ({} \"{}\")", c.short(), plain(&c.subject).chars().take(60).collect::<String>())
         });
         let (version, name) = (plain(&queued.version), &queued.environment.environment);
-        println!("{}", paint.strong(&format!("Deploying {version}{commit} to {name} · deployment {}", queued.number)));
+        let there = if queued.hosted.is_some() { " at Railway" } else { "" };
+        let said = format!("Deploying {version}{commit} to {name}{there} · deployment {}", queued.number);
+        println!("{}", paint.strong(&said));
     }
     if following.detach {
         if json {

@@ -1,0 +1,97 @@
+//! Environments that live at a service elsewhere: deployments, what serves, logs. The same words as for this machine; the service
+//! builds, starts and replaces by itself.
+
+mod run;
+
+use ambit_domain::{
+    Deployment, EnvironmentId, Failure, FailureKind, Hosted, Placement, Wanted,
+    hosted::{HostedLine, HostedService},
+    spec::{Environment, EnvironmentName},
+};
+
+use crate::{
+    ambit::{Ambit, store_failure},
+    declaration::Declaration,
+    outside::Tokens,
+    scope::Scope,
+};
+
+impl Scope<'_> {
+    /// The environment where it lives elsewhere.
+    pub(crate) fn hosted(&self) -> Result<Box<dyn Hosted + '_>, Failure> {
+        self.declaration.hosted(self.environment, &Tokens::default())
+    }
+}
+
+impl Declaration {
+    /// An environment where it lives elsewhere.
+    pub(crate) fn hosted(&self, environment: &Environment, tokens: &Tokens) -> Result<Box<dyn Hosted + '_>, Failure> {
+        let _ = tokens;
+        Err(Failure::new(FailureKind::User, format!("not supported yet: {} at Railway", environment.name)))
+    }
+}
+
+impl Ambit {
+    /// Where a deployment to an environment goes: where somebody says, else this machine where it runs here, else where it is declared to
+    /// live, as long as Ambit can ask there for anything.
+    pub(crate) fn placement(
+        &self,
+        declaration: &Declaration,
+        id: &EnvironmentId,
+        asked: Option<Placement>,
+    ) -> Result<Placement, Failure> {
+        let environment = declaration.project.environments.get(&id.environment);
+        let lives_there = environment.is_some_and(|e| e.railway_project().is_some());
+        match asked {
+            Some(Placement::Railway) if !lives_there => {
+                Err(Failure::new(FailureKind::Declaration, format!("{} has no project at Railway", id.environment))
+                    .hint(format!("[providers.railway] project = {{ {} = \"…\" }} in ambit.toml", id.environment)))
+            }
+            Some(asked) => Ok(asked),
+            None => {
+                let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
+                let here = record.is_some_and(|r| r.wanted == Wanted::Running && r.live.is_some());
+                let account = declaration.project.providers.railway.as_ref();
+                let reached =
+                    || account.is_some_and(|a| declaration.token("Railway", &a.access, &Tokens::default()).is_ok());
+                Ok(if !here && lives_there && reached() { Placement::Railway } else { Placement::Host })
+            }
+        }
+    }
+
+    /// The deployment that serves: here, else elsewhere.
+    pub(crate) fn serving_deployment(&self, id: &EnvironmentId) -> Result<Option<Deployment>, Failure> {
+        match self.live_deployment(id)? {
+            Some(live) => Ok(Some(live)),
+            None => self.serving_elsewhere(id),
+        }
+    }
+
+    /// The newest deployment that came to serve elsewhere and was not taken back.
+    pub(crate) fn serving_elsewhere(&self, id: &EnvironmentId) -> Result<Option<Deployment>, Failure> {
+        let all = self.store.deployments(&id.project, Some(id), 1000).map_err(|e| store_failure(&e))?;
+        Ok(all.into_iter().find(|d| d.hosted.is_some() && d.has_served() && d.state.serves()))
+    }
+
+    /// What an environment has at the service that it lives at.
+    pub async fn hosted_services(
+        &self,
+        declaration: &Declaration,
+        name: &EnvironmentName,
+        tokens: &Tokens,
+    ) -> Result<Vec<HostedService>, Failure> {
+        declaration.hosted(&declaration.project.environments[name], tokens)?.services().await
+    }
+
+    /// The newest lines of what its services printed there.
+    pub async fn hosted_logs(
+        &self,
+        declaration: &Declaration,
+        name: &EnvironmentName,
+        services: &[String],
+        lines: usize,
+        tokens: &Tokens,
+    ) -> Result<Vec<HostedLine>, Failure> {
+        declaration.hosted(&declaration.project.environments[name], tokens)?.logs(services, lines).await
+    }
+}
