@@ -51,12 +51,19 @@ impl Ambit {
             None => {
                 let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
                 let here = record.is_some_and(|r| r.wanted == Wanted::Running && r.live.is_some());
-                let account = declaration.project.providers.railway.as_ref();
-                let reached =
-                    || account.is_some_and(|a| declaration.token("Railway", &a.access, &Tokens::default()).is_ok());
-                Ok(if !here && lives_there && reached() { Placement::Railway } else { Placement::Host })
+                let there = !here && lives_there && self.reaches_railway(declaration, &Tokens::default());
+                Ok(if there { Placement::Railway } else { Placement::Host })
             }
         }
+    }
+
+    /// Whether there is a token for the account at Railway that is declared.
+    #[must_use]
+    pub fn reaches_railway(&self, declaration: &Declaration, tokens: &Tokens) -> bool {
+        let account = declaration.project.providers.railway.as_ref();
+        account.is_some_and(|account| {
+            tokens.simulator.is_some() || declaration.token("Railway", &account.access, tokens).is_ok()
+        })
     }
 
     /// The deployment that serves: here, else elsewhere.

@@ -436,6 +436,9 @@ pub(crate) enum Command {
         /// How many lines of each instance to begin with.
         #[arg(short = 'n', long, default_value_t = 50)]
         lines: usize,
+        /// Of this machine, or of Railway; this machine where nothing is said.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// Show who did what, when and from where.
     #[command(

@@ -20,6 +20,7 @@ mod env;
 mod gates;
 mod guide;
 mod hook;
+mod hosted;
 mod init;
 mod jobs;
 mod log;
@@ -54,7 +55,8 @@ use std::process::ExitCode;
 use ambit_domain::{Failure, FailureKind};
 
 use crate::arguments::{
-    Arguments, CiCommand, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand, SshKeyCommand,
+    Arguments, CiCommand, Command, DeployTo, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand,
+    SshKeyCommand,
 };
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -133,7 +135,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),
         Command::Status { environments } => wait(status::run(&folder()?, &environments, json)),
-        Command::Logs { services, environment, follow, lines } => {
+        Command::Logs { services, environment, follow, lines, at: Some(DeployTo::Railway) } => {
+            wait(hosted::logs(&folder()?, &environment, &services, follow, lines, json))
+        }
+        Command::Logs { services, environment, follow, lines, .. } => {
             logs::run(&folder()?, &environment, &services, follow, lines, json)
         }
         Command::Log { verify: true, .. } => log::verify(json),

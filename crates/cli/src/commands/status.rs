@@ -22,8 +22,9 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
         status.environments.retain(|e| environments.iter().any(|n| n == e.environment.as_str()));
     }
     let around = ambit.outside_drift(&project)?;
+    let hosted = super::hosted::status(folder, environments).await;
     if json {
-        print_json(&serde_json::json!({ "daemon": daemon, "status": status, "outside": around }));
+        print_json(&serde_json::json!({ "daemon": daemon, "status": status, "outside": around, "hosted": hosted }));
         return Ok(ExitCode::SUCCESS);
     }
     print(&status, daemon.map(|d| d.since));
@@ -31,6 +32,7 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
     for certificate in certificates.iter().filter(|c| c.trouble.is_some()) {
         println!("  ! the certificate of {} is in trouble: ambit certificate list", plain(&certificate.host));
     }
+    hosted.iter().for_each(super::hosted::show);
     if let Some(drift) = around {
         show_drift(&drift);
     }

@@ -1,0 +1,138 @@
+//! What `status` and `logs` show of environments that live at a service elsewhere.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use ambit_app::{Ambit, Declaration};
+use ambit_domain::{
+    Failure, FailureKind,
+    hosted::{HostedLine, HostedService},
+    spec::EnvironmentName,
+};
+use serde::Serialize;
+
+use super::outside;
+use crate::{
+    context,
+    screen::{Paint, columns, plain},
+};
+
+/// How long a glance waits for a service elsewhere.
+const GLANCE: Duration = Duration::from_secs(5);
+/// How often somebody who follows is told more; a free account takes 100 requests an hour.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// An environment that lives elsewhere.
+#[derive(Serialize)]
+pub(crate) struct There {
+    environment: EnvironmentName,
+    /// The project there.
+    project: String,
+    services: Vec<HostedService>,
+    /// Why it could not be looked at.
+    trouble: Option<String>,
+}
+
+/// What can be seen of them. Without a declaration or a token there is nothing to ask.
+pub(crate) async fn status(folder: &Path, environments: &[String]) -> Vec<There> {
+    let (Ok(declaration), Ok(ambit)) = (context::declaration(folder), context::ambit()) else { return Vec::new() };
+    let tokens = outside::tokens(&declaration);
+    let mut all = Vec::new();
+    for environment in declaration.project.environments.values() {
+        let named = environments.is_empty() || environments.iter().any(|n| n == environment.name.as_str());
+        let Some(project) =
+            environment.railway_project().filter(|_| named && ambit.reaches_railway(&declaration, &tokens))
+        else {
+            continue;
+        };
+        let asked = ambit.hosted_services(&declaration, &environment.name, &tokens);
+        let (services, trouble) = match tokio::time::timeout(GLANCE, asked).await {
+            Ok(Ok(services)) => (services, None),
+            Ok(Err(failure)) => (Vec::new(), Some(failure.to_string())),
+            Err(_) => (Vec::new(), Some(format!("no answer within {} s", GLANCE.as_secs()))),
+        };
+        all.push(There { environment: environment.name.clone(), project: project.to_owned(), services, trouble });
+    }
+    all
+}
+
+pub(crate) fn show(there: &There) {
+    let paint = Paint::stdout();
+    println!("\n{} at Railway · {}", paint.strong(there.environment.as_str()), plain(&there.project));
+    if let Some(trouble) = &there.trouble {
+        println!("  ! {}", plain(trouble));
+    }
+    for row in columns(&there.services.iter().map(line).collect::<Vec<_>>(), "  ") {
+        println!("{}", paint.dots(&row));
+    }
+}
+
+fn line(service: &HostedService) -> Vec<String> {
+    let short = |commit: &String| commit.chars().take(7).collect::<String>();
+    vec![
+        plain(&service.name),
+        (if service.healthy { "●" } else { "✗" }).to_owned(),
+        plain(&service.state),
+        service.commit.as_ref().map(short).unwrap_or_else(|| "–".to_owned()),
+        plain(&service.urls.join(" ")),
+    ]
+}
+
+pub(crate) async fn logs(
+    folder: &Path,
+    environments: &[String],
+    services: &[String],
+    follow: bool,
+    lines: usize,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let declaration = context::declaration(folder)?;
+    let ambit = context::ambit()?;
+    let named = declaration.select(environments)?;
+    let there: Vec<&EnvironmentName> =
+        named.iter().filter(|name| declaration.project.environments[*name].railway_project().is_some()).collect();
+    if there.is_empty() {
+        return Err(Failure::new(FailureKind::NotFound, "no such environment lives at Railway")
+            .hint("[providers.railway] project in ambit.toml says which do"));
+    }
+    let mut seen: Vec<Option<HostedLine>> = vec![None; there.len()];
+    loop {
+        for (name, last) in there.iter().zip(&mut seen) {
+            read(&ambit, &declaration, name, services, lines, last, json).await?;
+        }
+        if !follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn read(
+    ambit: &Ambit,
+    declaration: &Declaration,
+    name: &EnvironmentName,
+    services: &[String],
+    lines: usize,
+    last: &mut Option<HostedLine>,
+    json: bool,
+) -> Result<(), Failure> {
+    let paint = Paint::stdout();
+    let found = ambit.hosted_logs(declaration, name, services, lines, &outside::tokens(declaration)).await?;
+    for line in found.into_iter().filter(|line| last.as_ref().is_none_or(|last| line > last)).collect::<Vec<_>>() {
+        if json {
+            println!(
+                "{}",
+                serde_json::json!({ "environment": name, "at": line.at, "service": line.service, "text": line.text })
+            );
+        } else {
+            let who = format!("{name}/{}", line.service);
+            println!(
+                "{} {} {}",
+                paint.dim(&plain(&line.at)),
+                paint.hashed(&format!("{:<16}", plain(&who))),
+                plain(&line.text)
+            );
+        }
+        *last = Some(line);
+    }
+    Ok(())
+}
