@@ -104,7 +104,7 @@ impl Scope<'_> {
                 Gate::Qa => qa::look(&evidence)?,
                 Gate::Issues => issues::look(&evidence)?,
                 Gate::Migrations => migrations::look(&evidence)?,
-                Gate::Backup => backup::look(&evidence)?,
+                Gate::Backup => backup::look(&evidence).await?,
                 Gate::Changelog => changelog::look(&evidence)?,
                 Gate::Docs => docs::look(&evidence)?,
                 Gate::Variables => variables::look(&evidence),

@@ -73,6 +73,9 @@ pub trait Hosted: Send + Sync {
     /// Copies the data under a name; `None` where there is none. A copy of that name that is there already is that copy.
     async fn copy_data(&self, name: &str) -> Result<Option<String>, Failure>;
 
+    /// When the newest copy of its data was made, in milliseconds since the Unix epoch; `None` where there is none.
+    async fn newest_copy(&self) -> Result<Option<i64>, Failure>;
+
     /// Asks for a deployment of a commit of an app, and tells what it is called. One of that commit that was asked for since that
     /// moment (milliseconds since the Unix epoch) is that one.
     async fn deploy(&self, app: &ServiceName, commit: &str, since: i64) -> Result<String, Failure>;

@@ -21,6 +21,9 @@ pub(super) async fn look(at: &Evidence<'_>) -> Finding {
             format!("[monitoring] level = {{ {name} = \"basic\" }} in ambit.toml"),
         );
     }
+    if at.deployment.hosted.is_some() {
+        return there(at).await;
+    }
     let record = match scope.recorded() {
         Ok(record) => record,
         Err(failure) => return Finding::failed(failure.message, "ambit status"),
@@ -54,4 +57,21 @@ pub(super) async fn look(at: &Evidence<'_>) -> Finding {
         );
     }
     Finding::passed(format!("{asked} instances answer their health check now"))
+}
+
+/// What lives elsewhere is asked about there.
+async fn there(at: &Evidence<'_>) -> Finding {
+    let next = format!("ambit status {}", at.scope.environment.name);
+    let services = match at.scope.hosted() {
+        Ok(hosted) => hosted.services().await,
+        Err(failure) => Err(failure),
+    };
+    match services {
+        Err(failure) => Finding::failed(failure.message, next),
+        Ok(services) if services.is_empty() => Finding::failed("there is no service there yet", next),
+        Ok(services) => match services.iter().find(|service| !service.healthy) {
+            Some(ill) => Finding::failed(format!("{} is {}", ill.name, ill.state), next),
+            None => Finding::passed(format!("{} services serve", services.len())),
+        },
+    }
 }
