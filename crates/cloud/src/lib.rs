@@ -9,6 +9,7 @@ pub mod email;
 mod http;
 mod outcome;
 pub mod slack;
+pub mod uptimerobot;
 pub mod webhook;
 
 pub use api::Carried;

@@ -20,6 +20,7 @@ pub mod hosted;
 pub mod ids;
 pub mod intake;
 pub mod mobile;
+pub mod monitors;
 pub mod notification;
 pub mod outside;
 pub mod plan;

@@ -13,6 +13,7 @@ mod http;
 mod openapi;
 mod slack;
 mod smtp;
+mod uptimerobot;
 mod webhook;
 
 pub use cloudflare::{Cloudflare, CloudflareService, Zone};
@@ -23,6 +24,7 @@ pub use http::{Answered, HttpServer, Reply, Request, Service};
 pub use openapi::OpenApi;
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};
+pub use uptimerobot::UptimeRobot;
 pub use webhook::Webhook;
 
 use std::path::PathBuf;
