@@ -17,7 +17,7 @@ use ambit_simulators::{Fault, UptimeRobot as Simulator, contract};
 const DOCUMENT: &str = "uptimerobot/openapi.v3.json";
 
 async fn account() -> Option<(Simulator, UptimeRobot)> {
-    let simulator = Simulator::start(0, &contract(DOCUMENT)?).await.unwrap();
+    let simulator = Simulator::start(&contract(DOCUMENT)?).await.unwrap();
     let client = UptimeRobot::new(&simulator.base(), simulator.token()).unwrap();
     Some((simulator, client))
 }
@@ -27,6 +27,7 @@ fn monitor(name: &str) -> Monitor {
         name: format!("kaia prod: {name}"),
         url: format!("https://{name}.kaia.ai"),
         tag: "ambit-kaia_prod".into(),
+        environment: "prod".parse().unwrap(),
         alerts: Vec::new(),
     }
 }

@@ -21,6 +21,8 @@ pub struct Monitor {
     pub url: String,
     /// Whose it is.
     pub tag: String,
+    /// The environment that is watched.
+    pub environment: EnvironmentName,
     /// Who is told.
     pub alerts: Vec<Alert>,
 }
@@ -145,6 +147,7 @@ pub fn wanted(project: &Project) -> Wanted {
                 name: called,
                 url: format!("https://{}{}", url.host, path.trim_end_matches('/')),
                 tag: tag(&project.name, name),
+                environment: name.clone(),
                 alerts: alerts.clone(),
             });
         }
@@ -185,7 +188,12 @@ pub fn tag(project: &ProjectName, environment: &EnvironmentName) -> String {
 }
 
 fn is_owned(project: &ProjectName, tag: &str) -> bool {
-    tag.strip_prefix("ambit-").and_then(|rest| rest.split_once('_')).is_some_and(|(name, _)| name == project.as_str())
+    read(tag).is_some_and(|(name, _)| name == project.as_str())
+}
+
+/// The project and the environment that a tag names.
+fn read(tag: &str) -> Option<(&str, &str)> {
+    tag.strip_prefix("ambit-")?.split_once('_')
 }
 
 #[cfg(test)]

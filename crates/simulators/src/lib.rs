@@ -24,7 +24,7 @@ pub use http::{Answered, HttpServer, Reply, Request, Service};
 pub use openapi::OpenApi;
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};
-pub use uptimerobot::UptimeRobot;
+pub use uptimerobot::{UptimeRobot, UptimeRobotService};
 pub use webhook::Webhook;
 
 use std::path::PathBuf;

@@ -2,9 +2,15 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A command says what it does.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
+<<<<<<< HEAD
 use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
+=======
+use ambit_simulators::{
+    CloudflareService, HttpServer, Reply, Request, Service, UptimeRobotService, contract, contract_folders,
+};
+>>>>>>> 4671320 (uptimerobot: monitors are a part of the plan; what lags is waited for, what is doubled is healed)
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,6 +61,11 @@ fn services() -> Vec<Arc<dyn Service>> {
     let mut all: Vec<Arc<dyn Service>> = Vec::new();
     if let Some(document) = contract("cloudflare/openapi.json") {
         all.push(Arc::new(CloudflareService::new("", &document)));
+    }
+    if let Some(document) = contract("uptimerobot/openapi.v3.json") {
+        let account = UptimeRobotService::new(&document);
+        account.limit(10, Duration::from_secs(60));
+        all.push(Arc::new(account));
     }
     all
 }

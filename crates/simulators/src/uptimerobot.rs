@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::account::Account;
 use crate::{
-    http::{HttpServer, Reply, Request},
+    http::{HttpServer, Reply, Request, Service},
     openapi::OpenApi,
 };
 
@@ -39,7 +39,41 @@ struct State {
     behind: Option<(Vec<Value>, usize)>,
 }
 
-/// An UptimeRobot account.
+/// What a free UptimeRobot account answers.
+pub struct UptimeRobotService {
+    api: OpenApi,
+    state: Arc<Mutex<State>>,
+}
+
+impl UptimeRobotService {
+    /// An account without a monitor that takes any number of requests. `document` is the text of the published document.
+    #[must_use]
+    pub fn new(document: &str) -> Self {
+        let state = State { account: Account::default(), limit: None, sent: VecDeque::new(), lag: 0, behind: None };
+        Self { api: OpenApi::read(document), state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Takes so many requests in so long a time; a free account takes 10 in a minute.
+    pub fn limit(&self, calls: usize, window: Duration) {
+        lock(&self.state).limit = Some(Limit { calls, window });
+    }
+}
+
+impl Service for UptimeRobotService {
+    fn name(&self) -> &'static str {
+        "uptimerobot"
+    }
+
+    fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    fn reply(&self, request: &Request) -> Reply {
+        answer(&self.api, &mut lock(&self.state), request)
+    }
+}
+
+/// An UptimeRobot account, on a port of its own.
 pub struct UptimeRobot {
     server: HttpServer,
     state: Arc<Mutex<State>>,
@@ -54,20 +88,18 @@ impl Deref for UptimeRobot {
 }
 
 impl UptimeRobot {
-    /// Starts with no monitor, on a port that was chosen (0 takes a free one). `document` is the text of the published document.
-    pub async fn start(port: u16, document: &str) -> io::Result<Self> {
-        let api = OpenApi::read(document);
-        let state = State { account: Account::default(), limit: None, sent: VecDeque::new(), lag: 0, behind: None };
-        let state = Arc::new(Mutex::new(state));
-        let shared = Arc::clone(&state);
-        let server = HttpServer::on(port, None, move |request| answer(&api, &mut lock(&shared), request)).await?;
+    /// Starts with no monitor. `document` is the text of the published document.
+    pub async fn start(document: &str) -> io::Result<Self> {
+        let service = UptimeRobotService::new(document);
+        let state = Arc::clone(&service.state);
+        let server = HttpServer::on(0, None, move |request| service.reply(request)).await?;
         Ok(Self { server, state })
     }
 
     /// Where the API is.
     #[must_use]
     pub fn base(&self) -> String {
-        self.server.url("/v3")
+        self.server.url("")
     }
 
     /// The key that it takes.
@@ -135,10 +167,9 @@ fn wrong(status: u16, message: &str) -> Reply {
 }
 
 fn answer(api: &OpenApi, state: &mut State, request: &Request) -> Reply {
-    let Some(path) = request.path.strip_prefix("/v3") else { return wrong(404, "Cannot find that path") };
     let reply = match state.take_turn() {
         Err(after) => wrong(429, "ThrottlerException: Too Many Requests").header("Retry-After", after.to_string()),
-        Ok(()) => understood(api, state, request, path),
+        Ok(()) => understood(api, state, request),
     };
     match state.limit {
         None => reply,
@@ -148,7 +179,8 @@ fn answer(api: &OpenApi, state: &mut State, request: &Request) -> Reply {
     }
 }
 
-fn understood(api: &OpenApi, state: &mut State, request: &Request, path: &str) -> Reply {
+fn understood(api: &OpenApi, state: &mut State, request: &Request) -> Reply {
+    let path = request.path.as_str();
     let bearer = request.headers.get("authorization").and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
     let writes = request.method != hyper::Method::GET;
     match bearer {

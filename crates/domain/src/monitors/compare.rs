@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Alert, Contact, INTERVAL, Monitor, Present, Wanted, is_owned};
+use super::{Alert, Contact, INTERVAL, Monitor, Present, Wanted, is_owned, read};
 use crate::{
     outside::{self, Detail, Said},
     spec::ProjectName,
@@ -133,7 +133,7 @@ impl Change {
                 if !told.is_empty() {
                     details.push(text("alerts", names(&told.iter().map(|c| c.id).collect::<Vec<_>>())));
                 }
-                outside::Change::create(&monitor.name, details)
+                outside::Change::create(&monitor.name, details).of(&monitor.environment)
             }
             Self::Change { present, monitor, contacts: missing } => {
                 let url = Detail::of_texts("", Some(present.url.trim_end_matches('/')), Some(&monitor.url));
@@ -149,10 +149,13 @@ impl Change {
                     Detail::of_texts("alerts", Some(&names(&there)), Some(&names(&all))),
                 ];
                 outside::Change::replace(&monitor.name, details.into_iter().flatten().collect())
+                    .of(&monitor.environment)
             }
             Self::Delete { present } => {
                 let url = Detail::new("", Some(Said::text(&*present.url)), None);
-                outside::Change::delete(&present.name, vec![url])
+                let change = outside::Change::delete(&present.name, vec![url]);
+                let environment = present.tags.iter().find_map(|tag| read(tag)?.1.parse().ok());
+                outside::Change { environment, ..change }
             }
         }
     }
@@ -162,7 +165,7 @@ impl Change {
 #[must_use]
 pub fn adopted(taken: &Taken) -> outside::Change {
     let tag = Detail::new("tag", None, Some(Said::text(&*taken.monitor.tag)));
-    outside::Change::replace(&taken.present.name, vec![tag])
+    outside::Change::replace(&taken.present.name, vec![tag]).of(&taken.monitor.environment)
 }
 
 #[cfg(test)]
@@ -204,7 +207,7 @@ mod tests {
 
     fn shown(there: &[Present]) -> Vec<String> {
         let line = |c: &Change| {
-            let outside::Change { key, action, details } = c.shown(&team());
+            let outside::Change { key, action, details, .. } = c.shown(&team());
             let side = |said: &Option<Said>| said.as_ref().map_or_else(|| "–".to_owned(), Said::to_string);
             let details = details.iter().map(|d| format!("{} {} → {}", d.name, side(&d.old), side(&d.new)));
             format!("{action:?} {key}: {}", details.map(|d| d.trim().to_owned()).collect::<Vec<_>>().join("; "))
