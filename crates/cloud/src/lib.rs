@@ -5,7 +5,9 @@
 pub mod acme;
 mod api;
 pub mod cloudflare;
+mod download;
 pub mod email;
+pub mod expo;
 mod http;
 mod outcome;
 pub mod slack;
@@ -13,5 +15,6 @@ pub mod uptimerobot;
 pub mod webhook;
 
 pub use api::Carried;
+pub use download::download;
 pub use http::{Http, HttpError};
 pub use outcome::SendError;

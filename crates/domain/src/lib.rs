@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod deployment;
 pub mod dns;
 pub mod dora;
+pub mod expo;
 mod failure;
 pub mod gates;
 pub mod glob;

@@ -6,6 +6,7 @@
 
 pub mod apk;
 mod cloudflare;
+mod expo;
 mod faults;
 mod gateway;
 mod graphql;
@@ -17,6 +18,7 @@ mod uptimerobot;
 mod webhook;
 
 pub use cloudflare::{Cloudflare, CloudflareService, Zone};
+pub use expo::{Expo, ExpoService};
 pub use faults::Fault;
 pub use gateway::{Gateway, SIMULATED};
 pub use graphql::{Field, GraphQl, Refused, Resolver};

@@ -8,7 +8,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
 =======
 use ambit_simulators::{
-    CloudflareService, HttpServer, Reply, Request, Service, UptimeRobotService, contract, contract_folders,
+    CloudflareService, ExpoService, HttpServer, Reply, Request, Service, UptimeRobotService, contract, contract_folders,
 };
 >>>>>>> 4671320 (uptimerobot: monitors are a part of the plan; what lags is waited for, what is doubled is healed)
 use serde_json::json;
@@ -61,6 +61,11 @@ fn services() -> Vec<Arc<dyn Service>> {
     let mut all: Vec<Arc<dyn Service>> = Vec::new();
     if let Some(document) = contract("cloudflare/openapi.json") {
         all.push(Arc::new(CloudflareService::new("", &document)));
+    }
+    match contract("expo/schema.graphql").map(|sdl| ExpoService::new("", &sdl)) {
+        Some(Ok(service)) => all.push(Arc::new(service)),
+        Some(Err(why)) => eprintln!("left out: expo: its schema cannot be read: {why}"),
+        None => {}
     }
     if let Some(document) = contract("uptimerobot/openapi.v3.json") {
         let account = UptimeRobotService::new(&document);
