@@ -7,6 +7,7 @@
 mod apply;
 mod dns;
 mod drift;
+mod expo;
 mod side;
 mod uptimerobot;
 mod workflows;
@@ -154,7 +155,8 @@ impl Declaration {
                 Place::Dns => providers.cloudflare.is_some(),
                 Place::Workflows => providers.github.is_some(),
                 Place::Uptimerobot => providers.uptimerobot.is_some(),
-                Place::Railway | Place::Github | Place::Expo => false,
+                Place::Expo => providers.expo.is_some(),
+                Place::Railway | Place::Github => false,
             })
             .collect()
     }
@@ -171,7 +173,8 @@ impl Ambit {
             Place::Dns => Box::new(Side::new(dns::Dns::open(declaration, tokens)?)),
             Place::Workflows => Box::new(Side::new(workflows::Files::new(declaration))),
             Place::Uptimerobot => Box::new(Side::new(uptimerobot::Uptimerobot::open(declaration, tokens)?)),
-            Place::Railway | Place::Github | Place::Expo => {
+            Place::Expo => Box::new(Side::new(expo::Expo::open(declaration, tokens)?)),
+            Place::Railway | Place::Github => {
                 return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
             }
         })
@@ -230,6 +233,7 @@ fn undeclared(declaration: &Declaration, place: Place) -> Failure {
     let what = format!("{} declares nothing of {place}", declaration.project.name);
     let hint = match place {
         Place::Dns => "add to ambit.toml: [providers.cloudflare] zone = \"example.org\"",
+        Place::Expo => "add to ambit.toml: [providers.expo] project = \"@owner/slug\"",
         Place::Uptimerobot => "add to ambit.toml: [providers.uptimerobot]",
         _ => "what can be declared: docs/ambit-toml.md, [providers.NAME]",
     };
