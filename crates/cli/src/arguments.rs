@@ -814,10 +814,10 @@ pub(crate) enum MobileCommand {
 }
 
 /// A build at Expo.
-#[derive(Args)]
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct AtExpo {
     /// Expo's id of the build, as `ambit mobile builds --expo` shows it.
-    #[arg(required_unless_present = "latest", conflicts_with = "latest")]
     build: Option<String>,
     /// The newest one for Android.
     #[arg(long)]

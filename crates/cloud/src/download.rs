@@ -144,8 +144,6 @@ fn unwritable(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn one_is_sent_on_over_tls_only() {
         let next = |from: &str, to: &str| super::next(&from.parse().unwrap(), to).map(|uri| uri.to_string());

@@ -4,13 +4,9 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-<<<<<<< HEAD
-use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
-=======
 use ambit_simulators::{
-    CloudflareService, ExpoService, HttpServer, Reply, Request, Service, UptimeRobotService, contract, contract_folders,
+    CloudflareService, ExpoService, Gateway, Service, UptimeRobotService, contract, contract_folders,
 };
->>>>>>> 4671320 (uptimerobot: monitors are a part of the plan; what lags is waited for, what is doubled is healed)
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
