@@ -99,7 +99,8 @@ pub use logs::{LogLine, LogReader};
 pub use masked_copy::{CopyData, MaskedCopy};
 pub use migrate::{Migrate, ServiceMigrations};
 pub use mobile::{
-    Changes, EasBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, eas_build, mobile_drift, sync_mobile,
+    Changes, EasBuild, EasSubmit, ExpoBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, Which,
+    eas_build, eas_submit, expo_builds, fetch_expo_build, mobile_drift, sync_mobile,
 };
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};

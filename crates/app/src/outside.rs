@@ -7,7 +7,9 @@
 mod apply;
 mod dns;
 mod drift;
+mod expo;
 mod side;
+mod uptimerobot;
 mod workflows;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -152,7 +154,9 @@ impl Declaration {
             .filter(|place| match place {
                 Place::Dns => providers.cloudflare.is_some(),
                 Place::Workflows => providers.github.is_some(),
-                Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => false,
+                Place::Uptimerobot => providers.uptimerobot.is_some(),
+                Place::Expo => providers.expo.is_some(),
+                Place::Railway | Place::Github => false,
             })
             .collect()
     }
@@ -168,7 +172,9 @@ impl Ambit {
         Ok(match place {
             Place::Dns => Box::new(Side::new(dns::Dns::open(declaration, tokens)?)),
             Place::Workflows => Box::new(Side::new(workflows::Files::new(declaration))),
-            Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => {
+            Place::Uptimerobot => Box::new(Side::new(uptimerobot::Uptimerobot::open(declaration, tokens)?)),
+            Place::Expo => Box::new(Side::new(expo::Expo::open(declaration, tokens)?)),
+            Place::Railway | Place::Github => {
                 return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
             }
         })
@@ -227,6 +233,8 @@ fn undeclared(declaration: &Declaration, place: Place) -> Failure {
     let what = format!("{} declares nothing of {place}", declaration.project.name);
     let hint = match place {
         Place::Dns => "add to ambit.toml: [providers.cloudflare] zone = \"example.org\"",
+        Place::Expo => "add to ambit.toml: [providers.expo] project = \"@owner/slug\"",
+        Place::Uptimerobot => "add to ambit.toml: [providers.uptimerobot]",
         _ => "what can be declared: docs/ambit-toml.md, [providers.NAME]",
     };
     Failure::new(FailureKind::NotFound, what).hint(hint)

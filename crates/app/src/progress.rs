@@ -33,6 +33,12 @@ impl Progress {
         Self { events, cancel, environment: None, service: None, log: None }
     }
 
+    /// For work in the process of the one who asked, which ends with it.
+    #[must_use]
+    pub fn here(events: UnboundedSender<Event>) -> Self {
+        Self::new(events, CancellationToken::new())
+    }
+
     /// For work that is not worth telling of.
     pub(crate) fn unheard() -> Self {
         let (events, _) = tokio::sync::mpsc::unbounded_channel();

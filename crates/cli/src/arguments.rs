@@ -770,13 +770,65 @@ pub(crate) enum MobileCommand {
         #[arg(long)]
         from_changelog: bool,
     },
-    /// List the builds that were published, and what QA said of each.
-    #[command(after_help = "Example:\n  ambit mobile builds -e test")]
+    /// List the builds that were published and what QA said of each, or Expo's own.
+    #[command(after_help = "Examples:\n  ambit mobile builds -e test\n  ambit mobile builds -e test --expo")]
     Builds {
         /// The environment; all where none is named.
         #[arg(short, long = "env")]
         environment: Option<String>,
+        /// Those that Expo made or makes, published or not.
+        #[arg(long)]
+        expo: bool,
     },
+    /// Wait for a build at Expo, fetch it and put it on the downloads site of an environment.
+    #[command(
+        after_help = "Examples:\n  ambit mobile fetch --latest -e test\n  ambit mobile fetch 2f1c… -e prod --from-changelog"
+    )]
+    Fetch {
+        #[command(flatten)]
+        which: AtExpo,
+        /// The environment that it was built against.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// What changed, a line each; the commits since the build before where nothing is said.
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "from_changelog")]
+        changes: Option<String>,
+        /// Take what changed from the changelog, under the app's version.
+        #[arg(long)]
+        from_changelog: bool,
+    },
+    /// Send a finished build of production to the store, by Expo's command `eas`.
+    #[command(
+        after_help = "Examples:\n  ambit mobile submit --latest -e prod\n  ambit mobile submit 2f1c… -e prod --no-wait"
+    )]
+    Submit {
+        #[command(flatten)]
+        which: AtExpo,
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Return once it is asked for.
+        #[arg(long)]
+        no_wait: bool,
+    },
+}
+
+/// A build at Expo.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct AtExpo {
+    /// Expo's id of the build, as `ambit mobile builds --expo` shows it.
+    build: Option<String>,
+    /// The newest one for Android.
+    #[arg(long)]
+    latest: bool,
+}
+
+impl AtExpo {
+    /// Which one is meant.
+    pub(crate) fn which(self) -> ambit_app::Which {
+        self.build.map_or(ambit_app::Which::Latest, ambit_app::Which::Id)
+    }
 }
 
 /// What an app is built for.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{HeaderMap, Method, Request, StatusCode, Uri, header, http::response::Parts};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, body::Incoming, header, http::response::Parts};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -81,6 +81,15 @@ impl Http {
     ) -> Result<Answer, HttpError> {
         let (head, body) = self.send(method, to, headers, json, LONGEST).await?;
         Ok(answer(head, body?))
+    }
+
+    /// Asks for something whose body is read piece by piece.
+    pub(crate) async fn open(&self, to: &Uri) -> Result<Response<Incoming>, HttpError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = to.clone();
+        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static("ambit"));
+        let answered = tokio::time::timeout(LIMIT, self.client.request(request)).await;
+        answered.map_err(|_| HttpError::TimedOut)?.map_err(|e| HttpError::Connection(innermost(&e)))
     }
 
     /// Sends a request and reads at most so much of what is answered; the body may have been cut off.

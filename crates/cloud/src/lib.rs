@@ -5,12 +5,16 @@
 pub mod acme;
 mod api;
 pub mod cloudflare;
+mod download;
 pub mod email;
+pub mod expo;
 mod http;
 mod outcome;
 pub mod slack;
+pub mod uptimerobot;
 pub mod webhook;
 
 pub use api::Carried;
+pub use download::download;
 pub use http::{Http, HttpError};
 pub use outcome::SendError;

@@ -48,6 +48,14 @@ pub struct Variant {
     pub profiles: Vec<String>,
 }
 
+impl Variant {
+    /// The profiles whose builds go to the store.
+    #[must_use]
+    pub fn store_profiles(&self) -> Vec<&str> {
+        self.profiles.iter().map(String::as_str).filter(|profile| is_for_the_store(profile, self.kind)).collect()
+    }
+}
+
 /// What is written into the app's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {

@@ -6,6 +6,7 @@
 
 pub mod apk;
 mod cloudflare;
+mod expo;
 mod faults;
 mod gateway;
 mod graphql;
@@ -13,9 +14,11 @@ mod http;
 mod openapi;
 mod slack;
 mod smtp;
+mod uptimerobot;
 mod webhook;
 
 pub use cloudflare::{Cloudflare, CloudflareService, Zone};
+pub use expo::{Expo, ExpoService};
 pub use faults::Fault;
 pub use gateway::{Gateway, SIMULATED};
 pub use graphql::{Field, GraphQl, Refused, Resolver};
@@ -23,6 +26,7 @@ pub use http::{Answered, HttpServer, Reply, Request, Service};
 pub use openapi::OpenApi;
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};
+pub use uptimerobot::{UptimeRobot, UptimeRobotService};
 pub use webhook::Webhook;
 
 use std::path::PathBuf;

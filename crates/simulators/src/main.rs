@@ -2,9 +2,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A command says what it does.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
+use ambit_simulators::{
+    CloudflareService, ExpoService, Gateway, Service, UptimeRobotService, contract, contract_folders,
+};
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,6 +57,16 @@ fn services() -> Vec<Arc<dyn Service>> {
     let mut all: Vec<Arc<dyn Service>> = Vec::new();
     if let Some(document) = contract("cloudflare/openapi.json") {
         all.push(Arc::new(CloudflareService::new("", &document)));
+    }
+    match contract("expo/schema.graphql").map(|sdl| ExpoService::new("", &sdl)) {
+        Some(Ok(service)) => all.push(Arc::new(service)),
+        Some(Err(why)) => eprintln!("left out: expo: its schema cannot be read: {why}"),
+        None => {}
+    }
+    if let Some(document) = contract("uptimerobot/openapi.v3.json") {
+        let account = UptimeRobotService::new(&document);
+        account.limit(10, Duration::from_secs(60));
+        all.push(Arc::new(account));
     }
     all
 }

@@ -62,6 +62,13 @@ impl OpenApi {
         }
     }
 
+    /// The first key of a body that a schema of the document does not name. Documents allow any; some services do not.
+    #[must_use]
+    pub fn unknown_key(&self, schema: &str, body: &Value) -> Option<String> {
+        let known = &self.document["components"]["schemas"][schema]["properties"];
+        body.as_object()?.keys().find(|key| known.get(key.as_str()).is_none()).cloned()
+    }
+
     fn paths(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.document["paths"].as_object().into_iter().flatten()
     }

@@ -56,6 +56,11 @@ pub(super) fn declared(declaration: &Declaration) -> Result<Option<Declared>, Fa
     Ok(Some(Declared { app: MobileApp { variants }, source: first.source.clone(), folder }))
 }
 
+/// The app alone, where one is declared.
+pub(crate) fn app_of(declaration: &Declaration) -> Result<Option<MobileApp>, Failure> {
+    Ok(declared(declaration)?.map(|declared| declared.app))
+}
+
 /// The same, where it is asked for by name.
 pub(super) fn required(declaration: &Declaration) -> Result<Declared, Failure> {
     declared(declaration)?.ok_or_else(|| {

@@ -29,7 +29,9 @@ pub(crate) fn run(
             .because(format!("eas ended with {status}")));
     }
     if !json {
-        eprintln!("next: download the APK, then: ambit mobile publish app.apk -e {environment}");
+        eprintln!(
+            "next: ambit mobile fetch --latest -e {environment}   or download the APK, and: ambit mobile publish app.apk -e {environment}"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

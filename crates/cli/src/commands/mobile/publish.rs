@@ -12,24 +12,27 @@ use crate::{
     screen::{Paint, bytes, plain},
 };
 
+/// Where it is said what changed.
+pub(crate) fn changes(text: Option<String>, from_changelog: bool) -> Changes {
+    match (text, from_changelog) {
+        (Some(text), _) => Changes::Text(text),
+        (None, true) => Changes::Changelog,
+        (None, false) => Changes::Commits,
+    }
+}
+
 pub(crate) async fn run(
     folder: &Path,
     file: &Path,
     environment: &str,
     commit: Option<String>,
-    changes: Option<String>,
-    from_changelog: bool,
+    changes: Changes,
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let id = context::environment(folder, environment)?;
     // The daemon works in another folder.
     let file = std::path::absolute(file)
         .map_err(|e| Failure::new(FailureKind::User, "the file has no name").because(e.to_string()))?;
-    let changes = match (changes, from_changelog) {
-        (Some(text), _) => Changes::Text(text),
-        (None, true) => Changes::Changelog,
-        (None, false) => Changes::Commits,
-    };
     let request = PublishBuild {
         folder: folder.to_path_buf(),
         environment: id.environment,
