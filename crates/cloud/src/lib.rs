@@ -8,6 +8,7 @@ pub mod cloudflare;
 pub mod email;
 mod http;
 mod outcome;
+pub mod railway;
 pub mod slack;
 pub mod webhook;
 
