@@ -5,8 +5,10 @@
 //! compared in `ambit-domain`.
 
 mod apply;
+mod digests;
 mod dns;
 mod drift;
+mod railway;
 mod side;
 mod workflows;
 
@@ -152,7 +154,8 @@ impl Declaration {
             .filter(|place| match place {
                 Place::Dns => providers.cloudflare.is_some(),
                 Place::Workflows => providers.github.is_some(),
-                Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => false,
+                Place::Railway => self.project.environments.values().any(|e| e.railway_project().is_some()),
+                Place::Github | Place::Expo | Place::Uptimerobot => false,
             })
             .collect()
     }
@@ -168,7 +171,8 @@ impl Ambit {
         Ok(match place {
             Place::Dns => Box::new(Side::new(dns::Dns::open(declaration, tokens)?)),
             Place::Workflows => Box::new(Side::new(workflows::Files::new(declaration))),
-            Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => {
+            Place::Railway => Box::new(Side::new(railway::Projects::open(self, declaration, tokens)?)),
+            Place::Github | Place::Expo | Place::Uptimerobot => {
                 return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
             }
         })

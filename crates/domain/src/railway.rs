@@ -15,7 +15,7 @@ mod services;
 mod settings;
 mod wanted;
 
-pub use compare::{Found, Secrets, adoptable, compare, forget, forgotten, project_of, unique};
+pub use compare::{Found, Secrets, adoptable, compare, forget, forgotten, project_of, unique, unmarked};
 pub use mark::{OWNER, Owner, project_mark};
 pub use names::{Names, NoNames};
 pub use ops::{Database, Edits, Op, Place, cost};

@@ -4,8 +4,10 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
+use ambit_simulators::{CloudflareService, Gateway, RailwayAccount, Service, contract, contract_folders};
 use serde_json::json;
+
+const RAILWAY: [&str; 2] = ["railway/schema.graphql", "railway/environment-config.schema.json"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -55,6 +57,12 @@ fn services() -> Vec<Arc<dyn Service>> {
     let mut all: Vec<Arc<dyn Service>> = Vec::new();
     if let Some(document) = contract("cloudflare/openapi.json") {
         all.push(Arc::new(CloudflareService::new("", &document)));
+    }
+    if let Some((schema, config)) = contract(RAILWAY[0]).zip(contract(RAILWAY[1])) {
+        match RailwayAccount::new(&schema, &config) {
+            Ok(account) => all.push(Arc::new(account)),
+            Err(why) => eprintln!("skipped: the contracts of Railway cannot be read: {why}"),
+        }
     }
     all
 }

@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     graphql::{Field, GraphQl, Refused, Resolver},
-    http::{HttpServer, Reply, Request},
+    http::{HttpServer, Reply, Request, Service as Simulated},
 };
 
 const TOKEN: &str = "railway-token-of-the-simulator";
@@ -46,7 +46,6 @@ pub struct RailwayAccount {
 
 struct State {
     world: World,
-    token: String,
     names: Box<Names>,
     calls: u32,
     limit: u32,
@@ -55,20 +54,12 @@ struct State {
 }
 
 impl RailwayAccount {
-    /// An account with one workspace and nothing in it, opened by a token. The texts are the published schemas, of the API and of
-    /// `EnvironmentConfig`.
-    pub fn new(schema: &str, config: &str, token: &str) -> Result<Self, String> {
+    /// An account with one workspace and nothing in it. The texts are the published schemas, of the API and of `EnvironmentConfig`.
+    pub fn new(schema: &str, config: &str) -> Result<Self, String> {
         let config: Value = serde_json::from_str(config).map_err(|e| e.to_string())?;
         let config = jsonschema::validator_for(&config).map_err(|e| e.to_string())?;
         let world = World { workspaces: vec![(WORKSPACE.0.into(), WORKSPACE.1.into())], ..World::default() };
-        let state = State {
-            world,
-            token: token.to_owned(),
-            names: Box::new(|_, _| None),
-            calls: 0,
-            limit: CALLS,
-            complaints: VecDeque::new(),
-        };
+        let state = State { world, names: Box::new(|_, _| None), calls: 0, limit: CALLS, complaints: VecDeque::new() };
         let schema = Arc::new(GraphQl::read(schema)?);
         Ok(Self { schema, config: Arc::new(config), state: Arc::new(Mutex::new(state)) })
     }
@@ -101,9 +92,7 @@ impl RailwayAccount {
         self.state().complaints.extend(std::iter::repeat_n(None, carried_out).chain([complaint]));
     }
 
-    /// Answers a request.
-    #[must_use]
-    pub fn answer(&self, request: &Request) -> Reply {
+    fn answer(&self, request: &Request) -> Reply {
         let mut state = self.state();
         let left = state.limit.saturating_sub(state.calls);
         let limits = |reply: Reply, left: u32, limit: u32| {
@@ -133,6 +122,20 @@ impl RailwayAccount {
     }
 }
 
+impl Simulated for RailwayAccount {
+    fn name(&self) -> &'static str {
+        "railway"
+    }
+
+    fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    fn reply(&self, request: &Request) -> Reply {
+        self.answer(request)
+    }
+}
+
 enum Who {
     Nobody,
     Account,
@@ -143,7 +146,7 @@ enum Who {
 impl State {
     fn who(&self, request: &Request) -> Who {
         let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
-        if header("authorization").and_then(|v| v.strip_prefix("Bearer ")) == Some(&self.token) {
+        if header("authorization").and_then(|v| v.strip_prefix("Bearer ")) == Some(TOKEN) {
             return Who::Account;
         }
         let token = header("project-access-token");
@@ -252,9 +255,9 @@ impl Deref for Railway {
 impl Railway {
     /// Starts with an empty account. The texts are the published schemas, of the API and of `EnvironmentConfig`.
     pub async fn start(schema: &str, config: &str) -> Self {
-        let account = RailwayAccount::new(schema, config, TOKEN).unwrap();
+        let account = RailwayAccount::new(schema, config).unwrap();
         let asked = account.clone();
-        let server = HttpServer::on(0, None, move |request| asked.answer(request)).await.unwrap();
+        let server = HttpServer::on(0, None, move |request| asked.reply(request)).await.unwrap();
         Self { server, account }
     }
 

@@ -46,10 +46,16 @@ impl Found {
     }
 }
 
-/// The project of an environment among those that are there.
+/// The project that carries a mark.
 #[must_use]
-pub fn project_of<'a>(wanted: &Wanted, all: &'a [Listed]) -> Option<&'a Listed> {
-    all.iter().find(|project| marked(&project.description) == Some(&wanted.mark))
+pub fn project_of<'a>(mark: &str, all: &'a [Listed]) -> Option<&'a Listed> {
+    all.iter().find(|project| marked(&project.description) == Some(mark))
+}
+
+/// Projects of a name that carry no mark.
+#[must_use]
+pub fn unmarked<'a>(name: &str, all: &'a [Listed]) -> Vec<&'a Listed> {
+    all.iter().filter(|project| project.name == name && marked(&project.description).is_none()).collect()
 }
 
 /// Two with the same mark are nothing that can be told apart, and neither are two environments of one project.

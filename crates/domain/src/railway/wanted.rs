@@ -28,6 +28,16 @@ pub struct Wanted {
     pub remarks: Vec<Remark>,
 }
 
+impl Wanted {
+    /// The hosts that are declared.
+    pub fn hosts(&self) -> impl Iterator<Item = &String> {
+        self.services.iter().flat_map(|service| match &service.what {
+            What::App(app) => app.hosts.as_slice(),
+            What::Postgres { .. } | What::Redis { .. } => &[],
+        })
+    }
+}
+
 /// A service as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedService {
