@@ -9,7 +9,7 @@ use std::{
 use ambit_domain::{
     Failure, FailureKind,
     ci::{self, CiDrift, CiState, Header, Pipeline, Target, file_name, has_workflow},
-    spec::EnvironmentName,
+    spec::{Environment, EnvironmentName},
 };
 use ambit_source::{git::Repository, suites};
 use serde::Serialize;
@@ -129,6 +129,18 @@ pub(crate) fn file_states(declaration: &Declaration) -> Result<Vec<FileState>, F
         states.push(FileState { file, environment: None, there, wanted: None, by_hand: !header.untouched });
     }
     Ok(states)
+}
+
+/// Whether a workflow hands an environment's code to Railway: the one that is there, or that `ambit apply` writes.
+pub(crate) fn deploys_to_railway(declaration: &Declaration, environment: &Environment) -> Result<bool, Failure> {
+    if !has_workflow(environment) {
+        return Ok(false);
+    }
+    let (top, within) = place(&declaration.folder)?;
+    let file = top.join(ci::FOLDER).join(file_name(&declaration.project, &environment.name, &within));
+    let there = generated::read(&file)?.as_deref().and_then(Header::read).map(|header| header.target);
+    let written = declaration.project.providers.github.is_some() && environment.railway_project().is_some();
+    Ok(there.map_or(written, |target| target == Target::Railway))
 }
 
 /// What is not as it should be.

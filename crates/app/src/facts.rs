@@ -79,6 +79,15 @@ impl Ambit {
         Ok(Servers { postgres, redis })
     }
 
+    /// The value of a generated variable: made once and kept.
+    pub(crate) fn generated(&self, id: &EnvironmentId, environment: &Environment, name: &str) -> Option<String> {
+        let ambit_domain::spec::Value::Generated(length) = environment.variables.get(name)?.value else {
+            return None;
+        };
+        let make = || Alphanumeric.sample_string(&mut rand::rng(), length);
+        self.store.credential(id, &format!("generated {name} {length}"), make).ok()
+    }
+
     /// Where an environment's backups lie, with what opens it.
     pub(crate) fn repository(
         &self,
@@ -111,17 +120,14 @@ pub(crate) struct Known<'a> {
     pub(crate) address: Address,
 }
 
-impl Known<'_> {
-    /// Opens every secret of the environment once, so that a key that does not fit is told as such and not as a
-    /// missing value.
-    pub(crate) fn check_secrets(&self) -> Result<(), Failure> {
-        for (name, variable) in &self.environment.variables {
-            if variable.value == ambit_domain::spec::Value::Secret {
-                self.declaration.secret(&self.environment.name, name)?;
-            }
+/// Opens every secret of an environment once, so that a key that does not fit is told as such and not as a missing value.
+pub(crate) fn check_secrets(declaration: &Declaration, environment: &Environment) -> Result<(), Failure> {
+    for (name, variable) in &environment.variables {
+        if variable.value == ambit_domain::spec::Value::Secret {
+            declaration.secret(&environment.name, name)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl Inputs for Known<'_> {
@@ -168,11 +174,7 @@ impl Inputs for Known<'_> {
     }
 
     fn generated(&self, name: &str) -> Option<String> {
-        let ambit_domain::spec::Value::Generated(length) = self.environment.variables.get(name)?.value else {
-            return None;
-        };
-        let make = || Alphanumeric.sample_string(&mut rand::rng(), length);
-        self.ambit.store.credential(self.id, &format!("generated {name} {length}"), make).ok()
+        self.ambit.generated(self.id, self.environment, name)
     }
 }
 

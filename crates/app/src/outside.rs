@@ -5,9 +5,11 @@
 //! compared in `ambit-domain`.
 
 mod apply;
+mod digests;
 mod dns;
 mod drift;
 mod expo;
+mod railway;
 mod side;
 mod uptimerobot;
 mod workflows;
@@ -156,7 +158,8 @@ impl Declaration {
                 Place::Workflows => providers.github.is_some(),
                 Place::Uptimerobot => providers.uptimerobot.is_some(),
                 Place::Expo => providers.expo.is_some(),
-                Place::Railway | Place::Github => false,
+                Place::Github => false,
+                Place::Railway => self.project.environments.values().any(|e| e.railway_project().is_some()),
             })
             .collect()
     }
@@ -174,7 +177,8 @@ impl Ambit {
             Place::Workflows => Box::new(Side::new(workflows::Files::new(declaration))),
             Place::Uptimerobot => Box::new(Side::new(uptimerobot::Uptimerobot::open(declaration, tokens)?)),
             Place::Expo => Box::new(Side::new(expo::Expo::open(declaration, tokens)?)),
-            Place::Railway | Place::Github => {
+            Place::Railway => Box::new(Side::new(railway::Projects::open(self, declaration, tokens)?)),
+            Place::Github => {
                 return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
             }
         })

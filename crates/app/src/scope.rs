@@ -11,7 +11,7 @@ use ambit_spec::Resolved;
 use crate::{
     ambit::{Ambit, store_failure},
     declaration::Declaration,
-    facts::{Known, Servers, kind},
+    facts::{Known, Servers, check_secrets, kind},
     progress::Progress,
     variables::unresolved,
 };
@@ -63,7 +63,7 @@ impl<'a> Scope<'a> {
             servers: &self.servers,
             address: self.ambit.address()?,
         };
-        known.check_secrets()?;
+        check_secrets(self.declaration, self.environment)?;
         ambit_spec::resolve(self.environment, &known).map_err(|found| unresolved(&self.environment.name, found))
     }
 

@@ -12,7 +12,7 @@ use crate::{
     address::Address,
     ambit::Ambit,
     declaration::Declaration,
-    facts::{Known, postgres_url, redis_url},
+    facts::{Known, check_secrets, postgres_url, redis_url},
 };
 
 /// Which of the two sets of values.
@@ -99,7 +99,7 @@ impl Ambit {
             View::Here => self.address()?,
         };
         let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
-        known.check_secrets()?;
+        check_secrets(declaration, environment)?;
         ambit_spec::resolve(environment, &known).map_err(|diagnostics| unresolved(name, diagnostics))
     }
 

@@ -10,6 +10,7 @@ pub mod email;
 pub mod expo;
 mod http;
 mod outcome;
+pub mod railway;
 pub mod slack;
 pub mod uptimerobot;
 pub mod webhook;

@@ -27,6 +27,7 @@ pub mod outside;
 pub mod plan;
 mod progress;
 pub mod provider;
+pub mod railway;
 mod record;
 pub mod release;
 pub mod renewal;

@@ -5,9 +5,11 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use ambit_simulators::{
-    CloudflareService, ExpoService, Gateway, Service, UptimeRobotService, contract, contract_folders,
+    CloudflareService, ExpoService, Gateway, RailwayAccount, Service, UptimeRobotService, contract, contract_folders,
 };
 use serde_json::json;
+
+const RAILWAY: [&str; 2] = ["railway/schema.graphql", "railway/environment-config.schema.json"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -67,6 +69,12 @@ fn services() -> Vec<Arc<dyn Service>> {
         let account = UptimeRobotService::new(&document);
         account.limit(10, Duration::from_secs(60));
         all.push(Arc::new(account));
+    }
+    if let Some((schema, config)) = contract(RAILWAY[0]).zip(contract(RAILWAY[1])) {
+        match RailwayAccount::new(&schema, &config) {
+            Ok(account) => all.push(Arc::new(account)),
+            Err(why) => eprintln!("skipped: the contracts of Railway cannot be read: {why}"),
+        }
     }
     all
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ambit_domain::{Failure, Hosted};
+use ambit_domain::Failure;
 
 use super::{Evidence, Finding, ago};
 use crate::ambit::{now, store_failure};
