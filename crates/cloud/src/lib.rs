@@ -6,6 +6,7 @@ pub mod acme;
 mod api;
 pub mod cloudflare;
 pub mod email;
+pub mod github;
 mod http;
 mod outcome;
 pub mod slack;

@@ -14,6 +14,7 @@ pub mod dns;
 pub mod dora;
 mod failure;
 pub mod gates;
+pub mod github;
 pub mod glob;
 mod home;
 pub mod hosted;

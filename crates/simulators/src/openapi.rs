@@ -34,12 +34,13 @@ impl OpenApi {
         fitting.max_by_key(|route| (route.words(), std::cmp::Reverse(route.values.len())))
     }
 
-    /// Why a request is none that the document describes: no such path or method, a query that it does not name, a body that it
-    /// does not allow.
-    pub fn check(&self, method: &str, path: &str, query: &str, body: Option<&Value>) -> Result<(), String> {
+    /// The path of the document that a request is for, or why it is none that the document describes: no such path or method, a query
+    /// that it does not name, a body that it does not allow.
+    pub fn check(&self, method: &str, path: &str, query: &str, body: Option<&Value>) -> Result<Route, String> {
         let method = method.to_ascii_lowercase();
-        let Route { template, .. } = self.route(path).ok_or_else(|| format!("there is no path {path}"))?;
-        let item = &self.document["paths"][&template];
+        let route = self.route(path).ok_or_else(|| format!("there is no path {path}"))?;
+        let template = &route.template;
+        let item = &self.document["paths"][template];
         let operation = item.get(&method).ok_or_else(|| format!("{template} takes no {method}"))?;
         let known: Vec<&str> = [&operation["parameters"], &item["parameters"]]
             .into_iter()
@@ -59,9 +60,9 @@ impl OpenApi {
         let schema = &self.resolved(wanted)["content"]["application/json"]["schema"];
         match body {
             None if wanted["required"] == true => Err(format!("{method} {template} needs a body")),
-            None => Ok(()),
+            None => Ok(route),
             Some(_) if schema.is_null() => Err(format!("{method} {template} takes no JSON")),
-            Some(body) => self.valid(&format!("{method} {template}"), schema, body),
+            Some(body) => self.valid(&format!("{method} {template}"), schema, body).map(|()| route),
         }
     }
 

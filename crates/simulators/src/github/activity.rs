@@ -82,9 +82,12 @@ fn tell(state: &mut Repository, asked: &Asked<'_>, place: usize) -> Reply {
     }
     let (id, at) = (state.number(), state.moment());
     let status = |state: &str, environment: &Value| {
-        json!({ "id": id, "state": state, "created_at": at, "updated_at": at,
-        "environment": environment, "description": asked.text("description"),
-        "environment_url": asked.text("environment_url"), "log_url": asked.text("log_url") })
+        let mut status = json!({ "id": id, "state": state, "created_at": at, "updated_at": at,
+            "environment": environment, "description": asked.text("description") });
+        for key in ["environment_url", "log_url"].into_iter().filter(|key| !asked.text(key).is_empty()) {
+            status[key] = json!(asked.text(key));
+        }
+        status
     };
     let environment = state.deployments[place].0["environment"].clone();
     let new = asked.like(201, status(&asked.text("state"), &environment));

@@ -22,11 +22,19 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
         },
         ("get", "/orgs/{org}") => organization(state, asked),
         ("get", "/orgs/{org}/teams/{team_slug}") => match state.teams.get(&asked.value("team_slug")) {
-            Some(id) => said(200, &asked.like(200, json!({ "slug": asked.value("team_slug"), "id": id }))),
+            Some(id) => said(200, &team(asked, *id)),
             None => wrong(404, "Not Found"),
         },
         _ => return None,
     })
+}
+
+/// The example lacks what the schema asks for.
+fn team(asked: &Asked<'_>, id: u64) -> Value {
+    let values = json!({ "slug": asked.value("team_slug"), "id": id, "type": "organization" });
+    let mut team = asked.like(200, values);
+    team["organization"] = with(team["organization"].clone(), json!({ "archived_at": null }));
+    team
 }
 
 fn repository(state: &Repository, asked: &Asked<'_>) -> Reply {
@@ -34,11 +42,15 @@ fn repository(state: &Repository, asked: &Asked<'_>) -> Reply {
     let mut body = asked.like(
         200,
         json!({
-            "name": name, "full_name": state.name, "private": state.private, "default_branch": "main",
+            "name": name, "full_name": state.name, "private": state.private, "default_branch": "main", "language": null,
             "visibility": if state.private { "private" } else { "public" },
         }),
     );
     body["owner"] = with(body["owner"].clone(), json!({ "login": owner, "type": "Organization" }));
+    // Whatever it was forked from is no matter here.
+    if let Value::Object(body) = &mut body {
+        ["source", "parent", "template_repository"].iter().for_each(|key| drop(body.remove(*key)));
+    }
     said(200, &body)
 }
 

@@ -149,10 +149,8 @@ fn let_in(api: &OpenApi, state: &mut Repository, request: &Request, body: Option
         return Err(reply);
     }
     let method = request.method.as_str();
-    if let Err(why) = api.check(method, &request.path, &request.query, body) {
-        return Err(wrong(422, &format!("not in the published document: {why}")));
-    }
-    let route = api.route(&request.path).ok_or_else(|| wrong(404, "Not Found"))?;
+    let checked = api.check(method, &request.path, &request.query, body);
+    let route = checked.map_err(|why| wrong(422, &format!("not in the published document: {why}")))?;
     if let Some(key) = body.and_then(|body| api.unknown_key(method, &route, body)) {
         return Err(wrong(
             422,

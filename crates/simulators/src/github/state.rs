@@ -106,7 +106,9 @@ pub struct Repository {
 }
 
 impl Repository {
-    pub(super) fn new(name: &str) -> Self {
+    /// A public repository of an organisation with one commit on `main`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             private: false,
