@@ -152,26 +152,12 @@ impl Api {
         json: Option<Vec<u8>>,
         understand: impl Fn(&Answer) -> Result<(), Trouble>,
     ) -> Result<Carried, Failure> {
-        Ok(match self.attempt(method, path, json, understand).await? {
-            Ok(()) => Carried::Done,
-            Err(why) => Carried::Unknown(why),
-        })
-    }
-
-    /// The same for a change that is answered with something; the inner error says why nobody knows.
-    pub(crate) async fn attempt<T>(
-        &self,
-        method: Method,
-        path: &str,
-        json: Option<Vec<u8>>,
-        understand: impl Fn(&Answer) -> Result<T, Trouble>,
-    ) -> Result<Result<T, String>, Failure> {
         match self.send(method, path, json).await.and_then(|answer| understand(&answer)) {
-            Ok(done) => Ok(Ok(done)),
+            Ok(()) => Ok(Carried::Done),
             Err(Trouble::Final(failure)) => Err(failure),
             Err(Trouble::Passing(why, after)) => {
                 tokio::time::sleep(after.unwrap_or_else(|| jittered(PAUSE))).await;
-                Ok(Err(why))
+                Ok(Carried::Unknown(why))
             }
         }
     }

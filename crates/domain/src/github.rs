@@ -20,6 +20,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::{EnvironmentName, ProjectName};
+
 pub use self::{
     compare::{Found, Op, compare},
     declared::{known_hosts, wanted},
@@ -46,6 +48,8 @@ pub struct Branch {
     pub name: String,
     /// How far it is guarded.
     pub guard: Guard,
+    /// The environment that follows it; of several the one that guards it most.
+    pub environment: EnvironmentName,
 }
 
 /// Tags that an environment deploys: once made, they stay.
@@ -55,6 +59,8 @@ pub struct Tags {
     pub mark: String,
     /// `v*`
     pub pattern: String,
+    /// The environment.
+    pub environment: EnvironmentName,
 }
 
 /// What may be deployed to an environment.
@@ -122,7 +128,7 @@ pub enum Approver {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     /// Its name, the same in both places.
-    pub name: String,
+    pub name: EnvironmentName,
     /// What may be deployed to it.
     pub sources: BTreeSet<Source>,
     /// Who has to say yes, as declared.
@@ -149,6 +155,17 @@ pub struct Name {
     pub name: String,
     /// Whether nobody can read it there.
     pub secret: bool,
+}
+
+impl Home {
+    /// The environment that it is of.
+    #[must_use]
+    pub fn environment(&self) -> Option<EnvironmentName> {
+        match self {
+            Self::Repository => None,
+            Self::Environment(name) => name.parse().ok(),
+        }
+    }
 }
 
 impl Name {
@@ -338,12 +355,12 @@ pub struct Written {
 
 /// The mark of what belongs to one of a project's environments.
 #[must_use]
-pub fn mark(project: &crate::spec::ProjectName, environment: &str) -> String {
+pub fn mark(project: &ProjectName, environment: &str) -> String {
     format!("ambit:{project}/{environment}")
 }
 
 /// Whether a mark is the project's.
 #[must_use]
-pub fn is_owned(project: &crate::spec::ProjectName, mark: &str) -> bool {
+pub fn is_owned(project: &ProjectName, mark: &str) -> bool {
     mark.strip_prefix("ambit:").and_then(|rest| rest.split_once('/')).is_some_and(|(name, _)| name == project.as_str())
 }

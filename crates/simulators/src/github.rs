@@ -17,9 +17,41 @@ use std::{
 };
 
 pub use self::state::{Environment, Plan, Repository, Secret};
-use crate::{http::HttpServer, openapi::OpenApi};
+use crate::{
+    http::{HttpServer, Reply, Request, Service},
+    openapi::OpenApi,
+};
 
-/// A GitHub with one repository.
+/// What a GitHub with one repository answers.
+pub struct GithubService {
+    api: OpenApi,
+    state: Arc<Mutex<Repository>>,
+}
+
+impl GithubService {
+    /// A public repository `OWNER/NAME` of an organisation, which has a branch `main` with one commit; without a name it is the first
+    /// one that is asked for. `document` is the text of the published OpenAPI document.
+    #[must_use]
+    pub fn new(repository: &str, document: &str) -> Self {
+        Self { api: OpenApi::read(document), state: Arc::new(Mutex::new(Repository::new(repository))) }
+    }
+}
+
+impl Service for GithubService {
+    fn name(&self) -> &'static str {
+        "github"
+    }
+
+    fn token(&self) -> &'static str {
+        state::TOKEN
+    }
+
+    fn reply(&self, request: &Request) -> Reply {
+        door::answer(&self.api, &mut self.state.lock().unwrap_or_else(PoisonError::into_inner), request)
+    }
+}
+
+/// A GitHub with one repository, on a port of its own.
 pub struct Github {
     server: HttpServer,
     state: Arc<Mutex<Repository>>,
@@ -34,22 +66,11 @@ impl Deref for Github {
 }
 
 impl Github {
-    /// Starts with a public repository `OWNER/NAME` of an organisation, which has a branch `main` with one commit. `document` is the
-    /// text of the published OpenAPI document.
+    /// Starts with what [`GithubService::new`] says.
     pub async fn start(repository: &str, document: &str) -> io::Result<Self> {
-        Self::start_on(0, repository, document).await
-    }
-
-    /// The same on a port of one's choice; 0 is any that is free.
-    pub async fn start_on(port: u16, repository: &str, document: &str) -> io::Result<Self> {
-        let api = OpenApi::read(document);
-        let state = Arc::new(Mutex::new(Repository::new(repository)));
-        let shared = Arc::clone(&state);
-        let server = HttpServer::start_on(port, None, move |request| {
-            let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            door::answer(&api, &mut state, request)
-        })
-        .await?;
+        let service = GithubService::new(repository, document);
+        let state = Arc::clone(&service.state);
+        let server = HttpServer::on(0, None, move |request| service.reply(request)).await?;
         Ok(Self { server, state })
     }
 

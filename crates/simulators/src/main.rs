@@ -4,7 +4,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use ambit_simulators::{CloudflareService, Gateway, Service, contract, contract_folders};
+use ambit_simulators::{CloudflareService, Gateway, GithubService, Service, contract, contract_folders};
 use serde_json::json;
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,6 +55,9 @@ fn services() -> Vec<Arc<dyn Service>> {
     let mut all: Vec<Arc<dyn Service>> = Vec::new();
     if let Some(document) = contract("cloudflare/openapi.json") {
         all.push(Arc::new(CloudflareService::new("", &document)));
+    }
+    if let Some(document) = contract("github/openapi.json") {
+        all.push(Arc::new(GithubService::new("", &document)));
     }
     all
 }

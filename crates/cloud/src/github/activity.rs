@@ -162,7 +162,7 @@ impl Github {
         let failed = |why: String| {
             Failure::new(ambit_domain::FailureKind::Machine, "GitHub did not take what it was told").because(why)
         };
-        match self.api.attempt(Method::POST, &self.path(below), body, understand).await? {
+        match self.api.once_in_turn(Method::POST, &self.path(below), body.as_deref(), understand).await? {
             Ok(Answered::There(value)) => Ok(value),
             Ok(Answered::Nothing(why) | Answered::Refused(why)) | Err(why) => Err(failed(why)),
         }

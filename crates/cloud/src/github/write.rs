@@ -94,7 +94,7 @@ impl Github {
             }
         };
         let body = body.map(|body: Value| body.to_string().into_bytes());
-        let told = self.api.attempt(method, &path, body, |answer| carried(&self.api, answer)).await?;
+        let told = self.api.once_in_turn(method, &path, body.as_deref(), |answer| carried(&self.api, answer)).await?;
         Ok(match told {
             Ok(Answered::There(())) => Outcome::Done(None),
             Ok(Answered::Nothing(why)) | Err(why) => Outcome::Unknown(why),
@@ -137,7 +137,7 @@ impl Github {
                 _ => carried(&self.api, answer).map(Some),
             };
             let body = Some(body.to_string().into_bytes());
-            match self.api.attempt(Method::PUT, &path, body, understand).await? {
+            match self.api.once_in_turn(Method::PUT, &path, body.as_deref(), understand).await? {
                 Ok(None) => {}
                 Ok(Some(Answered::There(()))) => {
                     let written: Secret = self.one(&path).await?;

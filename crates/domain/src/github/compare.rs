@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     outside::{Change, Detail, Remark, Said, Step},
-    spec::ProjectName,
+    spec::{EnvironmentName, ProjectName},
 };
 
 /// What is done at GitHub: one request each, a secret's aside.
@@ -113,6 +113,8 @@ pub struct Found {
 pub(super) struct Comparison<'a> {
     pub(super) memory: &'a Memory,
     refused: &'a BTreeSet<Feature>,
+    /// The environment that is looked at, where what is looked at is of one.
+    pub(super) of: Option<EnvironmentName>,
     steps: Vec<Step<Op>>,
     pub(super) remarks: Vec<Remark>,
     pub(super) kept: usize,
@@ -120,7 +122,8 @@ pub(super) struct Comparison<'a> {
 
 impl Comparison<'_> {
     pub(super) fn step(&mut self, change: Change, op: Op) {
-        self.steps.push(Step { change, op });
+        let environment = self.of.clone();
+        self.steps.push(Step { change: Change { environment, ..change }, op });
     }
 
     pub(super) fn change(&mut self, key: String, exists: bool, details: Vec<Detail>, op: Op) {
@@ -136,15 +139,18 @@ impl Comparison<'_> {
 /// What would have to be done so that the repository is as declared.
 #[must_use]
 pub fn compare(project: &ProjectName, wanted: &Wanted, there: &Present, memory: &Memory) -> Found {
-    let mut found = Comparison { memory, refused: &there.refused, steps: Vec::new(), remarks: Vec::new(), kept: 0 };
+    let mut found =
+        Comparison { memory, refused: &there.refused, of: None, steps: Vec::new(), remarks: Vec::new(), kept: 0 };
     branches(wanted, there, &mut found);
     if !found.refused(Feature::Protection) {
         tags(project, wanted, &there.tags, &mut found);
     }
     for environment in &wanted.environments {
-        environments::compare(environment, there.environments.get(&environment.name), wanted, &mut found);
+        found.of = Some(environment.name.clone());
+        environments::compare(environment, there.environments.get(environment.name.as_str()), wanted, &mut found);
     }
     values::compare(wanted, there, &mut found);
+    found.of = None;
     if let Some(hook) = &wanted.hook {
         values::hook(hook, &there.hooks, &mut found);
     }
@@ -164,6 +170,7 @@ fn branches(wanted: &Wanted, there: &Present, found: &mut Comparison<'_>) {
         found.remarks.push(Remark::new("protection", text));
     }
     for branch in &wanted.branches {
+        found.of = Some(branch.environment.clone());
         let absent = Default::default();
         let present = there.branches.get(&branch.name).unwrap_or(&absent);
         match (&there.head, present.exists) {
@@ -187,6 +194,7 @@ fn branches(wanted: &Wanted, there: &Present, found: &mut Comparison<'_>) {
 
 fn tags(project: &ProjectName, wanted: &Wanted, there: &[PresentTags], found: &mut Comparison<'_>) {
     for tags in &wanted.tags {
+        found.of = Some(tags.environment.clone());
         let present = there.iter().find(|t| t.mark == tags.mark);
         let word = |refused: bool| Some(if refused { "refused" } else { "allowed" });
         let fixed = |rule: &str| present.is_some_and(|t| t.active && t.refuses.contains(rule));
@@ -208,11 +216,12 @@ fn tags(project: &ProjectName, wanted: &Wanted, there: &[PresentTags], found: &m
             continue;
         }
         let op = Op::Tags { id: present.map(|t| t.id), tags: tags.clone() };
-        found.change(format!("ruleset {}", tags.mark), present.is_some(), details, op);
+        found.change(format!("tags {} of {}", tags.pattern, tags.environment), present.is_some(), details, op);
     }
+    found.of = None;
     let stale = there.iter().filter(|t| is_owned(project, &t.mark) && wanted.tags.iter().all(|w| w.mark != t.mark));
     for tags in stale {
-        found.step(Change::delete(format!("ruleset {}", tags.mark), Vec::new()), Op::RemoveTags { id: tags.id });
+        found.step(Change::delete(format!("tags by {}", tags.mark), Vec::new()), Op::RemoveTags { id: tags.id });
     }
 }
 

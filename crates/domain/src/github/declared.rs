@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
-
 use super::{Branch, Environment, Guard, Source, Tags, Wanted, mark};
 use crate::{
     ci::has_workflow,
@@ -13,7 +11,7 @@ use crate::{
 /// Branches, tags and environments; values, approvers and the webhook are filled in by whoever can look them up.
 #[must_use]
 pub fn wanted(project: &Project) -> Wanted {
-    let mut branches: IndexMap<&str, Guard> = IndexMap::new();
+    let mut branches: Vec<Branch> = Vec::new();
     let (mut tags, mut environments) = (Vec::new(), Vec::new());
     for (name, environment) in project.environments.iter().filter(|(_, e)| has_workflow(e)) {
         let guard = match environment.kind {
@@ -29,23 +27,26 @@ pub fn wanted(project: &Project) -> Wanted {
             }
             Code::Tag { pattern, branch } => {
                 sources.insert(Source::Tag(pattern.clone()));
-                tags.push(Tags { mark: mark(&project.name, name.as_str()), pattern: pattern.clone() });
+                let mark = mark(&project.name, name.as_str());
+                tags.push(Tags { mark, pattern: pattern.clone(), environment: name.clone() });
                 branch
             }
             Code::WorkingTree => continue,
         };
-        // The strictest of those that follow it.
-        let known = branches.entry(branch).or_insert(guard);
-        *known = guard.max(*known);
+        let follows = Branch { name: branch.clone(), guard, environment: name.clone() };
+        match branches.iter_mut().find(|b| b.name == *branch) {
+            None => branches.push(follows),
+            Some(known) if known.guard < guard => *known = follows,
+            Some(_) => {}
+        }
         sources.extend(environment.policy.hotfix.as_deref().map(|glob| Source::Branch(deep(glob))));
         environments.push(Environment {
-            name: name.to_string(),
+            name: name.clone(),
             sources,
             approvers: environment.policy.approvers.clone(),
             self_review: environment.policy.author_may_approve,
         });
     }
-    let branches = branches.into_iter().map(|(name, guard)| Branch { name: name.to_owned(), guard }).collect();
     Wanted { branches, tags, environments, values: BTreeMap::new(), hook: None, approvers: BTreeMap::new() }
 }
 
@@ -110,13 +111,15 @@ mod tests {
         let wanted = wanted_of(KAIA);
         let guards: Vec<_> = wanted.branches.iter().map(|b| (b.name.as_str(), b.guard)).collect();
         assert_eq!(guards, [("develop", Guard::Open), ("staging", Guard::PullRequest), ("main", Guard::Reviewed)]);
-        assert_eq!(wanted.tags, [Tags { mark: "ambit:kaia/prod".into(), pattern: "v*".into() }]);
+        let prod = "prod".parse().unwrap();
+        assert_eq!(wanted.tags, [Tags { mark: "ambit:kaia/prod".into(), pattern: "v*".into(), environment: prod }]);
         let prod: Vec<_> = wanted.environments[2].sources.iter().map(ToString::to_string).collect();
         assert_eq!(prod, ["branch hotfix/**/*", "tag v*"]);
 
         let shared = "project = \"x\"\n[environments.prod]\nbranch = \"main\"\n[environments.dev]\nbranch = \"main\"\n[environments.test]\n";
         let wanted = wanted_of(shared);
-        assert_eq!(wanted.branches, [Branch { name: "main".into(), guard: Guard::Reviewed }]);
+        let prod = "prod".parse().unwrap();
+        assert_eq!(wanted.branches, [Branch { name: "main".into(), guard: Guard::Reviewed, environment: prod }]);
         assert_eq!(wanted.names().collect::<Vec<_>>(), ["prod", "dev"], "files as they stand have no workflow");
     }
 

@@ -54,7 +54,7 @@ pub(super) fn compare(
     let name = &environment.name;
     let absent = PresentEnvironment::default();
     let mut settings = there.map_or_else(Settings::default, |t| t.settings.clone());
-    let put = |settings: &Settings| Op::Environment { name: name.clone(), settings: Box::new(settings.clone()) };
+    let put = |settings: &Settings| Op::Environment { name: name.to_string(), settings: Box::new(settings.clone()) };
     match there {
         None => found.step(Change::create(format!("environment {name}"), Vec::new()), put(&settings)),
         Some(_) => found.kept += 1,
@@ -75,7 +75,7 @@ fn sources(environment: &Environment, there: &PresentEnvironment, settings: &mut
     let old = settings.from;
     settings.from = DeployedFrom::Named;
     if let Some(detail) = Detail::of_texts("from", Some(old.text()), Some(DeployedFrom::Named.text())) {
-        let op = Op::Environment { name: name.clone(), settings: Box::new(settings.clone()) };
+        let op = Op::Environment { name: name.to_string(), settings: Box::new(settings.clone()) };
         found.step(Change::replace(key.clone(), vec![detail]), op);
     } else {
         found.kept += 1;
@@ -86,11 +86,11 @@ fn sources(environment: &Environment, there: &PresentEnvironment, settings: &mut
             found.kept += 1;
             continue;
         }
-        let op = Op::AddSource { environment: name.clone(), source: source.clone() };
+        let op = Op::AddSource { environment: name.to_string(), source: source.clone() };
         found.step(Change::create(format!("{key} from {source}"), Vec::new()), op);
     }
     for (source, id) in there.sources.iter().filter(|(source, _)| !environment.sources.contains(source)) {
-        let op = Op::RemoveSource { environment: name.clone(), id: *id };
+        let op = Op::RemoveSource { environment: name.to_string(), id: *id };
         found.step(Change::delete(format!("{key} from {source}"), Vec::new()), op);
     }
 }
@@ -155,6 +155,6 @@ fn reviewers(environment: &Environment, settings: &mut Settings, wanted: &Wanted
     }
     settings.reviewers = known;
     settings.no_self_review = !environment.self_review;
-    let op = Op::Environment { name: name.clone(), settings: Box::new(settings.clone()) };
+    let op = Op::Environment { name: name.to_string(), settings: Box::new(settings.clone()) };
     found.step(Change::replace(about, details), op);
 }

@@ -163,7 +163,7 @@ fn from_a_repository_with_one_branch_to_the_declared_one_and_then_nothing_is_lef
         "branch staging",
         "protection of staging",
         "protection of main",
-        "ruleset ambit:kaia/prod",
+        "tags v* of prod",
         "environment dev",
         "deployments to test from branch staging",
         "deployments to prod from tag v*",

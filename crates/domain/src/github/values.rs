@@ -7,6 +7,7 @@ use crate::outside::{Change, Detail, Remark, Said};
 
 pub(super) fn compare(wanted: &Wanted, there: &Present, found: &mut Comparison<'_>) {
     for (name, given) in &wanted.values {
+        found.of = name.home.environment();
         let environment = match &name.home {
             Home::Environment(environment) => there.environments.get(environment),
             Home::Repository => None,
@@ -82,6 +83,7 @@ pub(super) fn forgotten(wanted: &Wanted, there: &Present, found: &mut Comparison
             }
         };
         if updated == Some(&written.updated_at) {
+            found.of = name.home.environment();
             let detail = Detail::new("", Some(Said::Secret(written.digest.clone())), None);
             found.step(Change::delete(name.title(), vec![detail]), Op::RemoveSecret { name });
         }

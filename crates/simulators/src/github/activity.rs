@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    door::{Asked, json as said, with, wrong},
+    door::{Asked, with, wrong},
     environments::account,
     state::{Environment, Repository},
 };
@@ -36,7 +36,7 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
         ("post", "/releases") => release(state, asked),
         ("get", "/releases/tags/{tag}") => {
             match state.releases.iter().find(|r| r["tag_name"] == asked.value("tag").as_str()) {
-                Some(release) => said(200, release),
+                Some(release) => Reply::json(200, release),
                 None => wrong(404, "Not Found"),
             }
         }
@@ -73,7 +73,7 @@ fn deploy(state: &mut Repository, asked: &Asked<'_>) -> Reply {
         deployment["payload"] = json!("");
     }
     state.deployments.push((deployment.clone(), Vec::new()));
-    said(201, &deployment)
+    Reply::json(201, &deployment)
 }
 
 fn tell(state: &mut Repository, asked: &Asked<'_>, place: usize) -> Reply {
@@ -100,7 +100,7 @@ fn tell(state: &mut Repository, asked: &Asked<'_>, place: usize) -> Reply {
             }
         }
     }
-    said(201, &new)
+    Reply::json(201, &new)
 }
 
 fn status(state: &mut Repository, asked: &Asked<'_>) -> Reply {
@@ -111,7 +111,7 @@ fn status(state: &mut Repository, asked: &Asked<'_>) -> Reply {
     let made = json!({ "id": id, "created_at": at, "updated_at": at, "context": asked.body["context"].as_str().unwrap_or("default") });
     let made = with(asked.like(201, made), asked.body.clone());
     state.statuses.insert(0, (sha, made.clone()));
-    said(201, &made)
+    Reply::json(201, &made)
 }
 
 /// Pull requests are issues, too.
@@ -144,5 +144,5 @@ fn release(state: &mut Repository, asked: &Asked<'_>) -> Reply {
     let (id, at) = (state.number(), state.moment());
     let made = with(asked.like(201, json!({ "id": id, "created_at": at, "published_at": at })), asked.body.clone());
     state.releases.push(made.clone());
-    said(201, &made)
+    Reply::json(201, &made)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    door::{Asked, empty, json as said, upgrade, with, wrong},
+    door::{Asked, empty, upgrade, with, wrong},
     state::{Plan, Repository},
 };
 use crate::http::Reply;
@@ -17,12 +17,12 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
         ("put", "/branches/{branch}/protection") => protect(state, asked),
         ("delete", "/branches/{branch}/protection/required_pull_request_reviews") => open(state, asked),
         ("get", "/users/{username}") => match state.users.get(&asked.value("username")) {
-            Some(id) => said(200, &asked.like(200, json!({ "login": asked.value("username"), "id": id }))),
+            Some(id) => Reply::json(200, &asked.like(200, json!({ "login": asked.value("username"), "id": id }))),
             None => wrong(404, "Not Found"),
         },
         ("get", "/orgs/{org}") => organization(state, asked),
         ("get", "/orgs/{org}/teams/{team_slug}") => match state.teams.get(&asked.value("team_slug")) {
-            Some(id) => said(200, &team(asked, *id)),
+            Some(id) => Reply::json(200, &team(asked, *id)),
             None => wrong(404, "Not Found"),
         },
         _ => return None,
@@ -51,7 +51,7 @@ fn repository(state: &Repository, asked: &Asked<'_>) -> Reply {
     if let Value::Object(body) = &mut body {
         ["source", "parent", "template_repository"].iter().for_each(|key| drop(body.remove(*key)));
     }
-    said(200, &body)
+    Reply::json(200, &body)
 }
 
 fn organization(state: &Repository, asked: &Asked<'_>) -> Reply {
@@ -66,7 +66,7 @@ fn organization(state: &Repository, asked: &Asked<'_>) -> Reply {
     } else {
         body["plan"] = with(body["plan"].clone(), json!({ "name": plan }));
     }
-    said(200, &body)
+    Reply::json(200, &body)
 }
 
 fn reference(state: &Repository, asked: &Asked<'_>) -> Reply {
@@ -74,7 +74,7 @@ fn reference(state: &Repository, asked: &Asked<'_>) -> Reply {
         return wrong(409, "Git Repository is empty.");
     }
     match state.refs.get(&asked.value("ref")) {
-        Some(sha) => said(200, &as_read(asked, 200, &asked.value("ref"), sha)),
+        Some(sha) => Reply::json(200, &as_read(asked, 200, &asked.value("ref"), sha)),
         None => wrong(404, "Not Found"),
     }
 }
@@ -99,7 +99,7 @@ fn make(state: &mut Repository, asked: &Asked<'_>) -> Reply {
         return wrong(422, "Reference already exists");
     }
     state.refs.insert(short.to_owned(), sha.clone());
-    said(201, &as_read(asked, 201, short, &sha))
+    Reply::json(201, &as_read(asked, 201, short, &sha))
 }
 
 fn protection(state: &Repository, asked: &Asked<'_>) -> Reply {
@@ -108,7 +108,7 @@ fn protection(state: &Repository, asked: &Asked<'_>) -> Reply {
         (false, ..) => upgrade(),
         (_, None, _) => wrong(404, "Branch not found"),
         (_, _, None) => wrong(404, "Branch not protected"),
-        (_, _, Some(there)) => said(200, there),
+        (_, _, Some(there)) => Reply::json(200, there),
     }
 }
 
@@ -170,7 +170,7 @@ fn protect(state: &mut Repository, asked: &Asked<'_>) -> Reply {
         });
     }
     state.protection.insert(branch, read);
-    said(200, &asked.api.example("put", &asked.route.template, 200))
+    Reply::json(200, &asked.api.example("put", &asked.route.template, 200))
 }
 
 /// Takes the pull requests out of a protection and leaves the rest.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
@@ -61,7 +62,7 @@ impl Asked<'_> {
         let (page, per_page) = (number("page", 1).max(1), number("per_page", 30).clamp(1, 100));
         let count = all.len();
         let shown: Vec<Value> = all.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
-        let mut reply = json(
+        let mut reply = Reply::json(
             200,
             &match wrapped {
                 Some(key) => json!({ "total_count": count, key: shown }),
@@ -92,17 +93,12 @@ pub(super) fn with(mut base: Value, over: Value) -> Value {
     base
 }
 
-pub(super) fn json(status: u16, body: &Value) -> Reply {
-    let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
-    Reply { status, headers, body: body.to_string().into() }
-}
-
 pub(super) fn empty(status: u16) -> Reply {
-    Reply { status, ..Reply::default() }
+    Reply { status, headers: Vec::new(), body: Bytes::new() }
 }
 
 pub(super) fn wrong(status: u16, message: &str) -> Reply {
-    json(
+    Reply::json(
         status,
         &json!({ "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string() }),
     )
@@ -122,7 +118,7 @@ pub(super) fn answer(api: &OpenApi, state: &mut Repository, request: &Request) -
     };
     let asked = Asked { api, method: &method, route, query: &request.query, body: body.unwrap_or_default() };
     let mut reply = led(state, &asked);
-    let told = serde_json::from_str::<Value>(&reply.body).ok();
+    let told = serde_json::from_slice::<Value>(&reply.body).ok();
     if reply.status < 400
         && let Err(why) = api.check_answer(&method, &asked.route, reply.status, told.as_ref())
     {
@@ -168,13 +164,14 @@ fn let_in(api: &OpenApi, state: &mut Repository, request: &Request, body: Option
         return Err(wrong(401, "Bad credentials"));
     }
     let of_repository = route.template.starts_with(REPOSITORY);
-    let named =
-        format!("{}/{}", route.values.get("owner").map_or("", |v| v), route.values.get("repo").map_or("", |v| v));
-    if of_repository && !named.eq_ignore_ascii_case(&state.name) {
+    if of_repository && state.name.is_empty() {
+        state.name = named(&route);
+    }
+    if of_repository && !named(&route).eq_ignore_ascii_case(&state.name) {
         return Err(wrong(404, "Not Found"));
     }
     if of_repository && state.moved {
-        return Err(json(
+        return Err(Reply::json(
             301,
             &json!({ "message": "Moved Permanently", "url": "https://api.github.com/repositories/1" }),
         ));
@@ -202,6 +199,12 @@ fn let_in(api: &OpenApi, state: &mut Repository, request: &Request, body: Option
         state.writes.push_back(now);
     }
     Ok(route)
+}
+
+/// OWNER/NAME
+fn named(route: &Route) -> String {
+    let part = |key: &str| route.values.get(key).map_or("", String::as_str);
+    format!("{}/{}", part("owner"), part("repo"))
 }
 
 /// The permission that a fine-grained token needs.

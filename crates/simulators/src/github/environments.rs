@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    door::{Asked, empty, json as said, wrong},
+    door::{Asked, empty, wrong},
     state::{Environment, Repository},
 };
 use crate::http::Reply;
@@ -16,7 +16,7 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
         ("get", "/environments") => asked
             .list(state.environments.iter().map(|(name, e)| as_read(state, name, e)).collect(), Some("environments")),
         ("get", "/environments/{environment_name}") => match state.environments.get(&name) {
-            Some(environment) => said(200, &as_read(state, &name, environment)),
+            Some(environment) => Reply::json(200, &as_read(state, &name, environment)),
             None => wrong(404, "Not Found"),
         },
         ("put", "/environments/{environment_name}") => put(state, asked, &name),
@@ -65,7 +65,7 @@ fn put(state: &mut Repository, asked: &Asked<'_>, name: &str) -> Reply {
         environment.patterns.clear();
     }
     let environment = environment.clone();
-    said(200, &as_read(state, name, &environment))
+    Reply::json(200, &as_read(state, name, &environment))
 }
 
 fn login<'a>(state: &'a Repository, kind: &str, id: u64) -> Option<&'a String> {
@@ -146,7 +146,7 @@ fn patterns(state: &mut Repository, asked: &Asked<'_>, below: &str, name: &str) 
                 return Some(empty(303));
             }
             environment.patterns.push(pattern.clone());
-            said(200, &read(&pattern))
+            Reply::json(200, &read(&pattern))
         }
         ("delete", "{branch_policy_id}", Some(place)) => {
             environment.patterns.remove(place);

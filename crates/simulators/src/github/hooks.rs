@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    door::{Asked, empty, json as said, with, wrong},
+    door::{Asked, empty, with, wrong},
     state::Repository,
 };
 use crate::http::Reply;
@@ -28,7 +28,7 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
                 "config": hidden(&config), "created_at": at, "updated_at": at, "url": url, "test_url": url, "ping_url": url,
                 "last_response": { "code": null, "status": "unused", "message": null } });
             state.hooks.push((hook.clone(), config["secret"].as_str().unwrap_or_default().to_owned()));
-            said(201, &hook)
+            Reply::json(201, &hook)
         }
         ("patch", "/hooks/{hook_id}", Some(place)) => {
             let at = state.moment();
@@ -44,7 +44,7 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
                 }
             }
             hook["updated_at"] = json!(at);
-            said(200, hook)
+            Reply::json(200, hook)
         }
         ("delete", "/hooks/{hook_id}", Some(place)) => {
             state.hooks.remove(place);

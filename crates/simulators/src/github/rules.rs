@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    door::{Asked, empty, json as said, upgrade, with, wrong},
+    door::{Asked, empty, upgrade, with, wrong},
     state::Repository,
 };
 use crate::http::Reply;
@@ -38,12 +38,12 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
                 "bypass_actors": [], "created_at": at, "updated_at": at, "rules": [] });
             let made = with(made, asked.body.clone());
             state.rulesets.push(made.clone());
-            said(201, &made)
+            Reply::json(201, &made)
         }
-        ("get", "/rulesets/{ruleset_id}", Some(place)) => said(200, &state.rulesets[place]),
+        ("get", "/rulesets/{ruleset_id}", Some(place)) => Reply::json(200, &state.rulesets[place]),
         ("put", "/rulesets/{ruleset_id}", Some(place)) => {
             state.rulesets[place] = with(state.rulesets[place].clone(), asked.body.clone());
-            said(200, &state.rulesets[place])
+            Reply::json(200, &state.rulesets[place])
         }
         ("delete", "/rulesets/{ruleset_id}", Some(place)) => {
             state.rulesets.remove(place);

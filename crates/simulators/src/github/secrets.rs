@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    door::{Asked, empty, json as said, wrong},
+    door::{Asked, empty, wrong},
     state::{Repository, Secret},
 };
 use crate::http::Reply;
@@ -25,7 +25,7 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
 
 fn key(state: &Repository) -> Reply {
     let (id, key) = state.public_key();
-    said(200, &json!({ "key_id": id, "key": STANDARD.encode(key.as_bytes()) }))
+    Reply::json(200, &json!({ "key_id": id, "key": STANDARD.encode(key.as_bytes()) }))
 }
 
 fn sound(name: &str) -> bool {
@@ -56,7 +56,7 @@ fn secret(state: &mut Repository, asked: &Asked<'_>, place: Option<&str>) -> Opt
         let known = all.get(&name).map(|s| s.created_at.clone());
         let status = if known.is_some() { 204 } else { 201 };
         all.insert(name, Secret { value, created_at: known.unwrap_or_else(|| at.clone()), updated_at: at });
-        return Some(if status == 201 { said(201, &json!({})) } else { empty(204) });
+        return Some(if status == 201 { Reply::json(201, &json!({})) } else { empty(204) });
     }
     let all = all_secrets(state, place)?;
     let read = |name: &str, secret: &Secret| json!({ "name": name, "created_at": secret.created_at, "updated_at": secret.updated_at });
@@ -66,7 +66,7 @@ fn secret(state: &mut Repository, asked: &Asked<'_>, place: Option<&str>) -> Opt
             asked.list(listed, Some("secrets"))
         }
         ("get", false) => match all.get(&name) {
-            Some(secret) => said(200, &read(&name, secret)),
+            Some(secret) => Reply::json(200, &read(&name, secret)),
             None => wrong(404, "Not Found"),
         },
         ("delete", false) => match all.remove(&name) {
@@ -108,7 +108,7 @@ fn variable(state: &mut Repository, asked: &Asked<'_>, place: Option<&str>) -> O
                 return Some(wrong(409, "Already exists - Variable already exists"));
             }
             all.insert(name, asked.text("value"));
-            said(201, &json!({}))
+            Reply::json(201, &json!({}))
         }
         (_, false) if !there => wrong(404, "Not Found"),
         ("patch", false) => {
