@@ -45,6 +45,8 @@ pub(crate) struct Api {
     service: &'static str,
     base: String,
     headers: HeaderMap,
+    /// The pause after an answer that asks for patience and does not say how much.
+    patience: Option<Duration>,
 }
 
 impl Api {
@@ -67,7 +69,12 @@ impl Api {
         let mut headers = HeaderMap::from_iter([(name, value)]);
         headers.extend(more.iter().map(|(name, value)| (name.clone(), header::HeaderValue::from_static(value))));
         let http = Http::new().map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
-        Ok(Self { http, service, base: base.trim_end_matches('/').to_owned(), headers })
+        Ok(Self { http, service, base: base.trim_end_matches('/').to_owned(), headers, patience: None })
+    }
+
+    /// The same, with a pause of its own after too many requests where the service does not say how long.
+    pub(crate) fn patient(self, pause: Duration) -> Self {
+        Self { patience: Some(pause), ..self }
     }
 
     /// One request. What is busy or broken is passing; every other answer is the caller's to understand.
@@ -93,7 +100,7 @@ impl Api {
     /// An answer that asks for another try.
     pub(crate) fn busy(&self, answer: &Answer) -> Trouble {
         let said = self.said(answer);
-        match answer.retry_after {
+        match answer.retry_after.or(self.patience.filter(|_| !answer.status.is_server_error())) {
             Some(after) if after > LONGEST_PAUSE => Trouble::Final(
                 Failure::new(FailureKind::Machine, format!("{said} and asks for a pause of {} s", after.as_secs()))
                     .hint("repeat the command then; nothing is half done"),

@@ -8,6 +8,7 @@ pub mod cloudflare;
 mod download;
 pub mod email;
 pub mod expo;
+pub mod github;
 mod http;
 mod outcome;
 pub mod railway;

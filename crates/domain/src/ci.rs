@@ -7,6 +7,7 @@
 mod drift;
 mod filter;
 mod jobs;
+mod needs;
 mod pins;
 mod source;
 mod variables;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use drift::{CiDrift, CiState};
 pub use filter::Unsayable;
+pub use needs::Needs;
 pub use source::{MobileSource, PackageManager, Sources, Suite, Tools, Version};
 
 use self::yaml::{Yaml, map};

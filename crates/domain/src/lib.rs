@@ -15,6 +15,7 @@ pub mod dora;
 pub mod expo;
 mod failure;
 pub mod gates;
+pub mod github;
 pub mod glob;
 mod home;
 pub mod hosted;

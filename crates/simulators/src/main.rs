@@ -5,7 +5,8 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use ambit_simulators::{
-    CloudflareService, ExpoService, Gateway, RailwayAccount, Service, UptimeRobotService, contract, contract_folders,
+    CloudflareService, ExpoService, Gateway, GithubService, RailwayAccount, Service, UptimeRobotService, contract,
+    contract_folders,
 };
 use serde_json::json;
 
@@ -75,6 +76,9 @@ fn services() -> Vec<Arc<dyn Service>> {
             Ok(account) => all.push(Arc::new(account)),
             Err(why) => eprintln!("skipped: the contracts of Railway cannot be read: {why}"),
         }
+    }
+    if let Some(document) = contract("github/openapi.json") {
+        all.push(Arc::new(GithubService::new("", &document)));
     }
     all
 }

@@ -24,14 +24,23 @@ impl OpenApi {
         Self { document, bodies: Mutex::default() }
     }
 
-    /// Why a request is none that the document describes: no such path or method, a query that it does not name, a body that it
-    /// does not allow.
-    pub fn check(&self, method: &str, path: &str, query: &str, body: Option<&Value>) -> Result<(), String> {
+    /// The path of the document that a request's path is: of those that fit, the one with the most words of its own.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Option<Route> {
+        let fitting = self.paths().filter_map(|(template, _)| {
+            let values = fits(template, path)?;
+            Some(Route { template: template.clone(), values })
+        });
+        fitting.max_by_key(|route| (route.words(), std::cmp::Reverse(route.values.len())))
+    }
+
+    /// The path of the document that a request is for, or why it is none that the document describes: no such path or method, a query
+    /// that it does not name, a body that it does not allow.
+    pub fn check(&self, method: &str, path: &str, query: &str, body: Option<&Value>) -> Result<Route, String> {
         let method = method.to_ascii_lowercase();
-        let (template, item) = self
-            .paths()
-            .find(|(template, _)| fits(template, path))
-            .ok_or_else(|| format!("there is no path {path}"))?;
+        let route = self.route(path).ok_or_else(|| format!("there is no path {path}"))?;
+        let template = &route.template;
+        let item = &self.document["paths"][template];
         let operation = item.get(&method).ok_or_else(|| format!("{template} takes no {method}"))?;
         let known: Vec<&str> = [&operation["parameters"], &item["parameters"]]
             .into_iter()
@@ -51,22 +60,86 @@ impl OpenApi {
         let schema = &self.resolved(wanted)["content"]["application/json"]["schema"];
         match body {
             None if wanted["required"] == true => Err(format!("{method} {template} needs a body")),
-            None => Ok(()),
+            None => Ok(route),
             Some(_) if schema.is_null() => Err(format!("{method} {template} takes no JSON")),
-            Some(body) => {
-                let validator = self.validator(&format!("{method} {template}"), schema);
-                let wrong: Vec<String> =
-                    validator.iter_errors(body).map(|e| format!("{} at {}", e, e.instance_path())).take(3).collect();
-                if wrong.is_empty() { Ok(()) } else { Err(format!("{method} {template}: {}", wrong.join("; "))) }
-            }
+            Some(body) => self.valid(&format!("{method} {template}"), schema, body).map(|()| route),
         }
     }
 
     /// The first key of a body that a schema of the document does not name. Documents allow any; some services do not.
     #[must_use]
-    pub fn unknown_key(&self, schema: &str, body: &Value) -> Option<String> {
+    pub fn unknown_key_of(&self, schema: &str, body: &Value) -> Option<String> {
         let known = &self.document["components"]["schemas"][schema]["properties"];
         body.as_object()?.keys().find(|key| known.get(key.as_str()).is_none()).cloned()
+    }
+
+    /// The first key of a body that the document does not name where it names any. Documents allow others; who sends one has
+    /// most likely mistyped it.
+    #[must_use]
+    pub fn unknown_key(&self, method: &str, route: &Route, body: &Value) -> Option<String> {
+        let operation = &self.document["paths"][&route.template][method.to_ascii_lowercase()];
+        let schema = &self.resolved(&operation["requestBody"])["content"]["application/json"]["schema"];
+        self.unknown(schema, body)
+    }
+
+    fn unknown(&self, schema: &Value, value: &Value) -> Option<String> {
+        match value {
+            Value::Array(all) => all.iter().find_map(|one| self.unknown(&self.resolved(schema)["items"], one)),
+            Value::Object(map) => {
+                let mut known = Map::new();
+                let mut open = false;
+                self.properties(schema, &mut known, &mut open);
+                map.iter().find_map(|(key, value)| match known.get(key) {
+                    Some(schema) => self.unknown(schema, value),
+                    None if open || known.is_empty() => None,
+                    None => Some(key.clone()),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The properties that a schema names in any of its parts, and whether it says that there may be others.
+    fn properties(&self, schema: &Value, known: &mut Map<String, Value>, open: &mut bool) {
+        let schema = self.resolved(schema);
+        for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+            known.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        *open |= schema.get("additionalProperties").is_some_and(|more| *more != false);
+        for part in ["allOf", "oneOf", "anyOf"].iter().filter_map(|key| schema[key].as_array()).flatten() {
+            self.properties(part, known, open);
+        }
+    }
+
+    /// Why an answer is none that the document describes.
+    pub fn check_answer(&self, method: &str, route: &Route, status: u16, body: Option<&Value>) -> Result<(), String> {
+        let (method, template) = (method.to_ascii_lowercase(), &route.template);
+        let said = &self.document["paths"][template][&method]["responses"][status.to_string()];
+        if said.is_null() {
+            return Err(format!("{method} {template} does not answer {status}"));
+        }
+        let schema = &self.resolved(said)["content"]["application/json"]["schema"];
+        match body {
+            Some(body) if !schema.is_null() => self.valid(&format!("{method} {template} {status}"), schema, body),
+            Some(_) => Err(format!("{method} {template} answers {status} without a body")),
+            None => Ok(()),
+        }
+    }
+
+    /// An answer that the document gives as an example.
+    #[must_use]
+    pub fn example(&self, method: &str, template: &str, status: u16) -> Value {
+        let said = &self.document["paths"][template][method]["responses"][status.to_string()];
+        let examples = &self.resolved(said)["content"]["application/json"]["examples"];
+        let first = examples.as_object().and_then(|all| all.values().next()).unwrap_or(&Value::Null);
+        self.resolved(first)["value"].clone()
+    }
+
+    fn valid(&self, operation: &str, schema: &Value, body: &Value) -> Result<(), String> {
+        let validator = self.validator(operation, schema);
+        let wrong: Vec<String> =
+            validator.iter_errors(body).map(|e| format!("{} at {}", e, e.instance_path())).take(3).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(format!("{operation}: {}", wrong.join("; "))) }
     }
 
     fn paths(&self) -> impl Iterator<Item = (&String, &Value)> {
@@ -122,14 +195,78 @@ fn nullable(map: &mut Map<String, Value>) {
     }
 }
 
-/// `/zones/{zone_id}/dns_records` beside a path.
-fn fits(template: &str, path: &str) -> bool {
-    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(w), Some(g)) if w == g || w.starts_with('{') && w.ends_with('}') && !g.is_empty() => {}
-            _ => return false,
+/// A path of the document with what stands for its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `/repos/{owner}/{repo}/git/ref/{ref}`
+    pub template: String,
+    /// `heads/feature/x` for `ref`, with the percent signs of the request.
+    pub values: HashMap<String, String>,
+}
+
+impl Route {
+    fn words(&self) -> usize {
+        self.template.split('/').filter(|part| !is_parameter(part)).count()
+    }
+}
+
+fn is_parameter(part: &str) -> bool {
+    part.starts_with('{') && part.ends_with('}')
+}
+
+/// Parameters that may hold slashes: names that a server's users give.
+const GREEDY: [&str; 4] = ["{ref}", "{branch}", "{path}", "{basehead}"];
+
+/// `/zones/{zone_id}/dns_records` beside a path; what stands for its parameters where it fits.
+fn fits(template: &str, path: &str) -> Option<HashMap<String, String>> {
+    let (wanted, given): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    let mut values = HashMap::new();
+    rest_fits(&wanted, &given, &mut values).then_some(values)
+}
+
+fn rest_fits(wanted: &[&str], given: &[&str], values: &mut HashMap<String, String>) -> bool {
+    let Some((first, rest)) = wanted.split_first() else { return given.is_empty() };
+    if !is_parameter(first) {
+        return given.split_first().is_some_and(|(g, others)| g == first && rest_fits(rest, others, values));
+    }
+    let longest = if GREEDY.contains(first) { given.len() } else { given.len().min(1) };
+    (1..=longest).any(|count| {
+        let value = given[..count].join("/");
+        let fits = !value.is_empty() && rest_fits(rest, &given[count..], values);
+        if fits {
+            values.insert(first.trim_matches(['{', '}']).to_owned(), value);
         }
+        fits
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> OpenApi {
+        let schema = json!({ "type": "object", "properties": { "name": { "type": "string" } } });
+        let put = json!({ "put": { "requestBody": { "content": { "application/json": { "schema": schema } } } } });
+        let paths = json!({ "/b/{branch}": {}, "/b/{branch}/protection": put, "/s/{id}": {}, "/s/public-key": {} });
+        OpenApi::read(&json!({ "components": {}, "paths": paths }).to_string())
+    }
+
+    #[test]
+    fn names_with_slashes_are_one_parameter_and_words_come_before_parameters() {
+        let api = document();
+        let template = |path: &str| api.route(path).map(|route| route.template);
+        assert_eq!(template("/b/feature/x").as_deref(), Some("/b/{branch}"));
+        let route = api.route("/b/feature/x/protection").unwrap();
+        assert_eq!((route.template.as_str(), route.values["branch"].as_str()), ("/b/{branch}/protection", "feature/x"));
+        assert_eq!(template("/s/public-key").as_deref(), Some("/s/public-key"));
+        assert_eq!((template("/s/a/b"), template("/b/")), (None, None));
+    }
+
+    #[test]
+    fn a_mistyped_key_is_found() {
+        let api = document();
+        let route = api.route("/b/main/protection").unwrap();
+        assert_eq!(api.unknown_key("PUT", &route, &json!({ "name": "x" })), None);
+        assert_eq!(api.unknown_key("PUT", &route, &json!({ "nmae": "x" })).as_deref(), Some("nmae"));
     }
 }

@@ -206,7 +206,7 @@ fn understood(api: &OpenApi, state: &mut State, request: &Request) -> Reply {
         ("PATCH", _) => "UpdateMonitorDto",
         _ => "",
     };
-    if let Some(key) = api.unknown_key(schema, &body).filter(|_| !schema.is_empty()) {
+    if let Some(key) = api.unknown_key_of(schema, &body).filter(|_| !schema.is_empty()) {
         return wrong(400, &format!("property {key} should not exist"));
     }
     let before = writes.then(|| state.account.monitors.clone());
