@@ -84,7 +84,7 @@ fn from_an_empty_zone_to_the_declared_one_and_then_nothing_is_left_to_do() {
     assert!(team.cloudflare.lines().contains(&WANTED[4].to_owned()));
     assert_eq!(team.plan().0, 0);
     assert!(team.ok(&["apply", "--yes"]).contains("nothing was changed"));
-    assert_eq!(team.cloudflare.refused(), Vec::<String>::new());
+    assert_eq!(team.cloudflare.server.refused(), Vec::<String>::new());
     assert!(team.ok(&["log"]).contains("outside.applied"));
 
     team.declare("203.0.113.8");
@@ -135,7 +135,7 @@ fn whatever_fails_at_whichever_request_the_next_apply_does_the_rest_and_nothing_
         for fault in [Fault::Status(502), Fault::TooMany("0".to_owned()), Fault::Close, Fault::CloseAfter] {
             team.cloudflare.by_hand(Vec::clear);
             // The plan reads two answers, and so does the daemon before it writes.
-            team.cloudflare.fail_after(requests_before, fault);
+            team.cloudflare.server.fail_after(requests_before, fault);
             team.runs(&["apply", "--yes"]);
             team.ok(&["apply", "--yes"]);
             assert_eq!(team.cloudflare.lines(), WANTED);

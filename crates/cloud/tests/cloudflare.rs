@@ -46,7 +46,7 @@ async fn records_are_made_changed_and_deleted_as_the_published_document_asks_for
     ];
     assert_eq!(client.carry_out(&zone, &changes).await.unwrap(), Carried::Done);
     assert_eq!(simulator.lines(), ["A kaia.ai 203.0.113.8", "MX kaia.ai mail.kaia.ai"]);
-    assert_eq!(simulator.refused(), Vec::<String>::new());
+    assert_eq!(simulator.server.refused(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_batch_is_done_whole_or_not_and_who_does_not_know_is_told_so() {
     for (fault, there) in
         [(Fault::Status(503), 0), (Fault::TooMany("0".to_owned()), 0), (Fault::Close, 0), (Fault::CloseAfter, 1)]
     {
-        simulator.fail([fault]);
+        simulator.server.fail([fault]);
         let made = [Change::Create { record: record("kaia.ai", 7) }];
         assert!(matches!(client.carry_out(&zone, &made).await.unwrap(), Carried::Unknown(_)));
         assert_eq!(simulator.records().len(), there);
@@ -79,7 +79,7 @@ async fn reads_are_repeated_and_ten_thousand_records_are_read_in_pages() {
             serde_json::json!({ "id": format!("{n:032x}"), "type": "A", "name": format!("n{n}.kaia.ai"), "content": "203.0.113.7", "proxied": false, "ttl": 1, "comment": null })
         }));
     });
-    simulator.fail([Fault::Status(500), Fault::Close, Fault::TooMany("0".to_owned())]);
+    simulator.server.fail([Fault::Status(500), Fault::Close, Fault::TooMany("0".to_owned())]);
     let zone = client.zone("kaia.ai").await.unwrap();
     assert_eq!(client.records(&zone).await.unwrap().len(), 10_001);
 }

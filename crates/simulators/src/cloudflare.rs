@@ -30,66 +30,15 @@ pub struct Zone {
 /// What a Cloudflare account with one free zone answers.
 pub struct CloudflareService {
     api: OpenApi,
-    zone: Arc<Mutex<Zone>>,
+    zone: Mutex<Zone>,
 }
 
 impl CloudflareService {
     /// An empty zone; without a name it is the first one that is asked for. `document` is the text of the published OpenAPI document.
     #[must_use]
     pub fn new(zone: &str, document: &str) -> Self {
-        let zone = Arc::new(Mutex::new(Zone { name: zone.to_owned(), ..Zone::default() }));
+        let zone = Mutex::new(Zone { name: zone.to_owned(), ..Zone::default() });
         Self { api: OpenApi::read(document), zone }
-    }
-}
-
-impl Service for CloudflareService {
-    fn name(&self) -> &'static str {
-        "cloudflare"
-    }
-
-    fn token(&self) -> &'static str {
-        TOKEN
-    }
-
-    fn reply(&self, request: &Request) -> Reply {
-        let mut zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
-        answer(&self.api, &mut zone, request).into()
-    }
-}
-
-/// A Cloudflare account with one free zone, on a port of its own.
-pub struct Cloudflare {
-    server: HttpServer,
-    zone: Arc<Mutex<Zone>>,
-}
-
-impl Deref for Cloudflare {
-    type Target = HttpServer;
-
-    fn deref(&self) -> &HttpServer {
-        &self.server
-    }
-}
-
-impl Cloudflare {
-    /// Starts with an empty zone. `document` is the text of the published OpenAPI document.
-    pub async fn start(zone: &str, document: &str) -> Self {
-        let service = CloudflareService::new(zone, document);
-        let zone = Arc::clone(&service.zone);
-        let server = HttpServer::on(0, None, move |request| service.reply(request)).await.unwrap();
-        Self { server, zone }
-    }
-
-    /// Where the API is.
-    #[must_use]
-    pub fn base(&self) -> String {
-        self.server.url("")
-    }
-
-    /// The token that it takes.
-    #[must_use]
-    pub fn token(&self) -> &'static str {
-        TOKEN
     }
 
     /// The records, as the API would list them.
@@ -121,6 +70,58 @@ impl Cloudflare {
         let mut zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
         let record = json!({ "type": kind, "name": name, "content": content, "ttl": 1, "proxied": false });
         zone.create(&record).unwrap();
+    }
+}
+
+impl Service for CloudflareService {
+    fn name(&self) -> &'static str {
+        "cloudflare"
+    }
+
+    fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    fn reply(&self, request: &Request) -> Reply {
+        let mut zone = self.zone.lock().unwrap_or_else(PoisonError::into_inner);
+        answer(&self.api, &mut zone, request).into()
+    }
+}
+
+/// A Cloudflare account with one free zone, on a port of its own.
+pub struct Cloudflare {
+    /// What listens.
+    pub server: HttpServer,
+    account: Arc<CloudflareService>,
+}
+
+impl Deref for Cloudflare {
+    type Target = CloudflareService;
+
+    fn deref(&self) -> &CloudflareService {
+        &self.account
+    }
+}
+
+impl Cloudflare {
+    /// Starts with an empty zone. `document` is the text of the published OpenAPI document.
+    pub async fn start(zone: &str, document: &str) -> Self {
+        let account = Arc::new(CloudflareService::new(zone, document));
+        let shared = Arc::clone(&account);
+        let server = HttpServer::on(0, None, move |request| shared.reply(request)).await.unwrap();
+        Self { server, account }
+    }
+
+    /// Where the API is.
+    #[must_use]
+    pub fn base(&self) -> String {
+        self.server.url("")
+    }
+
+    /// The token that it takes.
+    #[must_use]
+    pub fn token(&self) -> &'static str {
+        TOKEN
     }
 }
 

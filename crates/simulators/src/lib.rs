@@ -6,6 +6,7 @@
 
 pub mod apk;
 mod cloudflare;
+mod everything;
 mod expo;
 mod faults;
 mod gateway;
@@ -20,6 +21,7 @@ mod uptimerobot;
 mod webhook;
 
 pub use cloudflare::{Cloudflare, CloudflareService, Zone};
+pub use everything::Everything;
 pub use expo::{Expo, ExpoService};
 pub use faults::Fault;
 pub use gateway::{Gateway, SIMULATED};

@@ -2,15 +2,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A command says what it does.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::process::ExitCode;
 
-use ambit_simulators::{
-    CloudflareService, ExpoService, Gateway, GithubService, RailwayAccount, Service, UptimeRobotService, contract,
-    contract_folders,
-};
+use ambit_simulators::{Everything, Gateway, contract_folders};
 use serde_json::json;
-
-const RAILWAY: [&str; 2] = ["railway/schema.graphql", "railway/environment-config.schema.json"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -20,7 +15,11 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let json = arguments.next().is_some_and(|word| word == "--json");
-    let services: Vec<Arc<dyn Service>> = services();
+    let everything = Everything::new().free();
+    for why in &everything.left_out {
+        eprintln!("left out: {why}");
+    }
+    let services = everything.services();
     if services.is_empty() {
         let folders: Vec<String> = contract_folders().iter().map(|f| f.display().to_string()).collect();
         eprintln!("error: no published contract is here, so that nothing can be simulated by one");
@@ -53,32 +52,4 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Those whose published contract is here.
-fn services() -> Vec<Arc<dyn Service>> {
-    let mut all: Vec<Arc<dyn Service>> = Vec::new();
-    if let Some(document) = contract("cloudflare/openapi.json") {
-        all.push(Arc::new(CloudflareService::new("", &document)));
-    }
-    match contract("expo/schema.graphql").map(|sdl| ExpoService::new("", &sdl)) {
-        Some(Ok(service)) => all.push(Arc::new(service)),
-        Some(Err(why)) => eprintln!("left out: expo: its schema cannot be read: {why}"),
-        None => {}
-    }
-    if let Some(document) = contract("uptimerobot/openapi.v3.json") {
-        let account = UptimeRobotService::new(&document);
-        account.limit(10, Duration::from_secs(60));
-        all.push(Arc::new(account));
-    }
-    if let Some((schema, config)) = contract(RAILWAY[0]).zip(contract(RAILWAY[1])) {
-        match RailwayAccount::new(&schema, &config) {
-            Ok(account) => all.push(Arc::new(account)),
-            Err(why) => eprintln!("skipped: the contracts of Railway cannot be read: {why}"),
-        }
-    }
-    if let Some(document) = contract("github/openapi.json") {
-        all.push(Arc::new(GithubService::new("", &document)));
-    }
-    all
 }
