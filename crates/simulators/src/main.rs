@@ -5,8 +5,8 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use ambit_simulators::{
-    CloudflareService, ExpoService, Gateway, GithubService, RailwayAccount, Service, UptimeRobotService, contract,
-    contract_folders,
+    CloudflareService, ExpoService, Gateway, GithubService, RailwayAccount, SentryService, Service, UptimeRobotService,
+    contract, contract_folders,
 };
 use serde_json::json;
 
@@ -65,6 +65,9 @@ fn services() -> Vec<Arc<dyn Service>> {
         Some(Ok(service)) => all.push(Arc::new(service)),
         Some(Err(why)) => eprintln!("left out: expo: its schema cannot be read: {why}"),
         None => {}
+    }
+    if let Some(document) = contract("sentry/openapi.json") {
+        all.push(Arc::new(SentryService::new("", "", &document)));
     }
     if let Some(document) = contract("uptimerobot/openapi.v3.json") {
         let account = UptimeRobotService::new(&document);
