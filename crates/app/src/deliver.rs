@@ -5,7 +5,8 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ambit_cloud::SendError;
 use ambit_domain::{
-    Delivery, DeliveryState, DeploymentId, Failure, FailureKind, Outgoing, delivery::next_attempt, spec::ProjectName,
+    Channel, Delivery, DeliveryState, DeploymentId, Failure, FailureKind, Outgoing, delivery::next_attempt, sentry,
+    spec::ProjectName,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
@@ -98,7 +99,10 @@ impl Ambit {
         let notifications = &environment.notifications;
         let Some(channel) = delivery.channel else {
             let told = notifications.events.contains(&outgoing.announcement.event);
-            let places = if told { places(notifications) } else { Vec::new() };
+            let mut places = if told { places(notifications) } else { Vec::new() };
+            if sentry::is_told(&declaration.project, environment, &outgoing.announcement) {
+                places.push((Channel::Sentry, String::new()));
+            }
             self.store.address_delivery(delivery, &places).map_err(|e| later(store_failure(&e).message))?;
             return Ok(Carried::Addressed);
         };

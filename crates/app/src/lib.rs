@@ -54,6 +54,7 @@ mod prune;
 mod qa;
 mod rehearse;
 mod release;
+mod releases_elsewhere;
 mod remote;
 mod reset;
 mod restore;

@@ -9,11 +9,12 @@ use ambit_cloud::{
 use ambit_domain::{
     Channel, EnvironmentId, Outgoing,
     notification::{Markup, Message, default_template},
+    sentry::{self, Deploy},
     spec::{Environment, EnvironmentName, Form, Notifications, WebhookUrl},
 };
 use serde_json::json;
 
-use crate::{address::Address, declaration::Declaration};
+use crate::{address::Address, declaration::Declaration, releases_elsewhere::record_release};
 
 /// Everywhere that notifications of an environment go.
 pub(crate) fn places(notifications: &Notifications) -> Vec<(Channel, String)> {
@@ -29,6 +30,7 @@ pub(crate) struct Words {
     plain: String,
     slack: String,
     webhook: String,
+    release: Option<Deploy>,
 }
 
 impl Words {
@@ -65,14 +67,19 @@ impl Words {
                 "text": plain,
             },
         });
-        Self { id: id.clone(), slack: message.text(&template, Markup::Slack), plain, webhook: webhook.to_string() }
+        // A machine's own address leads nobody else anywhere.
+        let public =
+            Some(Address::Public).filter(|_| has_public_names(environment)).and_then(|at| url(environment, at));
+        let release = sentry::deploy(environment, outgoing, public);
+        let slack = message.text(&template, Markup::Slack);
+        Self { id: id.clone(), slack, plain, webhook: webhook.to_string(), release }
     }
 
     /// A message that only shows that it arrives.
     pub(crate) fn trial(id: &str, at: i64, of: &EnvironmentId, text: String) -> Self {
         let data = json!({ "project": of.project, "environment": of.environment, "text": text });
         let webhook = json!({ "type": "trial", "timestamp": moment(at), "data": data });
-        Self { id: id.to_owned(), slack: text.clone(), plain: text, webhook: webhook.to_string() }
+        Self { id: id.to_owned(), slack: text.clone(), plain: text, webhook: webhook.to_string(), release: None }
     }
 }
 
@@ -85,6 +92,10 @@ fn url(environment: &Environment, address: Address) -> Option<String> {
     let with_url = || environment.services.values().filter(|s| !s.urls.is_empty());
     let service = with_url().find(|s| matches!(s.form, Form::Site(_))).or_else(|| with_url().next())?;
     service.urls.first().map(|url| address.url(url))
+}
+
+fn has_public_names(environment: &Environment) -> bool {
+    environment.services.values().flat_map(|s| &s.urls).all(|url| !url.host.ends_with(".localhost"))
 }
 
 /// Says it in one place.
@@ -124,6 +135,7 @@ pub(crate) async fn tell(
             let webhook = Webhook { url: &url, secret: &secret(&declared.secret)? };
             webhook::send(&http()?, &webhook, &words.id, words.webhook.clone()).await
         }
+        Channel::Sentry => record_release(declaration, words.release.as_ref()).await,
     }
 }
 

@@ -87,7 +87,7 @@ impl Api {
     }
 
     /// Whatever is answered.
-    async fn answer(&self, method: Method, path: &str, json: Option<Vec<u8>>) -> Result<Answer, Trouble> {
+    pub(crate) async fn answer(&self, method: Method, path: &str, json: Option<Vec<u8>>) -> Result<Answer, Trouble> {
         let to: Uri = format!("{}{path}", self.base)
             .parse()
             .map_err(|_| Trouble::internal(format!("{path} is no path at {}", self.service)))?;

@@ -12,6 +12,7 @@ pub mod github;
 mod http;
 mod outcome;
 pub mod railway;
+pub mod sentry;
 pub mod slack;
 pub mod uptimerobot;
 pub mod webhook;

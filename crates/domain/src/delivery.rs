@@ -22,9 +22,13 @@ pub enum Channel {
     Email,
     /// A URL that is called.
     Webhook,
+    /// Sentry, which is told where a release runs.
+    Sentry,
 }
 
 impl Channel {
+    const ALL: [Self; 4] = [Self::Slack, Self::Email, Self::Webhook, Self::Sentry];
+
     /// Its name on screens and in the store.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -32,13 +36,14 @@ impl Channel {
             Self::Slack => "slack",
             Self::Email => "email",
             Self::Webhook => "webhook",
+            Self::Sentry => "sentry",
         }
     }
 
     /// The channel with a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Slack, Self::Email, Self::Webhook].into_iter().find(|channel| channel.name() == name)
+        Self::ALL.into_iter().find(|channel| channel.name() == name)
     }
 }
 

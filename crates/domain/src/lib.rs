@@ -33,6 +33,7 @@ mod record;
 pub mod release;
 pub mod renewal;
 pub mod rollout;
+pub mod sentry;
 
 pub use actor::Actor;
 pub use ambit_spec as spec;

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{CloudflareService, ExpoService, GithubService, RailwayAccount, Service, UptimeRobotService, contract};
+use crate::{
+    CloudflareService, ExpoService, GithubService, RailwayAccount, SentryService, Service, UptimeRobotService, contract,
+};
 
 const RAILWAY: [&str; 2] = ["railway/schema.graphql", "railway/environment-config.schema.json"];
 
@@ -19,6 +21,8 @@ pub struct Everything {
     pub expo: Option<Arc<ExpoService>>,
     /// One account.
     pub uptimerobot: Option<Arc<UptimeRobotService>>,
+    /// One organisation.
+    pub sentry: Option<Arc<SentryService>>,
     /// Why others are not there.
     pub left_out: Vec<String>,
 }
@@ -31,6 +35,7 @@ impl Everything {
             cloudflare: contract("cloudflare/openapi.json").map(|text| Arc::new(CloudflareService::new("", &text))),
             github: contract("github/openapi.json").map(|text| Arc::new(GithubService::new("", &text))),
             uptimerobot: contract("uptimerobot/openapi.v3.json").map(|text| Arc::new(UptimeRobotService::new(&text))),
+            sentry: contract("sentry/openapi.json").map(|text| Arc::new(SentryService::new("", "", &text))),
             ..Self::default()
         };
         match contract("expo/schema.graphql").map(|sdl| ExpoService::new("", &sdl)) {
@@ -72,6 +77,7 @@ impl Everything {
         all.extend(self.github.clone().map(|s| s as Arc<dyn Service>));
         all.extend(self.expo.clone().map(|s| s as Arc<dyn Service>));
         all.extend(self.uptimerobot.clone().map(|s| s as Arc<dyn Service>));
+        all.extend(self.sentry.clone().map(|s| s as Arc<dyn Service>));
         all
     }
 }

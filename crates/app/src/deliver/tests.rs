@@ -13,7 +13,7 @@ use ambit_domain::{
     spec::{EnvironmentName, Occasion},
 };
 use ambit_secrets::{Recipients, Secret, SecretsFile, keys};
-use ambit_simulators::{Fault, Security, Slack, Smtp, Webhook, contract};
+use ambit_simulators::{Fault, Security, Sentry, Slack, Smtp, Webhook, contract};
 
 use crate::{Ambit, Surroundings, TryNotifications, ambit::now};
 
@@ -232,6 +232,36 @@ async fn a_secret_that_is_set_late_is_in_time() {
     assert_eq!(delivery.error.as_deref(), Some(why));
     team.set("SLACK", &slack.webhook());
     team.until(Channel::Slack, true, sent).await;
+}
+
+#[tokio::test]
+async fn a_release_is_recorded_at_sentry_whoever_else_is_told() {
+    let Some(document) = contract("sentry/openapi.json") else { return };
+    let server = Sentry::start("shop", "app", &document).await.unwrap();
+    let toml = format!(
+        "[notifications]\nevents = [\"failed\"]\n\
+         [providers.sentry]\norganization = \"shop\"\nproject = \"app\"\nendpoint = \"{}\"\n",
+        server.base()
+    );
+    let team = Team::new(&toml, &[("SENTRY_AUTH_TOKEN", "")]);
+    team.announce(7, |a| a.commit = Some("0123456789abcdef0123456789abcdef01234567".to_owned()));
+    let delivery = team.until(Channel::Sentry, false, |d| d.attempts == 1).await;
+    let error = delivery.error.unwrap();
+    assert!(error.contains("ambit secret set SENTRY_AUTH_TOKEN"), "{error}");
+    team.set("SENTRY_AUTH_TOKEN", server.weak_token());
+    let weak = |d: &Delivery| d.error.as_ref().is_some_and(|e| e.contains("project:releases"));
+    team.until(Channel::Sentry, true, weak).await;
+    // The answer to the last request is never heard: it is looked up before it is asked again.
+    server.fail_after(2, Fault::CloseAfter);
+    team.set("SENTRY_AUTH_TOKEN", server.token());
+    team.until(Channel::Sentry, true, sent).await;
+    assert_eq!(server.deploys(), ["v1.2.0 production prod 7"]);
+    assert!(server.releases()[0]["deploys"][0].get("url").is_none(), "nobody else reaches a .localhost");
+    team.announce(8, |a| a.event = Occasion::Failed);
+    team.announce(9, |a| a.version = "../x".to_owned());
+    let refused = team.until(Channel::Sentry, true, |d| d.state == DeliveryState::GivenUp).await;
+    assert!(refused.error.unwrap().contains("neither the version nor the commit"));
+    assert_eq!(server.deploys().len(), 1);
 }
 
 #[tokio::test]
