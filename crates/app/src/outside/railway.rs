@@ -124,6 +124,7 @@ impl<'a> Projects<'a> {
             };
             if seen.made.iter().all(|mark| there(mark)) {
                 seen.owners = owners(&pairs);
+                self.forget_asking(&pairs)?;
                 return Ok((all, pairs));
             }
             seen.all = None;

@@ -76,7 +76,8 @@ pub struct Environment {
     pub volumes: Vec<Volume>,
     /// What deploys by itself.
     pub triggers: Vec<Trigger>,
-    pub(super) staged: Option<Value>,
+    /// Changes that wait for somebody to apply them.
+    pub staged: Option<Value>,
 }
 
 /// A service in an environment. Settings are kept in the shape of `EnvironmentConfig`.

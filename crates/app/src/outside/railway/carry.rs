@@ -16,7 +16,7 @@ use ambit_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{LOOKS, PAUSE, Projects, Seen, written};
+use super::{LOOKS, PAUSE, Pair, Projects, Seen, written};
 use crate::{ambit::now, outside::side::Done};
 
 /// How long a template may take to show its service, in milliseconds.
@@ -80,16 +80,15 @@ impl Projects<'_> {
                 Ok((mark, workflow)) => {
                     done += 1;
                     seen.made.insert(mark.to_owned());
-                    workflows.extend(workflow.map(|workflow| (mark, workflow)));
+                    workflows.extend(workflow);
                 }
                 Err(why) if done == 0 => return Ok(Done::Unknown(why)),
                 // The next look tells.
                 Err(_) => break,
             }
         }
-        for (mark, workflow) in workflows {
+        for workflow in workflows {
             self.wait_for(&workflow).await?;
-            self.ambit.remember(&asked_for(mark), &None::<i64>)?;
         }
         Ok(Done::Again(done))
     }
@@ -114,16 +113,30 @@ impl Projects<'_> {
             return Ok(false);
         }
         let mut pause = PAUSE / 2;
-        for _ in 0..LOOKS {
+        for look in 1..=LOOKS {
             let project = self.client.project(project).await?;
             let is = |e: &Present| e.services.iter().filter_map(|s| s.owner()).any(|owner| owner.mark == mark);
             if project.environments.values().any(is) {
                 return Ok(true);
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            if look < LOOKS {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
         }
         Ok(false)
+    }
+
+    /// What is there need not be looked for any more.
+    pub(super) fn forget_asking(&self, pairs: &[Pair]) -> Result<(), Failure> {
+        let services = pairs.iter().filter_map(|(_, present)| present.as_ref()).flat_map(|p| &p.services);
+        for owner in services.filter_map(|s| s.owner()) {
+            let asked = asked_for(&owner.mark);
+            if self.ambit.remembered::<Option<i64>>(&asked)?.is_some() {
+                self.ambit.remember(&asked, &None::<i64>)?;
+            }
+        }
+        Ok(())
     }
 
     async fn template(&self, seen: &mut Seen, database: Database) -> Result<Template, Failure> {
