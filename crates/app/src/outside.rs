@@ -5,8 +5,10 @@
 //! compared in `ambit-domain`.
 
 mod apply;
+mod digest;
 mod dns;
 mod drift;
+mod github;
 mod side;
 mod workflows;
 
@@ -151,8 +153,8 @@ impl Declaration {
             .into_iter()
             .filter(|place| match place {
                 Place::Dns => providers.cloudflare.is_some(),
-                Place::Workflows => providers.github.is_some(),
-                Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => false,
+                Place::Github | Place::Workflows => providers.github.is_some(),
+                Place::Railway | Place::Expo | Place::Uptimerobot => false,
             })
             .collect()
     }
@@ -168,7 +170,8 @@ impl Ambit {
         Ok(match place {
             Place::Dns => Box::new(Side::new(dns::Dns::open(declaration, tokens)?)),
             Place::Workflows => Box::new(Side::new(workflows::Files::new(declaration))),
-            Place::Railway | Place::Github | Place::Expo | Place::Uptimerobot => {
+            Place::Github => Box::new(Side::new(github::Repository::open(self, declaration, tokens)?)),
+            Place::Railway | Place::Expo | Place::Uptimerobot => {
                 return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
             }
         })
@@ -227,6 +230,7 @@ fn undeclared(declaration: &Declaration, place: Place) -> Failure {
     let what = format!("{} declares nothing of {place}", declaration.project.name);
     let hint = match place {
         Place::Dns => "add to ambit.toml: [providers.cloudflare] zone = \"example.org\"",
+        Place::Github => "add to ambit.toml: [providers.github] repository = \"OWNER/NAME\"",
         _ => "what can be declared: docs/ambit-toml.md, [providers.NAME]",
     };
     Failure::new(FailureKind::NotFound, what).hint(hint)

@@ -22,6 +22,8 @@ pub enum Channel {
     Email,
     /// A URL that is called.
     Webhook,
+    /// The deployments of the repository at GitHub.
+    Github,
 }
 
 impl Channel {
@@ -32,13 +34,14 @@ impl Channel {
             Self::Slack => "slack",
             Self::Email => "email",
             Self::Webhook => "webhook",
+            Self::Github => "github",
         }
     }
 
     /// The channel with a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Slack, Self::Email, Self::Webhook].into_iter().find(|channel| channel.name() == name)
+        [Self::Slack, Self::Email, Self::Webhook, Self::Github].into_iter().find(|channel| channel.name() == name)
     }
 }
 
