@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// A way to fail, for one request.
@@ -24,11 +27,24 @@ pub enum Fault {
 
 /// Faults to come, one for each request or none for it, and then none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Faults(Arc<Mutex<VecDeque<Option<Fault>>>>);
+pub(crate) struct Faults(Arc<Mutex<VecDeque<Option<Fault>>>>, Arc<AtomicUsize>);
 
 impl Faults {
     pub(crate) fn add(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Counts a request that is left without an answer.
+    pub(crate) fn hang(&self) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn hung(&self) -> usize {
+        self.1.load(Ordering::SeqCst)
     }
 
     pub(crate) fn next(&self) -> Option<Fault> {

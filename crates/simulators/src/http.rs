@@ -155,6 +155,17 @@ impl HttpServer {
         self.faults.add(std::iter::repeat_n(None, answered).chain([Some(fault)]));
     }
 
+    /// Takes back the faults that did not come yet.
+    pub fn forget_faults(&self) {
+        self.faults.clear();
+    }
+
+    /// How many requests have been left without an answer so far.
+    #[must_use]
+    pub fn hung(&self) -> usize {
+        self.faults.hung()
+    }
+
     /// The requests that were in order.
     #[must_use]
     pub fn accepted(&self) -> Vec<Request> {
@@ -223,7 +234,10 @@ impl AtWork {
                 answer.headers_mut().insert(header::RETRY_AFTER, after.parse().unwrap());
                 return Ok(answer);
             }
-            Some(Fault::Hang) => match pending::<Infallible>().await {},
+            Some(Fault::Hang) => {
+                self.faults.hang();
+                match pending::<Infallible>().await {}
+            }
             Some(Fault::Close) => return broken(),
             Some(Fault::CloseAfter | Fault::HangAfter) | None => {}
         }
@@ -235,7 +249,10 @@ impl AtWork {
             self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(why);
         }
         match fault {
-            Some(Fault::HangAfter) => match pending::<Infallible>().await {},
+            Some(Fault::HangAfter) => {
+                self.faults.hang();
+                match pending::<Infallible>().await {}
+            }
             Some(_) => return broken(),
             None => {}
         }

@@ -1,0 +1,208 @@
+//! Kaia's own `ambit.toml` at all services around, simulated by their published contracts: from nothing to what is declared, in one apply.
+
+#![allow(clippy::unwrap_used)] // A test may panic.
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    process::{Output, Stdio},
+};
+
+use ambit_simulators::{Everything, Fault, Gateway};
+use serde_json::Value;
+use support::Machine;
+
+/// Kaia's declaration on a machine of its own, and the services around it behind one address.
+struct Kaia {
+    machine: Machine,
+    project: PathBuf,
+    around: Everything,
+    gateway: Gateway,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Kaia {
+    fn new() -> Option<Self> {
+        let around = Everything::new();
+        // One who has some of the contracts has all that this needs, or is told which is missing.
+        around.railway.as_ref().and(around.cloudflare.as_ref()).and(around.github.as_ref())?;
+        around.expo.as_ref().and(around.uptimerobot.as_ref())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let gateway = runtime.block_on(Gateway::start(0, around.services())).unwrap();
+        let mut machine = Machine::new();
+        let project = machine.project("kaia", &["dev", "test", "prod"]);
+        let kaia = Self { machine, project, around, gateway, _runtime: runtime };
+        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../apps/kaia");
+        for name in ["ambit.toml", ".github/workflows/.", "mobile/eas.json", "mobile/app.config.js"] {
+            let to = kaia.project.join(name.trim_end_matches("/."));
+            std::fs::create_dir_all(if name.ends_with("/.") { &to } else { to.parent().unwrap() }).unwrap();
+            if !name.ends_with("/.") {
+                std::fs::copy(from.join(name), to).unwrap();
+            }
+        }
+        kaia.ok(&["secret", "key", "--add"]);
+        for environment in ["dev", "test", "prod"] {
+            let values = from.join(format!("../../script/kaia/{environment}.env"));
+            kaia.ok(&["secret", "set", "--from", values.to_str().unwrap(), "-e", environment]);
+        }
+        Some(kaia)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.machine.command(&self.project, arguments);
+        command.env("AMBIT_SIMULATE", self.gateway.base()).output().unwrap()
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "ambit {arguments:?}\n{out}\n{err}");
+        out.into_owned()
+    }
+
+    fn plan(&self) -> (i32, Value) {
+        let output = self.run(&["plan", "--only", AROUND, "--json"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let plan = serde_json::from_str(&text);
+        let plan = plan.unwrap_or_else(|_| panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code().unwrap(), plan)
+    }
+
+    fn apply(&self) -> Output {
+        self.run(&["apply", "--only", AROUND, "--yes"])
+    }
+
+    /// The daemon is killed in the middle of a request.
+    fn apply_until_it_hangs(&self) {
+        let before = self.gateway.hung();
+        let mut command = self.machine.command(&self.project, &["apply", "--only", AROUND, "--yes"]);
+        command.env("AMBIT_SIMULATE", self.gateway.base()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let done = std::cell::Cell::new(false);
+        support::until("a request hangs, or all is done", || {
+            done.set(self.gateway.hung() > before);
+            done.get() || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).is_ok_and(|s| s.contains(") Z"))
+        });
+        self.machine.kill_daemon();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    fn is_whole_and_nothing_is_doubled(&self) {
+        assert_eq!(self.plan().1["changes"], 0);
+        assert_eq!(self.at_railway(), SERVICES);
+        let lines = self.around.cloudflare.as_ref().unwrap().lines();
+        assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), lines.len(), "{lines:#?}");
+        let plan = self.plan().1;
+        let part = |name: &str| plan["parts"].as_array().unwrap().iter().find(|p| p["place"] == name).unwrap();
+        for (name, things) in [("uptimerobot", 5), ("expo", 6), ("dns", 16)] {
+            assert_eq!(
+                (part(name)["kept"].as_u64(), part(name)["unmanaged"].as_u64()),
+                (Some(things), Some(0)),
+                "{name}"
+            );
+        }
+    }
+
+    /// Names of projects and services at Railway, with how often each is there.
+    fn at_railway(&self) -> Vec<String> {
+        self.around.railway.as_ref().unwrap().by_hand(|world| {
+            let mut all: Vec<String> = Vec::new();
+            for project in &world.projects {
+                all.extend(project.services.iter().map(|service| format!("{}/{}", project.name, service.name)));
+            }
+            all.sort();
+            all
+        })
+    }
+}
+
+const AROUND: &str = "railway,dns,workflows,expo,uptimerobot";
+
+const SERVICES: [&str; 9] = [
+    "kaia-dev/backend-dev",
+    "kaia-dev/postgresql-dev",
+    "kaia-dev/redis-dev",
+    "kaia-test/backend-test",
+    "kaia-test/postgresql-test",
+    "kaia-test/redis-test",
+    "kaia/backend",
+    "kaia/postgresql",
+    "kaia/redis",
+];
+
+/// Every host of the seed's table of URLs that is a name of its own.
+const HOSTS: [&str; 13] = [
+    "admin-dev.kaia.ai",
+    "admin-test.kaia.ai",
+    "admin.kaia.ai",
+    "api-dev.kaia.ai",
+    "api-test.kaia.ai",
+    "api.kaia.ai",
+    "dev.kaia.ai",
+    "docs.kaia.ai",
+    "downloads-test.kaia.ai",
+    "downloads.kaia.ai",
+    "kaia.ai",
+    "test.kaia.ai",
+    "www.kaia.ai",
+];
+
+#[test]
+fn one_apply_makes_all_of_it_and_a_second_plan_has_nothing_to_do() {
+    let Some(kaia) = Kaia::new() else { return };
+    assert_eq!(kaia.plan().0, 2);
+    let output = kaia.apply();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(kaia.at_railway(), SERVICES);
+    let records = kaia.around.cloudflare.as_ref().unwrap().records();
+    let hosts: BTreeSet<&str> =
+        records.iter().filter(|r| r["type"] != "TXT").map(|r| r["name"].as_str().unwrap()).collect();
+    assert_eq!(hosts.into_iter().collect::<Vec<_>>(), HOSTS);
+    for host in ["api-dev.kaia.ai", "api-test.kaia.ai", "api.kaia.ai"] {
+        let proof = format!("_railway-verify.{host}");
+        assert!(records.iter().any(|r| r["type"] == "TXT" && r["name"] == proof.as_str()), "{proof}");
+        assert!(records.iter().any(|r| r["type"] == "CNAME" && r["name"] == host && r["proxied"] == false), "{host}");
+    }
+    let (code, plan) = kaia.plan();
+    assert_eq!((code, plan["changes"].as_u64()), (0, Some(0)), "{plan:#}");
+}
+
+#[test]
+fn killed_at_whichever_change_the_next_apply_does_the_rest_and_nothing_twice() {
+    let Some(kaia) = Kaia::new() else { return };
+    let mut killed = 0;
+    for fault in [Fault::Hang, Fault::HangAfter].into_iter().cycle().take(300) {
+        let before = kaia.gateway.accepted().len();
+        if kaia.plan().1["changes"] == 0 {
+            break;
+        }
+        let reads = kaia.gateway.accepted().len() - before;
+        // Both the one who shows the plan and the one who carries it out look first. Then each apply is killed in its second change: so
+        // every change is, before it was made or after.
+        kaia.gateway.fail_after(2 * reads + 1, fault);
+        kaia.apply_until_it_hangs();
+        kaia.gateway.forget_faults();
+        killed += 1;
+    }
+    assert!(killed > 20, "it was killed {killed} times alone");
+    kaia.is_whole_and_nothing_is_doubled();
+}
+
+#[test]
+fn where_every_second_request_fails_all_of_it_is_made_all_the_same() {
+    let Some(kaia) = Kaia::new() else { return };
+    let faults = [Fault::Status(502), Fault::Close, Fault::CloseAfter, Fault::TooMany("0".to_owned())];
+    for fault in faults.into_iter().cycle().take(1000) {
+        kaia.gateway.fail_after(1, fault);
+    }
+    for _ in 0..20 {
+        if kaia.apply().status.success() {
+            break;
+        }
+    }
+    kaia.gateway.forget_faults();
+    kaia.is_whole_and_nothing_is_doubled();
+}
