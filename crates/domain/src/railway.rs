@@ -16,6 +16,9 @@ mod services;
 mod settings;
 mod wanted;
 
+#[cfg(test)]
+mod tests;
+
 pub use compare::{Found, Secrets, compare};
 pub use mark::{OWNER, Owner, project_mark};
 pub use names::{Names, NoNames};

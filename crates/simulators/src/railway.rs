@@ -6,6 +6,7 @@ mod deployments;
 mod domains;
 mod mutations;
 mod queries;
+mod services;
 mod shown;
 mod templates;
 mod variables;
