@@ -1,6 +1,7 @@
 //! Environments that live at a service elsewhere: deployments, what serves, logs. The same words as for this machine; the service
 //! builds, starts and replaces by itself.
 
+mod railway;
 mod run;
 
 use ambit_domain::{
@@ -12,26 +13,28 @@ use ambit_domain::{
 use crate::{
     ambit::{Ambit, store_failure},
     declaration::Declaration,
-    outside::Tokens,
+    outside::{Tokens, railway::Projects},
     scope::Scope,
 };
 
 impl Scope<'_> {
     /// The environment where it lives elsewhere.
     pub(crate) fn hosted(&self) -> Result<Box<dyn Hosted + '_>, Failure> {
-        self.declaration.hosted(self.environment, &Tokens::default())
-    }
-}
-
-impl Declaration {
-    /// An environment where it lives elsewhere.
-    pub(crate) fn hosted(&self, environment: &Environment, tokens: &Tokens) -> Result<Box<dyn Hosted + '_>, Failure> {
-        let _ = tokens;
-        Err(Failure::new(FailureKind::User, format!("not supported yet: {} at Railway", environment.name)))
+        self.ambit.hosted(self.declaration, self.environment, &Tokens::default())
     }
 }
 
 impl Ambit {
+    /// An environment where it lives elsewhere.
+    pub(crate) fn hosted<'a>(
+        &'a self,
+        declaration: &'a Declaration,
+        environment: &'a Environment,
+        tokens: &Tokens,
+    ) -> Result<Box<dyn Hosted + 'a>, Failure> {
+        Ok(Box::new(railway::AtRailway::new(Projects::open(self, declaration, tokens)?, environment)?))
+    }
+
     /// Where a deployment to an environment goes: where somebody says, else this machine where it runs here, else where it is declared to
     /// live, as long as Ambit can ask there for anything.
     pub(crate) fn placement(
@@ -87,7 +90,7 @@ impl Ambit {
         name: &EnvironmentName,
         tokens: &Tokens,
     ) -> Result<Vec<HostedService>, Failure> {
-        declaration.hosted(&declaration.project.environments[name], tokens)?.services().await
+        self.hosted(declaration, &declaration.project.environments[name], tokens)?.services().await
     }
 
     /// The newest lines of what its services printed there.
@@ -99,6 +102,6 @@ impl Ambit {
         lines: usize,
         tokens: &Tokens,
     ) -> Result<Vec<HostedLine>, Failure> {
-        declaration.hosted(&declaration.project.environments[name], tokens)?.logs(services, lines).await
+        self.hosted(declaration, &declaration.project.environments[name], tokens)?.logs(services, lines).await
     }
 }

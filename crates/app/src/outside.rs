@@ -10,7 +10,7 @@ mod dns;
 mod drift;
 mod expo;
 mod github;
-mod railway;
+pub(crate) mod railway;
 mod side;
 mod uptimerobot;
 mod workflows;

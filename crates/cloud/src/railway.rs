@@ -6,6 +6,7 @@
 
 mod answer;
 mod change;
+mod deploy;
 mod read;
 
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,7 @@ use crate::{api::Api, http::Answer};
 
 pub use self::{
     change::{Tried, Volume},
+    deploy::{Backup, Deployment, Line},
     read::{Project, Template},
 };
 

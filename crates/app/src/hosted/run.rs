@@ -166,7 +166,7 @@ impl Ambit {
         let Some(environment) = declaration.project.environments.get(&deployment.environment.environment) else {
             return Ok(None);
         };
-        let hosted = declaration.hosted(environment, &crate::outside::Tokens::default())?;
+        let hosted = self.hosted(declaration, environment, &crate::outside::Tokens::default())?;
         for (app, id) in deployment.hosted.iter().flat_map(|work| &work.services) {
             if let HostedState::Over(word) = hosted.state(id).await? {
                 let what = format!("{app} came to serve at {} and is {word} now", hosted.describe());

@@ -30,7 +30,7 @@ const LOOKS: u32 = 5;
 /// The first pause between two of those; each further one is twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) struct Projects<'a> {
+pub(crate) struct Projects<'a> {
     ambit: &'a Ambit,
     declaration: &'a Declaration,
     account: &'a RailwayAccount,
@@ -55,13 +55,31 @@ struct Seen {
 type Pair = (Wanted, Option<Present>);
 
 impl<'a> Projects<'a> {
-    pub(super) fn open(ambit: &'a Ambit, declaration: &'a Declaration, tokens: &Tokens) -> Result<Self, Failure> {
+    pub(crate) fn open(ambit: &'a Ambit, declaration: &'a Declaration, tokens: &Tokens) -> Result<Self, Failure> {
         let account = declaration.project.providers.railway.as_ref();
         let account = account.ok_or_else(|| super::undeclared(declaration, Place::Railway))?;
         let door = declaration.door(("railway", "Railway"), &account.access, BASE, tokens)?;
         let client = Railway::new(&door.base, &door.token)?;
         let digests = Digests::open(ambit)?;
         Ok(Self { ambit, declaration, account, client, digests, seen: Mutex::default() })
+    }
+
+    /// Who is asked.
+    pub(crate) fn client(&self) -> &Railway {
+        &self.client
+    }
+
+    /// An environment's project as it is.
+    pub(crate) async fn find(&self, environment: &Environment) -> Result<Present, Failure> {
+        let mut seen = self.seen.lock().await;
+        let all = self.list(&mut seen).await?;
+        let mark = railway::project_mark(&self.declaration.project.name, &environment.name);
+        let listed = railway::project_of(&mark, &all).ok_or_else(|| {
+            let name = environment.railway_project().unwrap_or_default();
+            Failure::new(FailureKind::NotFound, format!("{} has no project {name} at Railway yet", environment.name))
+                .hint("ambit apply --only railway")
+        })?;
+        one_of(self.client.project(&listed.id).await?, environment)
     }
 
     /// The environments that live there.

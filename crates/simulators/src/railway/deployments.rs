@@ -46,7 +46,14 @@ impl World {
         // Without a commit it is the one that is there already.
         let commit = commit.map(str::to_owned).or_else(|| instance.deployments.last().and_then(|d| d.commit.clone()));
         let status = STATES[0].to_owned();
-        instance.deployments.push(Deployment { id: id.clone(), status, fails_in, commit, image_of: None });
+        instance.deployments.push(Deployment {
+            id: id.clone(),
+            status,
+            fails_in,
+            commit,
+            image_of: None,
+            created: super::world::moment(),
+        });
         Ok(id)
     }
 

@@ -109,7 +109,7 @@ pub(super) fn deployment(project: &str, environment: &str, service: &str, of: &D
     let is = |states: &[&str]| states.contains(&of.status.as_str());
     let (back, ended) = (is(&["SUCCESS", "REMOVED"]), is(&["SUCCESS", "REMOVED", "FAILED", "CRASHED"]));
     json!({ "id": of.id, "projectId": project, "environmentId": environment, "serviceId": service, "status": of.status,
-        "canRollback": back, "canRedeploy": ended, "createdAt": NOW, "updatedAt": NOW,
+        "canRollback": back, "canRedeploy": ended, "createdAt": of.created, "updatedAt": NOW,
         "statusUpdatedAt": NOW, "deploymentStopped": false, "url": null, "staticUrl": null, "snapshotId": null,
         "suggestAddServiceDomain": false, "instances": [],
         "meta": { "commitHash": of.commit, "imageOf": of.image_of } })

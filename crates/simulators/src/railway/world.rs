@@ -170,6 +170,8 @@ pub struct Deployment {
     pub commit: Option<String>,
     /// The deployment whose image it runs, where nothing is built.
     pub image_of: Option<String>,
+    /// When it was asked for, RFC 3339.
+    pub created: String,
 }
 
 /// Something that takes its time.
@@ -253,4 +255,9 @@ impl World {
             environment.instances.values_mut().for_each(Instance::advance);
         }
     }
+}
+
+/// Now, as the API tells moments.
+pub(super) fn moment() -> String {
+    jiff::Timestamp::now().to_string()
 }
