@@ -1,7 +1,7 @@
 //! A published OpenAPI document, asked whether a request is one that it describes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -153,10 +153,34 @@ impl OpenApi {
         }
     }
 
+    /// The components that a schema leads to, where they stand in the document: reading all of a large one for each operation takes long.
+    fn reached(&self, schema: &Value) -> Value {
+        let mut found = json!({});
+        let mut left = vec![schema];
+        let mut seen = HashSet::new();
+        while let Some(value) = left.pop() {
+            match value {
+                Value::Array(all) => left.extend(all),
+                Value::Object(map) => left.extend(map.values()),
+                Value::String(text) if text.starts_with("#/components/") && seen.insert(text) => {
+                    let Some(target) = self.document.pointer(text.trim_start_matches('#')) else { continue };
+                    let mut place = &mut found;
+                    for part in text.trim_start_matches("#/components/").split('/') {
+                        place = &mut place[part.replace("~1", "/").replace("~0", "~").as_str()];
+                    }
+                    *place = target.clone();
+                    left.push(target);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
     fn validator(&self, operation: &str, schema: &Value) -> Arc<Validator> {
         let mut all = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let whole = json!({ "allOf": [schema], "components": self.document["components"] });
+            let whole = json!({ "allOf": [schema], "components": self.reached(schema) });
             Arc::new(jsonschema::options().with_draft(jsonschema::Draft::Draft7).build(&whole).unwrap())
         };
         Arc::clone(all.entry(operation.to_owned()).or_insert_with(make))
