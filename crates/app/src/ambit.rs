@@ -45,6 +45,8 @@ pub struct Ambit {
     pub(crate) pipelines: Pipelines,
     /// Wakes whoever empties the outbox.
     pub(crate) announced: tokio::sync::Notify,
+    /// One deployment is told to GitHub at a time: what is there is looked at and changed in one go.
+    pub(crate) telling: tokio::sync::Mutex<()>,
     pub(crate) routing: tokio::sync::Mutex<()>,
     /// Environments whose requests wait. What a killed daemon held ends by itself.
     pub(crate) holds: Mutex<HashMap<EnvironmentId, RouteState>>,
@@ -81,6 +83,7 @@ impl Ambit {
             keys: Mutex::default(),
             pipelines: Pipelines::default(),
             announced: tokio::sync::Notify::new(),
+            telling: tokio::sync::Mutex::default(),
             routing: tokio::sync::Mutex::default(),
             holds: Mutex::default(),
             keeping_commits: tokio::sync::Mutex::default(),

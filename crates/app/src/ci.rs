@@ -2,13 +2,14 @@
 //! alone; no daemon is asked.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use ambit_domain::{
     Failure, FailureKind,
-    ci::{self, CiDrift, CiState, Header, Pipeline, Target, file_name, has_workflow},
+    ci::{self, CiDrift, CiError, CiState, Header, Needs, Pipeline, Target, file_name, has_workflow},
     spec::{Environment, EnvironmentName},
 };
 use ambit_source::{git::Repository, suites};
@@ -48,6 +49,7 @@ struct Wanted {
     text: String,
     there: Option<String>,
     tests: Vec<String>,
+    needs: Needs,
 }
 
 /// One of an environment that is no more.
@@ -86,7 +88,7 @@ pub fn write_workflows(folder: &Path, which: &Workflows, force: bool) -> Result<
         }
     }
     let mut files = Vec::new();
-    for Wanted { environment, target, file, text, there, tests } in found.wanted {
+    for Wanted { environment, target, file, text, there, tests, .. } in found.wanted {
         let state = if there.as_ref() == Some(&text) { CiState::Unchanged } else { CiState::Written };
         if state == CiState::Written {
             generated::replace(&found.top.join(&file), &text)?;
@@ -143,6 +145,12 @@ pub(crate) fn deploys_to_railway(declaration: &Declaration, environment: &Enviro
     Ok(there.map_or(written, |target| target == Target::Railway))
 }
 
+/// What the workflow of each environment reads at GitHub, as it is to be.
+pub(crate) fn needs(declaration: &Declaration) -> Result<BTreeMap<EnvironmentName, Needs>, Failure> {
+    let found = look(declaration, &Workflows::default())?;
+    Ok(found.wanted.into_iter().map(|wanted| (wanted.environment, wanted.needs)).collect())
+}
+
 /// What is not as it should be.
 pub fn workflow_drift(folder: &Path, which: &Workflows) -> Result<Vec<CiDrift>, Failure> {
     Ok(look(&Declaration::open(folder, "")?, which)?.drift())
@@ -184,12 +192,12 @@ fn look(declaration: &Declaration, which: &Workflows) -> Result<Found, Failure> 
         let lives = if environment.railway_project().is_some() { Target::Railway } else { Target::Host };
         let target = which.target.or(said).unwrap_or(lives);
         let pipeline = Pipeline { project, environment, sources: &sources, target };
-        let text = pipeline
-            .text()
-            .map_err(|error| Failure::from_error(FailureKind::Declaration, &error).hint(error.hint()))?;
+        let failed = |error: CiError| Failure::from_error(FailureKind::Declaration, &error).hint(error.hint());
+        let text = pipeline.text().map_err(failed)?;
+        let needs = pipeline.needs().map_err(failed)?;
         let mut tests: Vec<String> = sources.suites.iter().map(|suite| suite.service.to_string()).collect();
         tests.extend(sources.mobile.iter().filter(|m| m.test.is_some()).map(|_| "mobile app".to_owned()));
-        wanted.push(Wanted { environment: name.clone(), target, file, text, there, tests });
+        wanted.push(Wanted { environment: name.clone(), target, file, text, there, tests, needs });
     }
     let mut stale = Vec::new();
     if which.environments.is_empty() {

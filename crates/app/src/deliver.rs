@@ -1,12 +1,14 @@
 //! What the daemon does with the outbox. Each place is told at least once: an attempt is written down after it was made,
 //! so that a daemon that dies in the middle of one makes it again. No place waits for another.
 
+mod github;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use ambit_cloud::SendError;
 use ambit_domain::{
-    Channel, Delivery, DeliveryState, DeploymentId, Failure, FailureKind, Outgoing, delivery::next_attempt, sentry,
-    spec::ProjectName,
+    Announcement, Channel, Delivery, DeliveryState, DeploymentId, Failure, FailureKind, Outgoing,
+    delivery::next_attempt, sentry, spec::ProjectName,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
@@ -103,6 +105,9 @@ impl Ambit {
             if sentry::is_told(&declaration.project, environment, &outgoing.announcement) {
                 places.push((Channel::Sentry, String::new()));
             }
+            if is_for_github(&outgoing.announcement) && declaration.github_by_secret().is_some() {
+                places.push((Channel::Github, String::new()));
+            }
             self.store.address_delivery(delivery, &places).map_err(|e| later(store_failure(&e).message))?;
             return Ok(Carried::Addressed);
         };
@@ -110,6 +115,9 @@ impl Ambit {
             (None, Ok(listen)) => Address::Here(listen),
             _ => Address::Public,
         };
+        if channel == Channel::Github {
+            return self.tell_github(&declaration, environment, address, outgoing).await.map(|()| Carried::Told);
+        }
         let words = Words::new(outgoing, environment, address);
         tell(&declaration, environment, channel, &delivery.recipient, &words).await.map(|()| Carried::Told)
     }
@@ -138,6 +146,11 @@ impl Ambit {
         })?;
         Ok(Declaration::read(&sources.folder, sources.declaration, sources.secrets, &self.keys_of(project))?)
     }
+}
+
+/// Whether it tells of a deployment of something that GitHub may have.
+fn is_for_github(announcement: &Announcement) -> bool {
+    announcement.deployment.is_some() && announcement.commit.is_some()
 }
 
 enum Carried {

@@ -102,7 +102,7 @@ impl Scope<'_> {
             let finding = match gate {
                 Gate::Tests => tests::look(&evidence),
                 Gate::Qa => qa::look(&evidence)?,
-                Gate::Issues => issues::look(&evidence)?,
+                Gate::Issues => issues::look(&evidence).await?,
                 Gate::Migrations => migrations::look(&evidence)?,
                 Gate::Backup => backup::look(&evidence).await?,
                 Gate::Changelog => changelog::look(&evidence)?,

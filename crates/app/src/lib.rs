@@ -36,6 +36,7 @@ mod fault;
 mod full_disk;
 mod gates;
 mod generated;
+mod github;
 mod guide;
 mod hosted;
 mod intake;

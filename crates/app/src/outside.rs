@@ -9,6 +9,7 @@ mod digests;
 mod dns;
 mod drift;
 mod expo;
+mod github;
 mod railway;
 mod side;
 mod uptimerobot;
@@ -155,10 +156,9 @@ impl Declaration {
             .into_iter()
             .filter(|place| match place {
                 Place::Dns => providers.cloudflare.is_some(),
-                Place::Workflows => providers.github.is_some(),
+                Place::Github | Place::Workflows => providers.github.is_some(),
                 Place::Uptimerobot => providers.uptimerobot.is_some(),
                 Place::Expo => providers.expo.is_some(),
-                Place::Github => false,
                 Place::Railway => self.project.environments.values().any(|e| e.railway_project().is_some()),
             })
             .collect()
@@ -178,9 +178,7 @@ impl Ambit {
             Place::Uptimerobot => Box::new(Side::new(uptimerobot::Uptimerobot::open(declaration, tokens)?)),
             Place::Expo => Box::new(Side::new(expo::Expo::open(declaration, tokens)?)),
             Place::Railway => Box::new(Side::new(railway::Projects::open(self, declaration, tokens)?)),
-            Place::Github => {
-                return Err(Failure::new(FailureKind::User, format!("not supported yet: {place}")));
-            }
+            Place::Github => Box::new(Side::new(github::Repository::open(self, declaration, tokens)?)),
         })
     }
 
@@ -239,6 +237,7 @@ fn undeclared(declaration: &Declaration, place: Place) -> Failure {
         Place::Dns => "add to ambit.toml: [providers.cloudflare] zone = \"example.org\"",
         Place::Expo => "add to ambit.toml: [providers.expo] project = \"@owner/slug\"",
         Place::Uptimerobot => "add to ambit.toml: [providers.uptimerobot]",
+        Place::Github => "add to ambit.toml: [providers.github] repository = \"OWNER/NAME\"",
         _ => "what can be declared: docs/ambit-toml.md, [providers.NAME]",
     };
     Failure::new(FailureKind::NotFound, what).hint(hint)

@@ -88,7 +88,7 @@ pub(crate) fn moment(millis: i64) -> String {
 }
 
 /// Where people look at an environment: its first site, else its first app.
-fn url(environment: &Environment, address: Address) -> Option<String> {
+pub(crate) fn url(environment: &Environment, address: Address) -> Option<String> {
     let with_url = || environment.services.values().filter(|s| !s.urls.is_empty());
     let service = with_url().find(|s| matches!(s.form, Form::Site(_))).or_else(|| with_url().next())?;
     service.urls.first().map(|url| address.url(url))
@@ -126,6 +126,7 @@ pub(crate) async fn tell(
             };
             email::send(&secret(&declared.smtp)?, &letter).await
         }
+        Channel::Github => Err(SendError::Refused { why: "GitHub is told of deployments alone".to_owned() }),
         Channel::Webhook => {
             let declared = notifications.webhook.as_ref().ok_or_else(undeclared)?;
             let url = match &declared.url {

@@ -216,6 +216,15 @@ impl Ambit {
         })
     }
 
+    /// Where the world tells a project's webhook, where it can, and what deliveries are signed by; `None` where it has none.
+    pub(crate) fn webhook_of(&self, project: &ProjectName) -> Result<Option<(Option<String>, String)>, Failure> {
+        let all = self.store.webhooks().map_err(|e| store_failure(&e))?;
+        let Some(webhook) = all.into_iter().find(|w| w.project == *project) else { return Ok(None) };
+        let view = self.webhook_view(&webhook)?;
+        let public = webhook.hosts.iter().any(|host| !host.ends_with(".localhost"));
+        Ok(Some((view.urls.into_iter().next().filter(|_| public), webhook.secret)))
+    }
+
     fn webhook_view(&self, webhook: &Webhook) -> Result<WebhookView, Failure> {
         let here = Address::Here(self.listen()?);
         let url = |host: &String| {

@@ -15,7 +15,9 @@ impl Announcement {
         let event = match deployment.state {
             DeploymentState::Waiting => Occasion::Waiting,
             DeploymentState::Failed => Occasion::Failed,
-            state if !state.serves() || !deployment.has_served() => return None,
+            DeploymentState::Running => Occasion::Began,
+            state if !state.is_final() && !state.serves() => return None,
+            state if !state.serves() || !deployment.has_served() => Occasion::Ended,
             _ if deployment.trigger.goes_back() => Occasion::RolledBack,
             _ if kind == Kind::Staging => Occasion::TestBuild,
             _ => Occasion::Deployed,
@@ -94,10 +96,15 @@ mod tests {
     #[test]
     fn each_state_is_told_as_what_it_means_to_people() {
         use DeploymentState::{
-            Building, Failed, Queued, RolledBack, Running, Succeeded, Superseded, Waiting, Watching,
+            Approved, Building, Cancelled, Expired, Failed, Queued, Rejected, RolledBack, Running, Succeeded,
+            Superseded, Waiting, Watching,
         };
-        for state in [Queued, Building, Running, RolledBack, Superseded] {
+        for state in [Queued, Building, Approved] {
             assert_eq!(told(state, Trigger::Push, Kind::Production), None, "{state:?}");
+        }
+        assert_eq!(told(Running, Trigger::Push, Kind::Production), Some(Occasion::Began));
+        for state in [RolledBack, Superseded, Rejected, Expired, Cancelled] {
+            assert_eq!(told(state, Trigger::Push, Kind::Production), Some(Occasion::Ended), "{state:?}");
         }
         assert_eq!(told(Waiting, Trigger::Push, Kind::Production), Some(Occasion::Waiting));
         assert_eq!(told(Failed, Trigger::Push, Kind::Production), Some(Occasion::Failed));
@@ -110,10 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_nothing_is_not_told() {
+    fn of_what_changed_nothing_no_person_is_told() {
         let mut same = deployment(DeploymentState::Succeeded, Trigger::Up);
         same.work = None;
-        assert_eq!(Announcement::of(&same, Kind::Development), None);
+        let event = Announcement::of(&same, Kind::Development).map(|a| a.event);
+        assert_eq!(event, Some(Occasion::Ended));
+        assert!(!Occasion::ALL.contains(&Occasion::Ended) && !Occasion::ALL.contains(&Occasion::Began));
     }
 
     #[test]

@@ -24,10 +24,12 @@ pub enum Channel {
     Webhook,
     /// Sentry, which is told where a release runs.
     Sentry,
+    /// The deployments of the repository at GitHub.
+    Github,
 }
 
 impl Channel {
-    const ALL: [Self; 4] = [Self::Slack, Self::Email, Self::Webhook, Self::Sentry];
+    const ALL: [Self; 5] = [Self::Slack, Self::Email, Self::Webhook, Self::Sentry, Self::Github];
 
     /// Its name on screens and in the store.
     #[must_use]
@@ -37,6 +39,7 @@ impl Channel {
             Self::Email => "email",
             Self::Webhook => "webhook",
             Self::Sentry => "sentry",
+            Self::Github => "github",
         }
     }
 

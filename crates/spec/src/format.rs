@@ -243,7 +243,22 @@ const CLOUDFLARE: &[Key] = &[
     ENDPOINT,
 ];
 
-const GITHUB: &[Key] = &[one("repository", Text, "OWNER/NAME of the repository there."), TOKEN, ENDPOINT];
+const GITHUB: &[Key] = &[
+    one("repository", Text, "OWNER/NAME of the repository there."),
+    each(
+        "host",
+        Text,
+        "The machine with Ambit that workflows hand commits to: `USER@HOST` or `USER@HOST:PORT` of its SSH.",
+    ),
+    each("host-key", Text, "That machine's public SSH key, the line of its `ssh_host_ed25519_key.pub`."),
+    one(
+        "ssh-key",
+        Text,
+        "The secret that holds the private SSH key which Ambit knows there (`ambit ssh key add --name github`).",
+    ),
+    TOKEN,
+    ENDPOINT,
+];
 
 const EXPO: &[Key] = &[one("project", Text, "The project there, `@OWNER/SLUG`."), TOKEN, ENDPOINT];
 

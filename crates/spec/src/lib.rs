@@ -36,7 +36,9 @@ pub use name::{EnvironmentName, ProjectName, ServiceName};
 pub use notifications::{Email, Language, Notifications, Occasion, Webhook, WebhookUrl};
 pub use policy::{Freeze, Gate, Policy};
 pub use project::{Parsed, parse};
-pub use providers::{Access, Cloudflare, Expo, Github, Providers, Railway, RailwayAccount, Sentry};
+pub use providers::{
+    Access, Cloudflare, Expo, Github, Providers, RAILWAY_PROJECT_TOKEN, Railway, RailwayAccount, Sentry,
+};
 pub use resolve::{Inputs, Resolved, resolve, unset_secrets};
 pub use schema::{reference, schema};
 pub use strength::check_secrets;

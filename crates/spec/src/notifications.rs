@@ -37,10 +37,14 @@ pub enum Occasion {
     QaRejected,
     /// A service around is not as declared any more.
     Drift,
+    /// A deployment is carried out. Only services are told, no people.
+    Began,
+    /// It came to nothing, or changed nothing. Only services are told, no people.
+    Ended,
 }
 
 impl Occasion {
-    /// Every occasion, in the order in which people read them.
+    /// Every occasion that people are told of, in the order in which they read them.
     pub const ALL: [Self; 9] = [
         Self::Deployed,
         Self::Failed,
@@ -66,6 +70,8 @@ impl Occasion {
             Self::BuildPublished => "build-published",
             Self::QaRejected => "qa-rejected",
             Self::Drift => "drift",
+            Self::Began => "began",
+            Self::Ended => "ended",
         }
     }
 

@@ -96,7 +96,7 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
     let names: Vec<EnvironmentName> = environments.keys().cloned().collect();
     let providers = providers::read(reader, root, &names);
     for environment in environments.values_mut() {
-        environment.provider_tokens = providers.accesses().into_iter().map(|(_, a)| a.token.clone()).collect();
+        environment.provider_tokens = providers.secrets();
     }
     Some(Project { name: name.unwrap_or(read_as), domain, environments, acme, providers })
 }

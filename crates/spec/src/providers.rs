@@ -1,5 +1,7 @@
 //! `[providers.NAME]`: the same picture at services elsewhere.
 
+mod github;
+
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
@@ -15,6 +17,8 @@ use crate::{
     urls,
     zone_line::{self, ZoneLine},
 };
+
+pub use self::github::Github;
 
 /// How a service's API is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +62,20 @@ impl Providers {
         .filter_map(|(name, access)| Some((name, access?)))
         .collect()
     }
+
+    /// Secrets that are for Ambit and the services around, and for no app.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let tokens = self.accesses().into_iter().map(|(_, access)| access.token.clone());
+        let ssh = self.github.as_ref().and_then(|github| github.ssh_key.clone());
+        let railway = self.railway.as_ref().map(|_| RAILWAY_PROJECT_TOKEN.to_owned());
+        tokens.chain(ssh).chain(railway).collect()
+    }
 }
+
+/// The secret that holds a project token of Railway, one for each environment: GitHub's workflows deploy by it. Not the account's token, which
+/// no workflow gets.
+pub const RAILWAY_PROJECT_TOKEN: &str = "RAILWAY_PROJECT_TOKEN";
 
 /// The account at Railway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,15 +99,6 @@ pub struct Cloudflare {
     pub ttl: Option<u32>,
     /// Records beside those of the URLs.
     pub records: Vec<ZoneLine>,
-}
-
-/// The repository at GitHub.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Github {
-    /// How it is reached.
-    pub access: Access,
-    /// OWNER/NAME
-    pub repository: String,
 }
 
 /// The account at Expo.
@@ -145,19 +153,7 @@ pub(crate) fn read(reader: &mut Reader, root: &Node, environments: &[Environment
                 all.railway = Some(RailwayAccount { access, workspace: one.text("workspace") });
             }
             "cloudflare" => all.cloudflare = one.cloudflare(access, environments),
-            "github" => {
-                all.github = one.needed("repository", "such as: repository = \"kaia/kaia\"").and_then(|text| {
-                    let parts: Vec<&str> = text.split('/').collect();
-                    let fits = |part: &&str| {
-                        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-                    };
-                    if parts.len() == 2 && parts.iter().all(fits) {
-                        return Some(Github { access, repository: text });
-                    }
-                    one.wrong("repository", &format!("`{}` is no repository: OWNER/NAME", shown(&text)));
-                    None
-                })
-            }
+            "github" => all.github = github::read(&mut one, access, environments),
             "expo" => {
                 all.expo = one.needed("project", "such as: project = \"@kaia/mobile\"").and_then(|text| {
                     if text

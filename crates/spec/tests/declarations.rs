@@ -524,6 +524,29 @@ fn where_backups_go_is_complete_with_the_secrets_that_open_it() {
 }
 
 #[test]
+fn a_repository_says_how_workflows_reach_the_machine_and_the_key_for_it_is_for_no_app() {
+    let text = "project = \"kaia\"\n[environments.test]\n[environments.prod]\n[services.api]\nrun = \"x\"\n[secrets]\nSSH = {}\n\
+                [providers.github]\nrepository = \"kaia/kaia\"\nssh-key = \"SSH\"\nhost-key = \"ssh-ed25519 AAAA\"\n\
+                host = { prod = \"ambit@203.0.113.7:2222\" }\n";
+    let parsed = ambit_spec::parse(text);
+    let project = parsed.project.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics));
+    let github = project.providers.github.as_ref().unwrap();
+    assert_eq!((github.hosts.len(), github.host_keys.len(), github.ssh_key.as_deref()), (1, 2, Some("SSH")));
+    assert_eq!(github.hosts[0], "ambit@203.0.113.7:2222");
+    assert!(resolve(environment(&project, "prod"), &Example(&[])).unwrap().is_empty());
+    for (wrong, said) in [
+        (text.replace("ambit@203.0.113.7:2222", "203.0.113.7"), "no place that SSH reaches"),
+        (text.replace("ambit@203.0.113.7:2222", "-oProxyCommand=x@h"), "no place that SSH reaches"),
+        (text.replace("ssh-ed25519 AAAA", "AAAA"), "is no public key"),
+        (text.replace("kaia/kaia", "kaia"), "OWNER/NAME"),
+    ] {
+        let told = ambit_spec::parse(&wrong);
+        let found = told.diagnostics.iter().any(|d| d.message.contains(said));
+        assert!(told.project.is_none() && found, "{:?}", told.diagnostics);
+    }
+}
+
+#[test]
 fn a_zone_has_addresses_for_each_environment_and_its_token_is_for_no_app() {
     let text = "project = \"kaia\"\ndomain = \"kaia.ai\"\n[environments.test]\n[environments.prod]\n[services.api]\nrun = \"x\"\n\
                 [secrets]\nCF = {}\n[providers.cloudflare]\nzone = \"Kaia.AI.\"\ntoken = \"CF\"\n\

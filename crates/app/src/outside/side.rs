@@ -20,6 +20,8 @@ pub(crate) enum Done {
     Again(usize),
     /// Nobody knows: it has to be looked at.
     Unknown(String),
+    /// The service will not do the first, and why; a look leaves it out.
+    Refused(String),
 }
 
 /// A service around, opened.
@@ -123,6 +125,11 @@ impl<P: Outside> AnySide for Side<P> {
                     Ok(Done::These(count)) => (count, None),
                     Ok(Done::Again(count)) => (count, Some("it is not there yet although it was made".to_owned())),
                     Ok(Done::Unknown(why)) => (0, Some(why)),
+                    Ok(Done::Refused(why)) => {
+                        let what = rest.first().map_or("", |step| step.change.key.as_str());
+                        progress.notice(self.place().name(), format!("{what} is refused: {why}"));
+                        (0, Some(why))
+                    }
                     Err(failure) => return (done, Err(failure)),
                 };
                 done += count;
