@@ -83,6 +83,9 @@ pub struct Import {
 pub struct Applied {
     /// How many changes each service saw.
     pub changes: BTreeMap<Place, usize>,
+    /// What a service will not do, and why.
+    #[serde(default)]
+    pub refused: Vec<(Place, Remark)>,
 }
 
 impl Applied {

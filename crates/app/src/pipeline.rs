@@ -675,7 +675,7 @@ impl Scope<'_> {
     }
 }
 
-fn blank(
+pub(crate) fn blank(
     environment: EnvironmentId,
     commit: Option<Commit>,
     version: String,

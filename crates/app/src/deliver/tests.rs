@@ -1,5 +1,7 @@
 //! From an announcement to the places that are told, with test servers that check what they get.
 
+mod github;
+
 use std::{
     os::unix::process::ExitStatusExt,
     path::Path,

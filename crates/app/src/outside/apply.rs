@@ -73,6 +73,7 @@ impl Ambit {
             let changes: Vec<_> = changes.cloned().collect();
             let (count, result) = side.carry_out(&Allowed::new(&changes), &mut known, order.ask, progress).await;
             applied.changes.insert(place, count);
+            applied.refused.extend(side.refused().iter().map(|remark| (place, remark.clone())));
             if count > 0 {
                 let action = if order.ask == Ask::Declared { "outside.applied" } else { "outside.imported" };
                 let note = Note::new(order.actor, &declaration.project.name, action);

@@ -2,7 +2,7 @@
 
 use ambit_domain::{
     Failure, FailureKind,
-    outside::{Allowed, Known, Look, Part, Place, Step},
+    outside::{Allowed, Known, Look, Part, Place, Remark, Step},
 };
 use async_trait::async_trait;
 
@@ -49,11 +49,12 @@ pub(crate) trait Outside: Send + Sync {
 pub(super) struct Side<P: Outside> {
     service: P,
     seen: Option<(Known, Look<P::Op>)>,
+    refused: Vec<Remark>,
 }
 
 impl<P: Outside> Side<P> {
     pub(super) fn new(service: P) -> Self {
-        Self { service, seen: None }
+        Self { service, seen: None, refused: Vec::new() }
     }
 
     async fn read(&self, known: &mut Known, ask: Ask) -> Result<Look<P::Op>, Failure> {
@@ -79,12 +80,19 @@ pub(super) trait AnySide: Send {
         ask: Ask,
         progress: &Progress,
     ) -> (usize, Result<(), Failure>);
+
+    /// What the service will not do, and why.
+    fn refused(&self) -> &[Remark];
 }
 
 #[async_trait]
 impl<P: Outside> AnySide for Side<P> {
     fn place(&self) -> Place {
         self.service.place()
+    }
+
+    fn refused(&self) -> &[Remark] {
+        &self.refused
     }
 
     async fn look(&mut self, known: &mut Known, ask: Ask) -> Result<Part, Failure> {
@@ -126,8 +134,8 @@ impl<P: Outside> AnySide for Side<P> {
                     Ok(Done::Again(count)) => (count, Some("it is not there yet although it was made".to_owned())),
                     Ok(Done::Unknown(why)) => (0, Some(why)),
                     Ok(Done::Refused(why)) => {
-                        let what = rest.first().map_or("", |step| step.change.key.as_str());
-                        progress.notice(self.place().name(), format!("{what} is refused: {why}"));
+                        let what = rest.first().map(|step| step.change.key.clone()).unwrap_or_default();
+                        self.refused.push(Remark::new(what, why.clone()));
                         (0, Some(why))
                     }
                     Err(failure) => return (done, Err(failure)),

@@ -9,7 +9,7 @@ use ambit_domain::{
 };
 
 use super::{decide::ask, outside, print_json};
-use crate::{context, progress::Lines};
+use crate::{context, progress::Lines, screen::plain};
 
 pub(crate) struct Options<'a> {
     pub(crate) plan: Option<&'a Path>,
@@ -97,11 +97,14 @@ fn tell(applied: &Applied, already: &str, done: &str, json: bool) {
         print_json(applied);
         return;
     }
-    if applied.all() == 0 {
+    if applied.all() == 0 && applied.refused.is_empty() {
         println!("✓ {already}");
     }
     for (place, count) in applied.changes.iter().filter(|(_, count)| **count > 0) {
         println!("✓ {place}: {count} {done}");
+    }
+    for (place, refused) in &applied.refused {
+        println!("! {place}: {} was refused: {}", plain(&refused.about), plain(&refused.text));
     }
 }
 

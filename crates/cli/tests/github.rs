@@ -1,0 +1,243 @@
+//! The repository as it is declared, at a server that checks every request against GitHub's published document.
+
+#![allow(clippy::unwrap_used)] // A test may panic.
+
+mod support;
+
+use std::{io::Write, path::PathBuf, process::Stdio};
+
+use ambit_simulators::{Fault, Github, contract, github::Plan};
+use serde_json::Value;
+use support::Machine;
+
+const SSH_KEY: &str = "planted-private-key";
+const SLACK: &str = "https://hooks.slack.com/services/T/B/planted";
+
+struct Team {
+    machine: Machine,
+    project: PathBuf,
+    github: Github,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Team {
+    fn new() -> Option<Self> {
+        let document = contract("github/openapi.json")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let github = runtime.block_on(Github::start("kaia/kaia", &document)).unwrap();
+        let mut machine = Machine::new();
+        let project = machine.project("kaia", &[]);
+        let team = Self { machine, project, github, _runtime: runtime };
+        team.declare("approvers = [\"@lead\", \"cto@kaia.ai\"]");
+        team.machine.ok(&team.project, &["secret", "key", "--add"]);
+        for (name, value) in [("GITHUB_TOKEN", team.github.token()), ("SSH_KEY", SSH_KEY), ("SLACK", SLACK)] {
+            team.set(name, value);
+        }
+        Some(team)
+    }
+
+    fn declare(&self, prod: &str) {
+        let text = format!(
+            "project = \"kaia\"\ndomain = \"kaia.ai\"\n[environments.dev]\nbranch = \"develop\"\n\
+             [environments.test]\nbranch = \"staging\"\n[environments.prod]\ntag = \"v*\"\n{prod}\n\
+             [services.web]\nstatic = \"web\"\nurl = {{ dev = \"dev.@\", test = \"test.@\", prod = \"@\" }}\n\
+             [secrets]\nGITHUB_TOKEN = {{ only = [\"prod\"] }}\nSSH_KEY = {{ only = [\"prod\"] }}\nSLACK = {{ only = [\"prod\"] }}\n\
+             [notifications]\nslack = {{ prod = \"SLACK\" }}\n\
+             [providers.github]\nrepository = \"kaia/kaia\"\nendpoint = \"{}\"\nssh-key = \"SSH_KEY\"\n\
+             host = {{ prod = \"ambit@kaia.ai\" }}\nhost-key = \"ssh-ed25519 AAAA\"\n",
+            self.github.base()
+        );
+        std::fs::write(self.project.join("ambit.toml"), text).unwrap();
+    }
+
+    fn set(&self, name: &str, value: &str) {
+        let mut set = self.machine.command(&self.project, &["secret", "set", name, "-e", "prod"]);
+        let mut set = set.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        set.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+        assert!(set.wait().unwrap().success());
+    }
+
+    /// Exit code, standard output and standard error.
+    fn runs(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.machine.ambit(&self.project, arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn apply(&self) -> String {
+        self.machine.ok(&self.project, &["apply", "--only", "github", "--yes"])
+    }
+
+    fn plan(&self) -> (i32, Value) {
+        let (code, out, err) = self.runs(&["plan", "--only", "github", "--json"]);
+        assert!(code == 0 || code == 2, "{out}\n{err}");
+        (code, serde_json::from_str::<Value>(&out).unwrap()["parts"][0].take())
+    }
+
+    fn keys(&self) -> Vec<String> {
+        let changes = self.plan().1["changes"].take();
+        changes.as_array().unwrap().iter().map(|change| change["key"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn remarks(&self) -> Vec<(String, String)> {
+        let remarks = self.plan().1["remarks"].take();
+        let text = |remark: &Value, key: &str| remark[key].as_str().unwrap().to_owned();
+        remarks.as_array().unwrap().iter().map(|r| (text(r, "about"), text(r, "text"))).collect()
+    }
+}
+
+#[test]
+fn from_a_repository_with_one_branch_to_the_declared_one_and_then_nothing_is_left_to_do() {
+    let Some(team) = Team::new() else { return };
+    let keys = team.keys();
+    for key in ["branch develop", "protection of main", "tags v* of prod", "environment test", "reviewers of prod"] {
+        assert!(keys.contains(&key.to_owned()), "{key} is not in {keys:?}");
+    }
+    // Without a yes nothing happens.
+    let (code, _, said) = team.runs(&["apply", "--only", "github"]);
+    assert_eq!((code, team.github.by_hand(|r| r.environments.len())), (1, 0), "{said}");
+    let told = team.apply();
+    assert!(told.contains(&format!("✓ github: {} changed", keys.len())), "{told}");
+    assert_eq!(team.plan().0, 0);
+    team.github.by_hand(|r| {
+        let prod = &r.environments["prod"];
+        assert_eq!(prod.secrets["AMBIT_SSH_KEY"].value, SSH_KEY);
+        assert_eq!(prod.variables["AMBIT_HOST"], "ambit@kaia.ai");
+        assert_eq!(prod.variables["AMBIT_HOST_KEY"], "kaia.ai ssh-ed25519 AAAA");
+        assert_eq!(r.secrets["SLACK_WEBHOOK_URL"].value, SLACK);
+        assert_eq!(r.odd_answers, Vec::<String>::new());
+        assert!(r.hooks.is_empty());
+    });
+    // What nobody gave is said, with what would help.
+    let remarks = team.remarks();
+    let of = |about: &str| remarks.iter().find(|(a, _)| a == about).unwrap_or_else(|| panic!("{remarks:?}")).1.clone();
+    assert!(of("variable AMBIT_HOST of test").contains("gh variable set AMBIT_HOST --env test"));
+    assert!(of("secret AMBIT_SSH_KEY of dev").contains("ambit secret set SSH_KEY -e dev"));
+    assert!(of("reviewers of prod").contains("cto@kaia.ai"));
+    assert!(team.machine.ok(&team.project, &["log"]).contains("outside.applied"));
+    assert!(team.apply().contains("as declared"));
+}
+
+#[test]
+fn what_was_changed_by_hand_is_shown_with_old_and_new_and_mended_only_after_a_yes() {
+    let Some(team) = Team::new() else { return };
+    team.apply();
+    team.github.by_hand(|r| {
+        let main = r.protection.get_mut("main").unwrap();
+        main["allow_force_pushes"]["enabled"] = true.into();
+        main["required_pull_request_reviews"]["required_approving_review_count"] = 0.into();
+        r.rulesets[0]["enforcement"] = "disabled".into();
+        r.environments
+            .get_mut("prod")
+            .unwrap()
+            .variables
+            .insert("AMBIT_HOST".to_owned(), "eve@evil.example".to_owned());
+        r.environments.get_mut("test").unwrap().patterns.push((7, "branch".to_owned(), "feature/*".to_owned()));
+        r.write_secret("prod", "AMBIT_SSH_KEY", "by hand");
+    });
+    let (code, out, _) = team.runs(&["plan", "--only", "github"]);
+    assert_eq!(code, 2);
+    for said in [
+        "approving reviews: 0 → 1",
+        "push by force: allowed → refused",
+        "eve@evil.example → ambit@kaia.ai",
+        "somebody else",
+    ] {
+        assert!(out.contains(said), "{said} is not in {out}");
+    }
+    assert_eq!(team.keys().len(), 5, "{:?}", team.keys());
+    assert_eq!(team.github.by_hand(|r| r.environments["prod"].variables["AMBIT_HOST"].clone()), "eve@evil.example");
+    // One environment's alone.
+    team.machine.ok(&team.project, &["apply", "--only", "github", "-e", "test", "--yes"]);
+    assert_eq!(team.github.by_hand(|r| r.environments["test"].patterns.len()), 1);
+    assert_eq!(team.keys().len(), 4);
+    team.apply();
+    assert_eq!(team.plan().0, 0);
+    team.github.by_hand(|r| {
+        assert_eq!(r.environments["prod"].secrets["AMBIT_SSH_KEY"].value, SSH_KEY);
+        assert_eq!(r.rulesets[0]["enforcement"], "active");
+    });
+    // Another value is another plan, and one that is no longer declared goes.
+    team.set("SSH_KEY", "another-private-key");
+    assert_eq!(team.keys(), ["secret AMBIT_SSH_KEY of prod"]);
+    let text = std::fs::read_to_string(team.project.join("ambit.toml")).unwrap();
+    std::fs::write(team.project.join("ambit.toml"), text.replace("slack = { prod = \"SLACK\" }\n", "")).unwrap();
+    assert_eq!(team.keys(), ["secret AMBIT_SSH_KEY of prod", "secret SLACK_WEBHOOK_URL"]);
+    team.apply();
+    assert!(team.github.by_hand(|r| r.secrets.is_empty()));
+}
+
+#[test]
+fn a_plan_of_the_owner_that_has_less_is_said_once_and_is_no_drift() {
+    let Some(team) = Team::new() else { return };
+    team.github.by_hand(|r| (r.private, r.plan, r.plan_is_told) = (true, Plan::Team, false));
+    assert!(team.keys().contains(&"reviewers of prod".to_owned()), "nobody can know it yet");
+    let told = team.apply();
+    assert!(told.contains("! github: reviewers of prod was refused") && told.contains("billing plan"), "{told}");
+    assert_eq!(team.plan().0, 0);
+    assert!(team.remarks().iter().any(|(about, text)| about == "reviewers of prod" && text.contains("ambit approve")));
+    // It is asked for again when the repository is everybody's.
+    team.github.by_hand(|r| r.private = false);
+    assert_eq!(team.keys(), ["reviewers of prod"]);
+    team.apply();
+    assert_eq!(team.github.by_hand(|r| r.environments["prod"].reviewers.len()), 1);
+}
+
+#[test]
+fn the_webhook_is_made_where_ambit_has_one_and_its_secret_is_known_to_both() {
+    let Some(team) = Team::new() else { return };
+    let added = team.machine.ok(&team.project, &["webhook", "add", "github", "--json"]);
+    let secret = serde_json::from_str::<Value>(&added).unwrap()["secret"].as_str().unwrap().to_owned();
+    team.apply();
+    team.github.by_hand(|r| {
+        assert_eq!(
+            (r.hooks[0].0["config"]["url"].as_str(), &r.hooks[0].1),
+            (Some("https://hooks.kaia.ai/github"), &secret)
+        );
+        assert_eq!(r.hooks[0].0["events"].as_array().unwrap().len(), 4);
+        r.hooks[0].0["active"] = false.into();
+    });
+    assert_eq!(team.keys(), ["webhook https://hooks.kaia.ai/github"]);
+    team.machine.ok(&team.project, &["webhook", "rotate"]);
+    team.apply();
+    assert_eq!(team.plan().0, 0);
+    assert!(team.github.by_hand(|r| r.hooks.len() == 1 && r.hooks[0].1 != secret && r.hooks[0].0["active"] == true));
+}
+
+#[test]
+fn whatever_fails_at_a_write_the_next_apply_does_the_rest_and_nothing_twice() {
+    let Some(team) = Team::new() else { return };
+    let before = team.github.accepted().len();
+    team.plan();
+    let reads = team.github.accepted().len() - before;
+    // The plan reads, the daemon reads again, and then it writes.
+    for writes in [0, 3, 9, 17] {
+        for fault in [Fault::Status(502), Fault::TooMany("0".to_owned()), Fault::Close, Fault::CloseAfter] {
+            team.github.by_hand(|r| *r = ambit_simulators::github::Repository::new("kaia/kaia"));
+            team.github.fail_after(2 * reads + writes, fault);
+            team.runs(&["apply", "--only", "github", "--yes"]);
+            team.apply();
+            assert_eq!(team.plan().0, 0);
+            team.github.by_hand(|r| assert_eq!((r.refs.len(), r.rulesets.len(), r.environments.len()), (3, 1, 3)));
+        }
+    }
+}
+
+#[test]
+fn no_secret_and_no_token_stands_in_an_output_or_a_file() {
+    let Some(team) = Team::new() else { return };
+    let (_, out, err) = team.runs(&["plan", "--only", "github", "--out", "github.plan"]);
+    let kept = std::fs::read_to_string(team.project.join("github.plan")).unwrap();
+    let told = team.machine.ok(&team.project, &["apply", "github.plan", "--yes"]);
+    for secret in [SSH_KEY, SLACK, team.github.token()] {
+        assert!(![&out, &err, &kept, &told].iter().any(|text| text.contains(secret)));
+        let home = team.machine.folder.path().join("home");
+        let found = std::process::Command::new("grep").args(["-rlaF", secret]).arg(&home).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "no file holds it");
+    }
+    // A token that may not do it says which permission it lacks.
+    team.github.by_hand(|r| r.add_token("small-token", &["metadata=read", "contents=write", "administration=read"]));
+    team.set("GITHUB_TOKEN", "small-token");
+    let (code, _, said) = team.runs(&["plan", "--only", "github"]);
+    assert!(code == 1 && said.contains("lacks actions (read)") && !said.contains("small-token"), "{said}");
+}
