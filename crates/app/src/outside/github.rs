@@ -160,7 +160,7 @@ impl Outside for Repository<'_> {
             kept: found.kept,
             unmanaged: found.unmanaged,
             cost: Cost {
-                calls: u32::try_from(calls).unwrap_or(u32::MAX),
+                calls: u32::try_from(calls).unwrap_or(u32::MAX).saturating_add(self.client.made()),
                 quota: Some(Quota { left: self.client.left(), ..QUOTA }),
             },
             ..Look::default()
