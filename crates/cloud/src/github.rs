@@ -14,7 +14,7 @@ use std::{
 };
 
 use ambit_domain::{Failure, FailureKind};
-use hyper::{Method, header};
+use hyper::{Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -51,6 +51,8 @@ pub struct Github {
     repository: String,
     /// Requests that are left in this hour, as the last answer said.
     left: AtomicU32,
+    /// Requests that were made to read.
+    made: AtomicU32,
 }
 
 impl Github {
@@ -61,7 +63,7 @@ impl Github {
             (header::HeaderName::from_static("x-github-api-version"), VERSION),
         ];
         let api = Api::new("GitHub", base, (header::AUTHORIZATION, "Bearer ", token), &more)?.patient(MINUTE);
-        Ok(Self { api, repository: repository.to_owned(), left: AtomicU32::new(UNTOLD) })
+        Ok(Self { api, repository: repository.to_owned(), left: AtomicU32::new(UNTOLD), made: AtomicU32::new(0) })
     }
 
     /// How many requests are left in this hour, where an answer said so.
@@ -70,11 +72,18 @@ impl Github {
         Some(self.left.load(Ordering::Relaxed)).filter(|left| *left != UNTOLD)
     }
 
+    /// How many requests reading took so far.
+    #[must_use]
+    pub fn made(&self) -> u32 {
+        self.made.load(Ordering::Relaxed)
+    }
+
     fn understood<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Answered<T>, Trouble> {
         let left = answer.headers.get("x-ratelimit-remaining").and_then(|v| v.to_str().ok()?.parse().ok());
         if let Some(left) = left {
             self.left.store(left, Ordering::Relaxed);
         }
+        self.made.fetch_add(1, Ordering::Relaxed);
         answers::understood(&self.api, answer)
     }
 
@@ -86,6 +95,16 @@ impl Github {
     /// Reads one thing.
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answered<T>, Failure> {
         self.api.repeat(Method::GET, path, None, |answer| self.understood(answer)).await
+    }
+
+    /// Whether something is there that nothing more is said of.
+    async fn is_there(&self, path: &str) -> Result<bool, Failure> {
+        let understand = |answer: &Answer| match answer.status {
+            status if status.is_success() => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(answers::trouble(&self.api, answer)),
+        };
+        self.api.repeat(Method::GET, path, None, understand).await
     }
 
     /// Reads one thing that has to be there.

@@ -269,6 +269,14 @@ async fn a_token_that_may_not_do_it_is_told_which_permission_it_lacks() {
 }
 
 #[tokio::test]
+async fn a_stranger_who_is_called_like_an_approver_is_nobody() {
+    let Some(account) = Account::new().await else { return };
+    assert_eq!(account.client.reviewer("eve").await.unwrap(), None);
+    assert_eq!(account.client.reviewer("lead").await.unwrap().map(|r| r.id), Some(101));
+    assert_eq!(account.client.reviewer("nobody-at-all").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_repository_that_is_not_there_or_was_renamed_is_said_so() {
     let Some(account) = Account::new().await else { return };
     let other = Github::new(&account.simulator.base(), account.simulator.token(), "kaia/other").unwrap();

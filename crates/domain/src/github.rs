@@ -120,7 +120,7 @@ pub enum Approver {
     Known(Reviewer),
     /// An e-mail address: GitHub finds nobody by one.
     Address(String),
-    /// There is nobody of that name.
+    /// Nobody who belongs to the repository has that name.
     Nobody(String),
 }
 

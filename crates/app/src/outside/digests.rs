@@ -33,10 +33,3 @@ impl Digests {
         mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }
-
-impl Ambit {
-    /// The digest of a value. `about` is what it is for: the same value elsewhere has another digest.
-    pub(super) fn digest(&self, about: &str, value: &str) -> Result<String, Failure> {
-        Ok(Digests::open(self)?.of(&format!("{about}\0{value}")))
-    }
-}

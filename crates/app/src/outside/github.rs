@@ -16,6 +16,7 @@ use async_trait::async_trait;
 
 use super::{
     Tokens,
+    digests::Digests,
     side::{Done, Outside},
 };
 use crate::{
@@ -40,6 +41,7 @@ pub(super) struct Repository<'a> {
     simulated: bool,
     /// Under this it is remembered.
     setting: String,
+    digests: Digests,
 }
 
 impl<'a> Repository<'a> {
@@ -50,7 +52,13 @@ impl<'a> Repository<'a> {
         // Of a simulated repository and a real one of the same name two things are remembered.
         let place = tokens.simulator.as_ref().or(declared.access.endpoint.as_ref()).map_or("github", String::as_str);
         let setting = format!("github {} {place} {}", declaration.project.name, declared.repository);
-        Ok(Self { ambit, declaration, declared, client, simulated: tokens.simulator.is_some(), setting })
+        let (simulated, digests) = (tokens.simulator.is_some(), Digests::open(ambit)?);
+        Ok(Self { ambit, declaration, declared, client, simulated, setting, digests })
+    }
+
+    /// Of the same value elsewhere there is another.
+    fn digest(&self, about: &str, value: &str) -> String {
+        self.digests.of(&format!("{} {about}\0{value}", self.setting))
     }
 
     fn memory(&self) -> Result<Memory, Failure> {
@@ -95,7 +103,7 @@ impl<'a> Repository<'a> {
             remarks.push(Remark::new("webhook", text));
             return Ok(None);
         };
-        let digest = self.ambit.digest(&format!("{} {url}", self.setting), &secret)?;
+        let digest = self.digest(&url, &secret);
         Ok(Some(Hook { url, digest }))
     }
 
@@ -152,7 +160,7 @@ impl Outside for Repository<'_> {
             kept: found.kept,
             unmanaged: found.unmanaged,
             cost: Cost {
-                calls: u32::try_from(calls).unwrap_or(u32::MAX),
+                calls: u32::try_from(calls).unwrap_or(u32::MAX).saturating_add(self.client.made()),
                 quota: Some(Quota { left: self.client.left(), ..QUOTA }),
             },
             ..Look::default()

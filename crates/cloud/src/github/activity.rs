@@ -155,7 +155,7 @@ impl Github {
     /// One try of something new, with what is answered. Whoever asked tries again later.
     async fn write(&self, below: &str, body: &Value) -> Result<Value, Failure> {
         let understand = |answer: &crate::http::Answer| {
-            carried(&self.api, answer)?;
+            carried(&self.api, &Method::POST, answer)?;
             understood::<Value>(&self.api, answer)
         };
         let body = Some(body.to_string().into_bytes());

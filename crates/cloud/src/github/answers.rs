@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ambit_domain::{Failure, FailureKind};
-use hyper::{HeaderMap, StatusCode, header};
+use hyper::{HeaderMap, Method, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -65,14 +65,19 @@ pub(super) fn understood<T: DeserializeOwned>(api: &Api, answer: &Answer) -> Res
 }
 
 /// The answer to a write.
-pub(super) fn carried(api: &Api, answer: &Answer) -> Result<Answered<()>, Trouble> {
+pub(super) fn carried(api: &Api, method: &Method, answer: &Answer) -> Result<Answered<()>, Trouble> {
     let words = words(answer);
     match answer.status {
+        StatusCode::NOT_FOUND if method == Method::DELETE => Ok(Answered::There(())),
+        StatusCode::NOT_FOUND => {
+            let said = api.said(answer);
+            Err(Trouble::Passing(format!("{said}, which it also says of what a token may not write: {words}"), None))
+        }
         // 303: the same pattern is there already.
         status if status.is_success() || status == StatusCode::SEE_OTHER => Ok(Answered::There(())),
         _ if is_of_the_plan(&words) => Ok(Answered::Refused(words)),
         // An earlier try was carried out though it was not answered, or somebody was faster.
-        StatusCode::CONFLICT | StatusCode::NOT_FOUND => Err(Trouble::Passing(words, None)),
+        StatusCode::CONFLICT => Err(Trouble::Passing(words, None)),
         StatusCode::UNPROCESSABLE_ENTITY if is_already(&words) => Err(Trouble::Passing(words, None)),
         _ => Err(trouble(api, answer)),
     }

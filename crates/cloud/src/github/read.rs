@@ -333,10 +333,12 @@ impl Github {
         Ok(all.into_iter().map(read).collect())
     }
 
-    /// The account `name`, or the team `organisation/name`.
+    /// The account `name`, or the team `organisation/name`. An account that does not belong to the repository is nobody: a stranger may be
+    /// called so.
     pub async fn reviewer(&self, name: &str) -> Result<Option<Reviewer>, Failure> {
         let (path, team) = match name.split_once('/') {
             Some((organization, team)) => (format!("/orgs/{}/teams/{}", part(organization), part(team)), true),
+            None if !self.is_there(&self.path(&format!("/collaborators/{}", part(name)))).await? => return Ok(None),
             None => (format!("/users/{}", part(name)), false),
         };
         let name = name.rsplit('/').next().unwrap_or(name).to_owned();

@@ -94,7 +94,10 @@ impl Github {
             }
         };
         let body = body.map(|body: Value| body.to_string().into_bytes());
-        let told = self.api.once_in_turn(method, &path, body.as_deref(), |answer| carried(&self.api, answer)).await?;
+        let told = self
+            .api
+            .once_in_turn(method.clone(), &path, body.as_deref(), |answer| carried(&self.api, &method, answer))
+            .await?;
         Ok(match told {
             Ok(Answered::There(())) => Outcome::Done(None),
             Ok(Answered::Nothing(why)) | Err(why) => Outcome::Unknown(why),
@@ -134,7 +137,7 @@ impl Github {
             let body = json!({ "encrypted_value": seal(&key.key, value)?, "key_id": key.key_id });
             let understand = |answer: &Answer| match answer.status {
                 StatusCode::UNPROCESSABLE_ENTITY if left > 0 => Ok(None),
-                _ => carried(&self.api, answer).map(Some),
+                _ => carried(&self.api, &Method::PUT, answer).map(Some),
             };
             let body = Some(body.to_string().into_bytes());
             match self.api.once_in_turn(Method::PUT, &path, body.as_deref(), understand).await? {

@@ -111,7 +111,7 @@ fn reviewers(environment: &Environment, settings: &mut Settings, wanted: &Wanted
         match wanted.approvers.get(approver) {
             Some(Approver::Known(reviewer)) if !known.contains(reviewer) => known.push(reviewer.clone()),
             Some(Approver::Known(_)) => {}
-            Some(Approver::Nobody(name)) => unknown.push(format!("GitHub has no account `{name}`")),
+            Some(Approver::Nobody(name)) => unknown.push(format!("`{name}` does not belong to the repository")),
             Some(Approver::Address(_)) | None => unknown.push(format!("{approver} is no name at GitHub")),
         }
     }

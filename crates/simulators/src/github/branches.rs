@@ -20,6 +20,10 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
             Some(id) => Reply::json(200, &asked.like(200, json!({ "login": asked.value("username"), "id": id }))),
             None => wrong(404, "Not Found"),
         },
+        ("get", "/collaborators/{username}") => match state.users.get(&asked.value("username")) {
+            Some(id) if !state.strangers.contains(id) => empty(204),
+            _ => wrong(404, "Not Found"),
+        },
         ("get", "/orgs/{org}") => organization(state, asked),
         ("get", "/orgs/{org}/teams/{team_slug}") => match state.teams.get(&asked.value("team_slug")) {
             Some(id) => Reply::json(200, &team(asked, *id)),

@@ -233,7 +233,7 @@ fn needed(method: &str, template: &str) -> Option<String> {
 fn led(state: &mut Repository, asked: &Asked<'_>) -> Reply {
     let below = asked.below().to_owned();
     let found = match below.split('/').nth(1).unwrap_or_default() {
-        "" | "git" | "branches" | "users" | "orgs" => branches::answer(state, asked, &below),
+        "" | "git" | "branches" | "users" | "orgs" | "collaborators" => branches::answer(state, asked, &below),
         "rules" | "rulesets" => rules::answer(state, asked, &below),
         "environments" | "actions" if below.contains("/secrets") || below.contains("/variables") => {
             secrets::answer(state, asked, &below)

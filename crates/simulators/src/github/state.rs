@@ -90,6 +90,8 @@ pub struct Repository {
     pub releases: Vec<Value>,
     /// Accounts by name, with their numbers.
     pub users: BTreeMap<String, u64>,
+    /// Those who do not belong to the repository.
+    pub strangers: BTreeSet<u64>,
     /// Teams of the organisation by name, with their numbers.
     pub teams: BTreeMap<String, u64>,
     /// Answers that were not as the document says.
@@ -126,7 +128,8 @@ impl Repository {
             statuses: Vec::new(),
             issues: Vec::new(),
             releases: Vec::new(),
-            users: BTreeMap::from([("lead".to_owned(), 101), ("qa".to_owned(), 102)]),
+            users: BTreeMap::from([("lead".to_owned(), 101), ("qa".to_owned(), 102), ("eve".to_owned(), 666)]),
+            strangers: BTreeSet::from([666]),
             teams: BTreeMap::from([("leads".to_owned(), 201)]),
             odd_answers: Vec::new(),
             tokens: HashMap::new(),

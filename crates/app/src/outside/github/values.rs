@@ -30,7 +30,7 @@ impl Repository<'_> {
             for (home, name) in inside.chain(outside) {
                 let name = Name { home, name: name.clone(), secret: true };
                 let given = match self.found(&name)? {
-                    Ok(value) => Given::Digest(self.ambit.digest(&format!("{} {}", self.setting, name.key()), &value)?),
+                    Ok(value) => Given::Digest(self.digest(&name.key(), &value)),
                     // Without it nobody is told in Slack, which is nobody's mistake.
                     Err(_) if name.home == Home::Repository => continue,
                     Err(help) => Given::Nothing(help),
