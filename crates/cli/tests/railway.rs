@@ -4,10 +4,10 @@
 
 mod support;
 
-use std::{collections::BTreeSet, io::Write, path::PathBuf, process::Stdio};
+use std::{collections::BTreeSet, io::Write, path::PathBuf, process::Stdio, sync::Arc};
 
 use ambit_simulators::{
-    Fault, Railway, contract,
+    Cloudflare, Fault, Railway, contract,
     railway::{Instance, Trigger, World},
 };
 use serde_json::Value;
@@ -479,6 +479,39 @@ fn tokens_that_open_too_little_are_told_apart_and_never_shown() {
         let found = std::process::Command::new("grep").args(["-rlaF", planted]).arg(&home).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&found.stdout), "", "no file holds {planted}");
     }
+}
+
+#[test]
+fn the_zone_is_told_what_railway_asks_for_in_the_same_apply() {
+    let Some(document) = contract("cloudflare/openapi.json") else { return };
+    let Some(team) = Team::new() else { return };
+    let zone = Arc::new(team._runtime.block_on(Cloudflare::start("shop.example", &document)));
+    team.change(
+        "[providers.github]",
+        &format!("[providers.cloudflare]\nzone = \"shop.example\"\nendpoint = \"{}\"\n[providers.github]", zone.base()),
+    );
+    let with_both = |arguments: &[&str]| {
+        let mut command = team.machine.command(&team.project, arguments);
+        command.env("RAILWAY_TOKEN", team.railway.token()).env("CLOUDFLARE_API_TOKEN", zone.token());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, out) = with_both(&["apply", "--only", "railway,dns", "--yes"]);
+    assert_eq!(code, 0, "{out}");
+    let lines = zone.lines();
+    assert!(lines[0].starts_with("CNAME api.shop.example ") && lines[0].ends_with(".up.railway.app"), "{lines:?}");
+    assert!(lines[1].starts_with("TXT _railway-verify.api.shop.example \"railway-verify="), "{lines:?}");
+    let (code, out) = with_both(&["plan", "--only", "railway,dns"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("until it sees them"), "{out}");
+    let seen = Arc::clone(&zone);
+    team.railway.account().names(move |kind, name| {
+        let records = seen.records();
+        let found = records.iter().find(|r| r["type"] == kind && r["name"] == name)?;
+        Some(found["content"].as_str()?.trim_matches('"').to_owned())
+    });
+    let (_, out) = with_both(&["plan", "--only", "railway,dns"]);
+    assert!(!out.contains("until it sees them"), "{out}");
 }
 
 #[test]
