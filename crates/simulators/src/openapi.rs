@@ -1,7 +1,7 @@
 //! A published OpenAPI document, asked whether a request is one that it describes.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -156,10 +156,35 @@ impl OpenApi {
     fn validator(&self, operation: &str, schema: &Value) -> Arc<Validator> {
         let mut all = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let whole = json!({ "allOf": [schema], "components": self.document["components"] });
+            let mut whole = json!({ "allOf": [schema] });
+            for (group, name) in self.referred(schema) {
+                whole["components"][group][name] = self.document["components"][group][name].clone();
+            }
             Arc::new(jsonschema::options().with_draft(jsonschema::Draft::Draft7).build(&whole).unwrap())
         };
         Arc::clone(all.entry(operation.to_owned()).or_insert_with(make))
+    }
+}
+
+impl OpenApi {
+    /// The components that a schema refers to, and those that these refer to: a whole document is ten thousand times as large.
+    fn referred<'a>(&'a self, schema: &'a Value) -> BTreeSet<(&'a str, &'a str)> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![schema];
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Array(all) => open.extend(all),
+                Value::Object(map) => open.extend(map.values()),
+                _ => continue,
+            }
+            let path = value["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/"));
+            let Some((group, rest)) = path.and_then(|path| path.split_once('/')) else { continue };
+            let name = rest.split('/').next().unwrap_or(rest);
+            if found.insert((group, name)) {
+                open.push(&self.document["components"][group][name]);
+            }
+        }
+        found
     }
 }
 
