@@ -1,7 +1,7 @@
 //! A published OpenAPI document, asked whether a request is one that it describes.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -153,37 +153,38 @@ impl OpenApi {
         }
     }
 
-    /// The components that a schema leads to, where they stand in the document: reading all of a large one for each operation takes long.
-    fn reached(&self, schema: &Value) -> Value {
-        let mut found = json!({});
-        let mut left = vec![schema];
-        let mut seen = HashSet::new();
-        while let Some(value) = left.pop() {
-            match value {
-                Value::Array(all) => left.extend(all),
-                Value::Object(map) => left.extend(map.values()),
-                Value::String(text) if text.starts_with("#/components/") && seen.insert(text) => {
-                    let Some(target) = self.document.pointer(text.trim_start_matches('#')) else { continue };
-                    let mut place = &mut found;
-                    for part in text.trim_start_matches("#/components/").split('/') {
-                        place = &mut place[part.replace("~1", "/").replace("~0", "~").as_str()];
-                    }
-                    *place = target.clone();
-                    left.push(target);
-                }
-                _ => {}
-            }
-        }
-        found
-    }
-
     fn validator(&self, operation: &str, schema: &Value) -> Arc<Validator> {
         let mut all = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let whole = json!({ "allOf": [schema], "components": self.reached(schema) });
+            let mut whole = json!({ "allOf": [schema] });
+            for (group, name) in self.referred(schema) {
+                whole["components"][group][name] = self.document["components"][group][name].clone();
+            }
             Arc::new(jsonschema::options().with_draft(jsonschema::Draft::Draft7).build(&whole).unwrap())
         };
         Arc::clone(all.entry(operation.to_owned()).or_insert_with(make))
+    }
+}
+
+impl OpenApi {
+    /// The components that a schema refers to, and those that these refer to: a whole document is ten thousand times as large.
+    fn referred<'a>(&'a self, schema: &'a Value) -> BTreeSet<(&'a str, &'a str)> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![schema];
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Array(all) => open.extend(all),
+                Value::Object(map) => open.extend(map.values()),
+                _ => continue,
+            }
+            let path = value["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/"));
+            let Some((group, rest)) = path.and_then(|path| path.split_once('/')) else { continue };
+            let name = rest.split('/').next().unwrap_or(rest);
+            if found.insert((group, name)) {
+                open.push(&self.document["components"][group][name]);
+            }
+        }
+        found
     }
 }
 
