@@ -19,6 +19,7 @@ mod home;
 pub mod ids;
 pub mod intake;
 pub mod mobile;
+pub mod monitoring;
 pub mod notification;
 pub mod outside;
 pub mod plan;

@@ -37,11 +37,15 @@ pub enum Occasion {
     QaRejected,
     /// A service around is not as declared any more.
     Drift,
+    /// Monitoring found something wrong.
+    Alert,
+    /// What an alert told of is over.
+    Resolved,
 }
 
 impl Occasion {
     /// Every occasion, in the order in which people read them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Deployed,
         Self::Failed,
         Self::Waiting,
@@ -51,6 +55,8 @@ impl Occasion {
         Self::BuildPublished,
         Self::QaRejected,
         Self::Drift,
+        Self::Alert,
+        Self::Resolved,
     ];
 
     /// Its name in the file, on screens and in webhooks.
@@ -66,6 +72,8 @@ impl Occasion {
             Self::BuildPublished => "build-published",
             Self::QaRejected => "qa-rejected",
             Self::Drift => "drift",
+            Self::Alert => "alert",
+            Self::Resolved => "resolved",
         }
     }
 
@@ -199,7 +207,7 @@ fn email(reader: &mut Reader, node: &Node, environment: &str) -> Option<Email> {
 }
 
 /// RFC 5321 in outline: what is wrong in detail, the mail server tells.
-fn address(reader: &mut Reader, node: &Node, text: &str) {
+pub(crate) fn address(reader: &mut Reader, node: &Node, text: &str) {
     let sound = text.split_once('@').is_some_and(|(local, domain)| {
         let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;:\"()[]\\@".contains(c);
         !local.is_empty() && !domain.is_empty() && local.chars().all(plain) && domain.chars().all(plain)
