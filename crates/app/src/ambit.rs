@@ -4,14 +4,14 @@ use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::ProjectName};
 use ambit_host::Host;
 use ambit_proxy::table::RouteState;
-use ambit_store::{AuditHeads, FormatError, Store, StoreError};
+use ambit_store::{AuditHeads, FormatError, Metrics, Store, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{address::Address, pipeline::Pipelines};
@@ -36,6 +36,7 @@ pub struct Ambit {
     pub(crate) home: Home,
     pub(crate) store: Store,
     pub(crate) audit_heads: AuditHeads,
+    pub(crate) metrics: OnceLock<Metrics>,
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) surroundings: Surroundings,
@@ -72,6 +73,7 @@ impl Ambit {
         let store = Store::open(&home.database()).map_err(|error| store_failure(&error))?;
         Ok(Self {
             audit_heads: AuditHeads::new(home.audit_head()),
+            metrics: OnceLock::new(),
             home,
             store,
             provider: host.clone(),

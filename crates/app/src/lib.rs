@@ -43,6 +43,7 @@ mod logs;
 mod masked_copy;
 mod migrate;
 mod mobile;
+mod monitor;
 mod notify;
 mod outside;
 mod pipeline;
@@ -77,7 +78,7 @@ mod webhook;
 
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
-pub use ambit_store::AuditFilter;
+pub use ambit_store::{AuditFilter, Point};
 pub use approve::{Decide, Decision, Waive};
 pub use backup::{BackUp, BackupStatus, Backups, DrillBackup};
 pub use certificates::{AddCertificate, CertificateStatus, Certificates, RemoveCertificate, Source};
@@ -100,6 +101,7 @@ pub use migrate::{Migrate, ServiceMigrations};
 pub use mobile::{
     Changes, EasBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, eas_build, mobile_drift, sync_mobile,
 };
+pub use monitor::{Uptime, UptimeDay};
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
 pub use plan::EnvironmentPlan;
