@@ -23,4 +23,4 @@ pub use bound::MemoryBound;
 pub use memory::give_back;
 pub use record::{Exit, FORMAT, Held, Limits, LimitsState, Once, Phase, RecordError, Spec, State, StopSignal, Wanted};
 pub use run::{KeeperError, run};
-pub use tree::{carrying, descendants};
+pub use tree::{Use, carrying, descendants, uses};

@@ -11,8 +11,6 @@ pub struct ProcessState {
     pub service: String,
     /// The number of its instance.
     pub number: u32,
-    /// Tells its record from another of the same name: it counts restarts from nothing.
-    pub record: u64,
     /// How it stands.
     pub health: InstanceHealth,
     /// The process, while there is one.
