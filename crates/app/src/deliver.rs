@@ -13,7 +13,7 @@ use crate::{
     address::Address,
     ambit::{Ambit, now, store_failure},
     declaration::Declaration,
-    telling::{Words, later, places, tell},
+    telling::{Words, later, places_of, tell},
 };
 
 /// How many attempts are made side by side.
@@ -95,10 +95,8 @@ impl Ambit {
         let Some(environment) = environment else {
             return Err(SendError::Refused { why: format!("{name} is no longer declared") });
         };
-        let notifications = &environment.notifications;
         let Some(channel) = delivery.channel else {
-            let told = notifications.events.contains(&outgoing.announcement.event);
-            let places = if told { places(notifications) } else { Vec::new() };
+            let places = places_of(&outgoing.announcement, environment);
             self.store.address_delivery(delivery, &places).map_err(|e| later(store_failure(&e).message))?;
             return Ok(Carried::Addressed);
         };

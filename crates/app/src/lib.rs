@@ -101,7 +101,7 @@ pub use migrate::{Migrate, ServiceMigrations};
 pub use mobile::{
     Changes, EasBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, eas_build, mobile_drift, sync_mobile,
 };
-pub use monitor::{Uptime, UptimeDay};
+pub use monitor::{Acknowledge, Uptime, UptimeDay};
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
 pub use plan::EnvironmentPlan;

@@ -401,6 +401,27 @@ pub(crate) enum Command {
         /// Environments; all where none is named.
         environments: Vec<String>,
     },
+    /// Show what monitoring found wrong, or take an alert on.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  ambit alerts\n  ambit alerts --all -e prod\n  ambit alerts ack 12 --reason \"restarting it\""
+    )]
+    Alerts {
+        #[command(subcommand)]
+        command: Option<AlertsCommand>,
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+        /// Also what is over.
+        #[arg(long)]
+        all: bool,
+        /// How many of the newest.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        lines: usize,
+    },
+    /// Print what is measured, in the text format of Prometheus.
+    #[command(after_help = "Example:\n  ambit metrics | grep ambit_url_up")]
+    Metrics,
     /// Show what services print.
     #[command(after_help = "Examples:\n  ambit logs -e dev backend\n  ambit logs -f")]
     Logs {
@@ -601,6 +622,19 @@ pub(crate) enum CertificateCommand {
     Remove {
         /// The host or wildcard that it was added for.
         host: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Take an alert on: it is not told again to further people.
+    #[command(after_help = "Example:\n  ambit alerts ack 12 --reason \"restarting it\"")]
+    Ack {
+        /// The alert's number.
+        alert: i64,
+        /// What you say about it.
+        #[arg(long)]
+        reason: Option<String>,
     },
 }
 

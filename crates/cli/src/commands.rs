@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod alerts;
 mod apply;
 mod backup;
 mod certificate;
@@ -24,6 +25,7 @@ mod init;
 mod jobs;
 mod log;
 mod logs;
+mod metrics;
 mod migrate;
 mod mobile;
 mod notifications;
@@ -54,7 +56,8 @@ use std::process::ExitCode;
 use ambit_domain::{Failure, FailureKind};
 
 use crate::arguments::{
-    Arguments, CiCommand, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand, SshKeyCommand,
+    AlertsCommand, Arguments, CiCommand, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand,
+    SshKeyCommand,
 };
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -133,6 +136,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),
         Command::Status { environments } => wait(status::run(&folder()?, &environments, json)),
+        Command::Alerts { command: Some(AlertsCommand::Ack { alert, reason }), .. } => {
+            wait(alerts::acknowledge(&folder()?, alert, reason, json))
+        }
+        Command::Alerts { environment, all, lines, .. } => {
+            alerts::list(&folder()?, environment.as_deref(), all, lines, json)
+        }
+        Command::Metrics => wait(metrics::run(json)),
         Command::Logs { services, environment, follow, lines } => {
             logs::run(&folder()?, &environment, &services, follow, lines, json)
         }

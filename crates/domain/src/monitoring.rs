@@ -2,6 +2,7 @@
 //! of it when. Pure: findings come in, decisions go out.
 
 mod alert;
+pub mod bounds;
 mod check;
 mod figures;
 mod judge;

@@ -15,6 +15,7 @@ mod log;
 mod memory;
 mod process;
 mod record;
+mod redact;
 mod renew;
 mod run;
 mod tree;

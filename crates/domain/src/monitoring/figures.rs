@@ -64,6 +64,8 @@ pub struct SlowQuery {
     pub seconds: f64,
     /// What it is called: the server's id of the statement, or the process that runs it.
     pub name: String,
+    /// Whether it runs now; else it is a mean of many runs.
+    pub runs: bool,
 }
 
 /// How a Redis stands.

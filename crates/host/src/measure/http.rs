@@ -39,6 +39,15 @@ impl Host {
         in_time(connect).await.map(drop).map_err(|why| format!("port {port}: {why}"))
     }
 
+    /// Whether a name leads to an address. Nothing is asked at that address.
+    pub async fn finds(&self, host: &str) -> Result<(), String> {
+        in_time(async {
+            let mut found = tokio::net::lookup_host((host, 443)).await.map_err(|e| e.to_string())?;
+            found.next().map(drop).ok_or_else(|| "it has no address".to_owned())
+        })
+        .await
+    }
+
     /// Whether the proxy that is told what to serve answers, and takes connections where it listens.
     pub async fn proxy_answers(&self, listen: SocketAddr) -> Result<(), String> {
         in_time(async {

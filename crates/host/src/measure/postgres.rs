@@ -69,10 +69,11 @@ async fn figures(admin: &Client) -> Result<PostgresFigures, tokio_postgres::Erro
     let counted = admin.query_one("SELECT to_regclass('pg_stat_statements') IS NOT NULL", &[]).await?.get(0);
     // Without its library preloaded, the view is there and refuses.
     let on_average = if counted { admin.query_opt(SLOW_ON_AVERAGE, &[&CALLS]).await.ok().flatten() } else { None };
-    let slow = match on_average {
-        Some(row) => Some(row),
-        None => admin.query_opt(SLOW_NOW, &[]).await?,
+    let (slow, runs) = match on_average {
+        Some(row) => (Some(row), false),
+        None => (admin.query_opt(SLOW_NOW, &[]).await?, true),
     };
+    let slow_query = |row: tokio_postgres::Row| Ok(SlowQuery { name: row.try_get(0)?, seconds: row.try_get(1)?, runs });
     Ok(PostgresFigures {
         connections: row.try_get(0)?,
         max_connections: row.try_get(1)?,
@@ -83,7 +84,7 @@ async fn figures(admin: &Client) -> Result<PostgresFigures, tokio_postgres::Erro
         archive_failing: row.try_get(6)?,
         dead_bytes: row.try_get(7)?,
         bloated: bloated.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()?,
-        slowest: slow.map(|row| Ok(SlowQuery { name: row.try_get(0)?, seconds: row.try_get(1)? })).transpose()?,
+        slowest: slow.map(slow_query).transpose()?,
     })
 }
 
