@@ -95,7 +95,7 @@ pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
-pub use logs::{LogLine, LogReader};
+pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch};
 pub use masked_copy::{CopyData, MaskedCopy};
 pub use migrate::{Migrate, ServiceMigrations};
 pub use mobile::{

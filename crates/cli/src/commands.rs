@@ -55,6 +55,8 @@ use std::process::ExitCode;
 
 use ambit_domain::{Failure, FailureKind};
 
+pub(crate) use logs::moment as log_moment;
+
 use crate::arguments::{
     AlertsCommand, Arguments, CiCommand, Command, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand,
     SshKeyCommand,
@@ -143,8 +145,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             alerts::list(&folder()?, environment.as_deref(), all, lines, json)
         }
         Command::Metrics => wait(metrics::run(json)),
-        Command::Logs { services, environment, follow, lines } => {
-            logs::run(&folder()?, &environment, &services, follow, lines, json)
+        Command::Logs { services, environment, follow, lines, search } => {
+            let of = logs::Of { environments: &environment, services: &services };
+            logs::run(&folder()?, of, search, follow, lines, json)
         }
         Command::Log { verify: true, .. } => log::verify(json),
         Command::Log { environment, lines, .. } => log::run(&folder()?, environment.as_deref(), lines, json),
