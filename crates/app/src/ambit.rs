@@ -4,17 +4,17 @@ use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind, Home, Provider, spec::ProjectName};
 use ambit_host::Host;
 use ambit_proxy::table::RouteState;
-use ambit_store::{AuditHeads, FormatError, Store, StoreError};
+use ambit_store::{AuditHeads, FormatError, Metrics, Store, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{address::Address, pipeline::Pipelines};
+use crate::{address::Address, monitor::Readings, pipeline::Pipelines};
 
 /// What the application takes from the process that runs it.
 #[derive(Clone)]
@@ -36,10 +36,16 @@ pub struct Ambit {
     pub(crate) home: Home,
     pub(crate) store: Store,
     pub(crate) audit_heads: AuditHeads,
+    pub(crate) metrics: OnceLock<Metrics>,
+    /// What the monitor read last.
+    pub(crate) readings: Mutex<Readings>,
+    /// Held while an alert is read and written.
+    pub(crate) alerting: Mutex<()>,
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) surroundings: Surroundings,
-    alone: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<()>>>>,
+    /// What is counted is how often each environment was changed.
+    alone: Mutex<HashMap<EnvironmentId, Arc<tokio::sync::Mutex<u64>>>>,
     /// Keys that came with requests: they live as long as this process.
     keys: Mutex<HashMap<ProjectName, String>>,
     pub(crate) pipelines: Pipelines,
@@ -74,6 +80,9 @@ impl Ambit {
         let store = Store::open(&home.database()).map_err(|error| store_failure(&error))?;
         Ok(Self {
             audit_heads: AuditHeads::new(home.audit_head()),
+            metrics: OnceLock::new(),
+            readings: Mutex::default(),
+            alerting: Mutex::default(),
             home,
             store,
             provider: host.clone(),
@@ -106,12 +115,20 @@ impl Ambit {
     }
 
     /// One change at a time within an environment.
-    pub(crate) async fn alone(&self, id: &EnvironmentId) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut all = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(id.clone()).or_default())
-        };
-        lock.lock_owned().await
+    pub(crate) async fn alone(&self, id: &EnvironmentId) -> tokio::sync::OwnedMutexGuard<u64> {
+        let mut changes = self.changes_of(id).lock_owned().await;
+        *changes = changes.wrapping_add(1);
+        changes
+    }
+
+    /// How often an environment was changed since the daemon began; `None` while somebody changes it.
+    pub(crate) fn left_alone(&self, id: &EnvironmentId) -> Option<u64> {
+        self.changes_of(id).try_lock().ok().map(|changes| *changes)
+    }
+
+    fn changes_of(&self, id: &EnvironmentId) -> Arc<tokio::sync::Mutex<u64>> {
+        let mut all = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(id.clone()).or_default())
     }
 
     /// Remembers the keys that came with a request, for work that goes on after it.

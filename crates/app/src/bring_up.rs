@@ -41,6 +41,7 @@ impl Scope<'_> {
         let (release, built) = release?;
         record.policy = Some(self.environment.policy.clone());
         record.backup = self.environment.backup.clone();
+        record.monitoring = self.environment.monitoring.clone();
         self.save(&record)?;
 
         let commit = code.commit().cloned();

@@ -294,7 +294,7 @@ impl Secured {
 }
 
 /// Names under `.localhost` never leave the machine (RFC 6761, section 6.3), and one without a dot is nobody's.
-fn is_public(host: &str) -> bool {
+pub(crate) fn is_public(host: &str) -> bool {
     host.contains('.') && host != "localhost" && !host.ends_with(".localhost")
 }
 

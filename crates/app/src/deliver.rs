@@ -16,7 +16,7 @@ use crate::{
     address::Address,
     ambit::{Ambit, now, store_failure},
     declaration::Declaration,
-    telling::{Words, later, places, tell},
+    telling::{Words, later, places_of, tell},
 };
 
 /// How many attempts are made side by side.
@@ -98,10 +98,8 @@ impl Ambit {
         let Some(environment) = environment else {
             return Err(SendError::Refused { why: format!("{name} is no longer declared") });
         };
-        let notifications = &environment.notifications;
         let Some(channel) = delivery.channel else {
-            let told = notifications.events.contains(&outgoing.announcement.event);
-            let mut places = if told { places(notifications) } else { Vec::new() };
+            let mut places = places_of(&outgoing.announcement, environment);
             if sentry::is_told(&declaration.project, environment, &outgoing.announcement) {
                 places.push((Channel::Sentry, String::new()));
             }

@@ -45,6 +45,7 @@ mod logs;
 mod masked_copy;
 mod migrate;
 mod mobile;
+mod monitor;
 mod notify;
 mod outside;
 mod pipeline;
@@ -80,7 +81,7 @@ mod webhook;
 
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
-pub use ambit_store::AuditFilter;
+pub use ambit_store::{AuditFilter, Point};
 pub use approve::{Decide, Decision, Waive};
 pub use backup::{BackUp, BackupStatus, Backups, DrillBackup};
 pub use certificates::{AddCertificate, CertificateStatus, Certificates, RemoveCertificate, Source};
@@ -97,13 +98,14 @@ pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
-pub use logs::{LogLine, LogReader};
+pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch};
 pub use masked_copy::{CopyData, MaskedCopy};
 pub use migrate::{Migrate, ServiceMigrations};
 pub use mobile::{
     Changes, EasBuild, EasSubmit, ExpoBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, Which,
     eas_build, eas_submit, expo_builds, fetch_expo_build, mobile_drift, sync_mobile,
 };
+pub use monitor::{Acknowledge, Uptime, UptimeDay};
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
 pub use plan::EnvironmentPlan;

@@ -1,8 +1,14 @@
 //! `logs`: what services printed, merged by time.
 
+mod level;
+mod search;
+
+pub use level::Level;
+pub use search::{LogFilter, LogQuery, LogSearch};
+
 use std::{
     collections::{BTreeSet, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use ambit_domain::{
@@ -24,6 +30,10 @@ pub struct LogLine {
     pub instance: String,
     /// The line as the process wrote it; hostile input.
     pub text: String,
+    /// How grave it says that it is.
+    pub level: Option<Level>,
+    /// The release that printed it, by the first digits of its build.
+    pub release: Option<String>,
 }
 
 /// Reads the logs of some instances, from where it stopped the last time.
@@ -69,8 +79,11 @@ impl Ambit {
                 None => ambit_keeper::client::tail(&folder, lines),
                 Some(position) => ambit_keeper::client::follow(&folder, position),
             };
+            let release = release_of(&folder);
             reader.positions.insert(folder, position);
             all.extend(read.into_iter().map(|(at, text)| LogLine {
+                level: Level::of(&text),
+                release: release.clone(),
                 at,
                 environment: id.environment.clone(),
                 instance: instance.clone(),
@@ -98,4 +111,10 @@ impl Ambit {
         }
         all
     }
+}
+
+/// The release that a process is of, as it is told so itself.
+fn release_of(folder: &Path) -> Option<String> {
+    let spec = ambit_keeper::client::read_spec(folder).ok()??;
+    spec.variables.into_iter().find_map(|(name, value)| (name == "AMBIT_RELEASE").then_some(value))
 }

@@ -524,7 +524,10 @@ impl Ambit {
             }
             // A person goes back to older code, not to older rules.
             Trigger::Rollback { .. } => {}
-            _ => record.policy = Some(scope.environment.policy.clone()),
+            _ => {
+                record.policy = Some(scope.environment.policy.clone());
+                record.monitoring = scope.environment.monitoring.clone();
+            }
         }
         scope.save(&record)?;
         if let Some(work) = &mut deployment.work {

@@ -3,6 +3,7 @@
 
 use ambit_domain::{
     Commit, EnvironmentId, EnvironmentRecord, Failure, Real, Wanted,
+    monitoring::Alert,
     provider::{InstanceHealth, InstanceStatus},
     spec::{EnvironmentName, Kind, ProjectName},
 };
@@ -42,6 +43,8 @@ pub struct EnvironmentStatus {
     pub services: Vec<ServiceStatus>,
     /// How its backups stand, where it declares some.
     pub backup: Option<BackupStatus>,
+    /// What monitoring found wrong and is not over, the newest first.
+    pub alerts: Vec<Alert>,
 }
 
 /// One service.
@@ -159,6 +162,7 @@ impl Ambit {
         }
         Ok(EnvironmentStatus {
             backup: self.backup_status(id, &record)?,
+            alerts: self.alerts(&id.project, Some(&id.environment), false, usize::MAX)?,
             environment: id.environment.clone(),
             kind: record.kind,
             wanted: record.wanted,

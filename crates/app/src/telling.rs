@@ -7,10 +7,11 @@ use ambit_cloud::{
     webhook::{self, Webhook},
 };
 use ambit_domain::{
-    Channel, EnvironmentId, Outgoing,
+    Announcement, Channel, EnvironmentId, Outgoing,
+    monitoring::{headline, over},
     notification::{Markup, Message, default_template},
     sentry::{self, Deploy},
-    spec::{Environment, EnvironmentName, Form, Notifications, WebhookUrl},
+    spec::{Environment, EnvironmentName, Form, Language, Notifications, WebhookUrl},
 };
 use serde_json::json;
 
@@ -22,6 +23,26 @@ pub(crate) fn places(notifications: &Notifications) -> Vec<(Channel, String)> {
     let email = notifications.email.iter().flat_map(|e| e.to.iter().map(|to| (Channel::Email, to.clone())));
     let webhook = notifications.webhook.iter().map(|_| (Channel::Webhook, String::new()));
     slack.chain(email).chain(webhook).collect()
+}
+
+/// Everywhere that something announced goes: alerts where `[monitoring]` says, everything else to everybody. Where nobody took
+/// an alert on, it goes to further people by e-mail.
+pub(crate) fn places_of(announcement: &Announcement, environment: &Environment) -> Vec<(Channel, String)> {
+    let notifications = &environment.notifications;
+    if !notifications.events.contains(&announcement.event) {
+        return Vec::new();
+    }
+    let Some(notice) = &announcement.alert else { return places(notifications) };
+    let monitoring = &environment.monitoring;
+    let declared = |channel: Channel| monitoring.alert.iter().any(|name| name == channel.name());
+    let mut all: Vec<_> = places(notifications).into_iter().filter(|(channel, _)| declared(*channel)).collect();
+    if notice.again && notifications.email.is_some() {
+        let further = monitoring.escalate.iter().flat_map(|escalate| &escalate.to);
+        all.extend(further.map(|to| (Channel::Email, to.clone())));
+        all.sort_by(|a, b| (a.0.name(), &a.1).cmp(&(b.0.name(), &b.1)));
+        all.dedup();
+    }
+    all
 }
 
 /// What is said, in the form that each channel takes.
@@ -39,7 +60,7 @@ impl Words {
         let Outgoing { id, announced, environment: of, announcement } = outgoing;
         let message = Message {
             environment: of.clone(),
-            announcement: announcement.clone(),
+            announcement: in_language(announcement, environment.notifications.language),
             url: announcement.url.clone().or_else(|| url(environment, address)),
             approvers: environment.policy.approvers.clone(),
         };
@@ -64,6 +85,7 @@ impl Words {
                 "next": announcement.next,
                 "url": message.url,
                 "approvers": message.approvers,
+                "alert": announcement.alert,
                 "text": plain,
             },
         });
@@ -80,6 +102,16 @@ impl Words {
         let data = json!({ "project": of.project, "environment": of.environment, "text": text });
         let webhook = json!({ "type": "trial", "timestamp": moment(at), "data": data });
         Self { id: id.to_owned(), slack: text.clone(), plain: text, webhook: webhook.to_string(), release: None }
+    }
+}
+
+/// An alert in a language: what is wrong, or how long it was.
+fn in_language(announcement: &Announcement, language: Language) -> Announcement {
+    let Some(notice) = &announcement.alert else { return announcement.clone() };
+    Announcement {
+        version: headline(&notice.check, language),
+        reason: notice.lasted.map(|lasted| over(lasted, language)).or_else(|| announcement.reason.clone()),
+        ..announcement.clone()
     }
 }
 
@@ -115,7 +147,9 @@ pub(crate) async fn tell(
             slack::send(&http()?, &secret(name)?, &words.slack).await
         }
         Channel::Email => {
-            let declared = notifications.email.as_ref().filter(|e| e.to.iter().any(|to| to == recipient));
+            let further = environment.monitoring.escalate.iter().flat_map(|escalate| &escalate.to);
+            let declared = notifications.email.as_ref();
+            let declared = declared.filter(|e| e.to.iter().chain(further).any(|to| to == recipient));
             let declared = declared.ok_or_else(undeclared)?;
             let letter = Letter {
                 from: &declared.from,

@@ -422,8 +422,31 @@ pub(crate) enum Command {
         /// Environments; all where none is named.
         environments: Vec<String>,
     },
+    /// Show what monitoring found wrong, or take an alert on.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  ambit alerts\n  ambit alerts --all -e prod\n  ambit alerts ack 12 --reason \"restarting it\""
+    )]
+    Alerts {
+        #[command(subcommand)]
+        command: Option<AlertsCommand>,
+        /// The environment; all where none is named.
+        #[arg(short, long = "env")]
+        environment: Option<String>,
+        /// Also what is over.
+        #[arg(long)]
+        all: bool,
+        /// How many of the newest.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        lines: usize,
+    },
+    /// Print what is measured, in the text format of Prometheus.
+    #[command(after_help = "Example:\n  ambit metrics | grep ambit_url_up")]
+    Metrics,
     /// Show what services print.
-    #[command(after_help = "Examples:\n  ambit logs -e dev backend\n  ambit logs -f")]
+    #[command(
+        after_help = "Examples:\n  ambit logs -e dev backend\n  ambit logs -f\n  ambit logs -e prod --since 1h --level warn --grep 'timeout|refused'"
+    )]
     Logs {
         /// Services; all where none is named.
         services: Vec<String>,
@@ -433,12 +456,14 @@ pub(crate) enum Command {
         /// Go on showing what is printed.
         #[arg(short, long)]
         follow: bool,
-        /// How many lines of each instance to begin with.
-        #[arg(short = 'n', long, default_value_t = 50)]
-        lines: usize,
+        /// How many lines of each instance to begin with, or of what is found the last ones; 50, of what is found all.
+        #[arg(short = 'n', long)]
+        lines: Option<usize>,
         /// Of this machine, or of Railway; this machine where nothing is said.
         #[arg(long, value_enum, value_name = "PLACE")]
         at: Option<DeployTo>,
+        #[command(flatten)]
+        search: LogSearchArguments,
     },
     /// Show who did what, when and from where.
     #[command(
@@ -625,6 +650,43 @@ pub(crate) enum CertificateCommand {
     Remove {
         /// The host or wildcard that it was added for.
         host: String,
+    },
+}
+
+/// What to look for in logs.
+#[derive(clap::Args)]
+pub(crate) struct LogSearchArguments {
+    /// Not before: `15m`, `1h`, `2d` ago, or a moment such as 2026-11-27T10:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::log_moment)]
+    pub(crate) since: Option<i64>,
+    /// Not after.
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::log_moment)]
+    pub(crate) until: Option<i64>,
+    /// Only lines that match a regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// Only lines that say they are at least so grave: trace, debug, info, warn, error, fatal.
+    #[arg(long, value_parser = level)]
+    pub(crate) level: Option<ambit_app::Level>,
+    /// Only what a release printed, by the first digits of its build in `ambit status`.
+    #[arg(long)]
+    pub(crate) release: Option<String>,
+}
+
+fn level(word: &str) -> Result<ambit_app::Level, String> {
+    ambit_app::Level::named(word).ok_or_else(|| "one of: trace, debug, info, warn, error, fatal".to_owned())
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AlertsCommand {
+    /// Take an alert on: it is not told again to further people.
+    #[command(after_help = "Example:\n  ambit alerts ack 12 --reason \"restarting it\"")]
+    Ack {
+        /// The alert's number.
+        alert: i64,
+        /// What you say about it.
+        #[arg(long)]
+        reason: Option<String>,
     },
 }
 

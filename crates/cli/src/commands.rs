@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod alerts;
 mod apply;
 mod backup;
 mod certificate;
@@ -25,6 +26,7 @@ mod init;
 mod jobs;
 mod log;
 mod logs;
+mod metrics;
 mod migrate;
 mod mobile;
 mod notifications;
@@ -54,9 +56,11 @@ use std::process::ExitCode;
 
 use ambit_domain::{Failure, FailureKind};
 
+pub(crate) use logs::moment as log_moment;
+
 use crate::arguments::{
-    Arguments, CiCommand, Command, DeployTo, DeploymentCommand, NotificationsCommand, RemoteCommand, SshCommand,
-    SshKeyCommand,
+    AlertsCommand, Arguments, CiCommand, Command, DeployTo, DeploymentCommand, NotificationsCommand, RemoteCommand,
+    SshCommand, SshKeyCommand,
 };
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -135,11 +139,19 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Down { environments } => wait(down::run(&folder()?, environments, json)),
         Command::Destroy { environment, confirm } => wait(destroy::run(&folder()?, &environment, confirm, json)),
         Command::Status { environments } => wait(status::run(&folder()?, &environments, json)),
-        Command::Logs { services, environment, follow, lines, at: Some(DeployTo::Railway) } => {
-            wait(hosted::logs(&folder()?, &environment, &services, follow, lines, json))
+        Command::Alerts { command: Some(AlertsCommand::Ack { alert, reason }), .. } => {
+            wait(alerts::acknowledge(&folder()?, alert, reason, json))
         }
-        Command::Logs { services, environment, follow, lines, .. } => {
-            logs::run(&folder()?, &environment, &services, follow, lines, json)
+        Command::Alerts { environment, all, lines, .. } => {
+            alerts::list(&folder()?, environment.as_deref(), all, lines, json)
+        }
+        Command::Metrics => wait(metrics::run(json)),
+        Command::Logs { services, environment, follow, lines, at: Some(DeployTo::Railway), .. } => {
+            wait(hosted::logs(&folder()?, &environment, &services, follow, lines.unwrap_or(50), json))
+        }
+        Command::Logs { services, environment, follow, lines, search, .. } => {
+            let of = logs::Of { environments: &environment, services: &services };
+            logs::run(&folder()?, of, search, follow, lines, json)
         }
         Command::Log { verify: true, .. } => log::verify(json),
         Command::Log { environment, lines, .. } => log::run(&folder()?, environment.as_deref(), lines, json),

@@ -117,7 +117,8 @@ pub(crate) fn until(then: i64) -> Option<String> {
     Some(then - now()).filter(|left| *left >= 1000).map(span)
 }
 
-fn now() -> i64 {
+/// Milliseconds since the Unix epoch.
+pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0))
 }
 

@@ -4,6 +4,7 @@
 //! format                              "ambit-home 1": refused when newer than the program knows
 //! run/daemon.sock  run/daemon.lock    the daemon's API and the proof that it lives
 //! state.db                            what the daemon remembers (SQLite)
+//! metrics.db                          figures over time (SQLite)
 //! audit.head                          the newest hash after each entry of the audit log, appended
 //! proxy/routes.json  proxy/proxy.sock  proxy/proxy.lock
 //! proxy/certificates/  proxy/challenges/
@@ -75,6 +76,12 @@ impl Home {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.root.join("state.db")
+    }
+
+    /// Figures over time.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.db")
     }
 
     /// The hashes of the audit log, outside of the database.

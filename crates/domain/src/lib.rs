@@ -22,6 +22,7 @@ pub mod hosted;
 pub mod ids;
 pub mod intake;
 pub mod mobile;
+pub mod monitoring;
 pub mod monitors;
 pub mod notification;
 pub mod outside;

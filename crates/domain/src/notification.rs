@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{DeploymentId, EnvironmentId},
+    monitoring::Notice,
     spec::{Language, Occasion, Placeholder, Template, TemplatePiece},
 };
 
@@ -18,7 +19,7 @@ pub struct Announcement {
     pub event: Occasion,
     /// The deployment that it happened to, where it is one.
     pub deployment: Option<DeploymentId>,
-    /// What people call the release: a tag, or the first digits of the commit. Of a backup its name.
+    /// What people call the release: a tag, or the first digits of the commit. Of a backup its name, of an alert what is wrong.
     pub version: String,
     /// The whole hash of the commit.
     pub commit: Option<String>,
@@ -33,6 +34,9 @@ pub struct Announcement {
     /// Where it is looked at, if that is not the environment's own address.
     #[serde(default)]
     pub url: Option<String>,
+    /// The alert that it is about, where it is about one.
+    #[serde(default)]
+    pub alert: Option<Notice>,
 }
 
 impl Announcement {
@@ -48,6 +52,7 @@ impl Announcement {
             reason: None,
             next: None,
             url: None,
+            alert: None,
         }
     }
 }
@@ -166,6 +171,14 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
         (Language::English, Occasion::Drift) => {
             "{project} {environment}: {version} are not as declared\n{reason}\nnext: {next}"
         }
+        (Language::English, Occasion::Alert) => {
+            "{project} {environment}: alert: {version}\n{reason}\n{url}\nnext: {next}"
+        }
+        (Language::English, Occasion::Resolved) => "{project} {environment}: resolved: {version}\n{reason}\n{url}",
+        (Language::Spanish, Occasion::Alert) => {
+            "{project} {environment}: alerta: {version}\n{reason}\n{url}\nsiguiente paso: {next}"
+        }
+        (Language::Spanish, Occasion::Resolved) => "{project} {environment}: resuelto: {version}\n{reason}\n{url}",
         (Language::Spanish, Occasion::Drift) => {
             "{project} {environment}: {version} no están como se declaró\n{reason}\nsiguiente paso: {next}"
         }

@@ -150,6 +150,8 @@ pub struct AppProcess {
     pub memory: Option<u64>,
     /// Processor limit in cores.
     pub cpus: Option<f64>,
+    /// Values that never get into its log.
+    pub secrets: Vec<String>,
 }
 
 /// A process that runs to its end.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{BuildId, DeploymentId},
     plan::Component,
-    spec::{Backup, Kind, Policy, ServiceName, Url},
+    spec::{Backup, Kind, Monitoring, Policy, ServiceName, Url},
 };
 
 /// A service as it was last put into its environment.
@@ -106,6 +106,9 @@ pub struct EnvironmentRecord {
     /// How it is backed up, as the last `up` declared it.
     #[serde(default)]
     pub backup: Option<Backup>,
+    /// How it is watched, as the last `up` or the release that serves declared it.
+    #[serde(default)]
+    pub monitoring: Monitoring,
     /// When `up` last finished without a failure, in milliseconds since the Unix epoch.
     pub up_since: Option<i64>,
     /// Its services, servers first.
@@ -154,6 +157,7 @@ impl EnvironmentRecord {
             live: None,
             policy: None,
             backup: None,
+            monitoring: Monitoring::default(),
             up_since: None,
             services: Vec::new(),
         }

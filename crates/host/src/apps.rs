@@ -30,6 +30,7 @@ impl Host {
             stop_seconds: STOP_SECONDS,
             limits: Limits { memory: app.memory, cpus: app.cpus },
             once: None,
+            secrets: app.secrets.clone(),
         })
     }
 

@@ -112,8 +112,14 @@ impl Host {
         ];
         variables.extend(more);
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let process =
-            AppProcess { command: command.to_owned(), directory: "/".into(), variables, memory: None, cpus: None };
+        let process = AppProcess {
+            command: command.to_owned(),
+            directory: "/".into(),
+            variables,
+            memory: None,
+            cpus: None,
+            secrets: vec![by.password.to_owned()],
+        };
         Ok(Task { process, longest: LONGEST })
     }
 

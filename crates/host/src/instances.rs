@@ -1,14 +1,29 @@
 //! What runs, read from the keepers' records.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use ambit_domain::{
     EnvironmentId,
     provider::{InstanceHealth, InstanceStatus},
 };
-use ambit_keeper::{LimitsState, Phase, Wanted, client};
+use ambit_keeper::{LimitsState, Phase, State, Wanted, client};
 
 use crate::Host;
+
+/// How an instance stands by its record.
+pub(crate) fn health(folder: &Path, state: Option<&State>) -> InstanceHealth {
+    match state {
+        _ if client::wanted(folder) == Wanted::Stopped => InstanceHealth::Stopped,
+        Some(state) if state.phase == Phase::Running => InstanceHealth::Running,
+        Some(state) => InstanceHealth::Restarting {
+            exit: state.last_exit.as_ref().map_or_else(|| "not started yet".to_owned(), ToString::to_string),
+        },
+        None => InstanceHealth::Restarting { exit: "not started yet".to_owned() },
+    }
+}
 
 impl Host {
     /// Records of an environment: service, number, folder.
@@ -31,17 +46,7 @@ impl Host {
             .into_iter()
             .map(|(service, number, folder)| {
                 let state = client::state(&folder).ok().flatten();
-                let health = match &state {
-                    _ if client::wanted(&folder) == Wanted::Stopped => InstanceHealth::Stopped,
-                    Some(state) if state.phase == Phase::Running => InstanceHealth::Running,
-                    Some(state) => InstanceHealth::Restarting {
-                        exit: state
-                            .last_exit
-                            .as_ref()
-                            .map_or_else(|| "not started yet".to_owned(), ToString::to_string),
-                    },
-                    None => InstanceHealth::Restarting { exit: "not started yet".to_owned() },
-                };
+                let health = health(&folder, state.as_ref());
                 InstanceStatus {
                     service,
                     number,

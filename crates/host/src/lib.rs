@@ -12,6 +12,7 @@ mod files;
 mod instances;
 mod leftovers;
 mod machine;
+mod measure;
 mod migrations;
 mod ports;
 mod postgres;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 
 use ambit_domain::Home;
 
+pub use measure::Answer;
 pub use postgres::{Installation, installed};
 pub use renew::Renewed;
 

@@ -85,9 +85,10 @@ impl Host {
                 (place.clone(), record.clone(), program.clone(), prepared.installation.clone());
             let marker = format!("{}:{instance}", self.home.root().display());
             let port = server.port;
+            let secrets = vec![server.role_password.clone(), server.admin_password.clone()];
             blocking(move || {
                 require_free(port, "postgres")?;
-                start(&place, &record, &program, &installation, marker)
+                start(&place, &record, &program, &installation, marker, secrets)
             })
             .await?;
             done.push("started".to_owned());
@@ -305,6 +306,7 @@ fn start(
     program: &Path,
     installation: &Installation,
     marker: String,
+    secrets: Vec<String>,
 ) -> Result<(), Failure> {
     let spec = Spec {
         format: FORMAT,
@@ -324,6 +326,7 @@ fn start(
         // Its memory is bounded by its settings; killed for memory it would lose every connection at once.
         limits: Limits::default(),
         once: None,
+        secrets,
     };
     client::write_spec(record, &spec).map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
     client::ensure(program, record).map_err(|e| failed("PostgreSQL cannot be started", &e))

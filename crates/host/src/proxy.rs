@@ -212,6 +212,7 @@ impl Host {
             stop_seconds: 40,
             limits: Limits::default(),
             once: None,
+            secrets: Vec::new(),
         }
     }
 }

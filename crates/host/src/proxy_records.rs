@@ -14,7 +14,7 @@ use crate::{
 /// A record: `run/proxy`, and after the first replacement `run/proxy.2` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ProxyRecord {
-    number: u32,
+    pub(crate) number: u32,
     pub(crate) folder: PathBuf,
 }
 

@@ -81,6 +81,7 @@ impl Host {
                 stop_seconds: 60,
                 limits: Limits::default(),
                 once: None,
+                secrets: vec![server.password.clone(), server.admin_password.clone()],
             };
             blocking(move || {
                 require_free(port, "redis")?;

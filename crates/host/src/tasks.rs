@@ -44,6 +44,7 @@ impl Host {
             stop_seconds: STOP_SECONDS,
             limits: Limits { memory: app.memory, cpus: app.cpus },
             once: Some(Once { seconds: Some(task.longest.as_secs()) }),
+            secrets: app.secrets.clone(),
         };
         let program = self.program.clone();
         let (folder, what) = (record.clone(), format!("`{}` cannot be started", app.command));

@@ -70,6 +70,7 @@ impl Fixture {
             variables: vec![("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()), ("PORT".into(), port.to_string())],
             memory: None,
             cpus: None,
+            secrets: Vec::new(),
         }
     }
 

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::redact::Redactor;
+
 /// A longer line is cut into pieces of this size.
 const LONGEST: usize = 64 * 1024;
 /// A log file is put aside when it has grown to this.
@@ -24,11 +26,15 @@ pub(crate) struct Log {
     /// The beginning of a line whose end has not come yet.
     pub(crate) pending: Vec<u8>,
     pub(crate) lines_lost: u64,
+    redactor: Redactor,
 }
 
 impl Log {
-    pub(crate) fn open(folder: &Path) -> Self {
-        let mut log = Self { folder: folder.to_path_buf(), file: None, size: 0, pending: Vec::new(), lines_lost: 0 };
+    /// `secrets` are values that are never written.
+    pub(crate) fn open(folder: &Path, secrets: &[String]) -> Self {
+        let redactor = Redactor::new(secrets);
+        let folder = folder.to_path_buf();
+        let mut log = Self { folder, file: None, size: 0, pending: Vec::new(), lines_lost: 0, redactor };
         log.reopen();
         log
     }
@@ -62,7 +68,12 @@ impl Log {
             bytes = rest.get(1..).unwrap_or_default();
         }
         self.pending.extend_from_slice(bytes);
-        while self.pending.len() > LONGEST {
+        // A secret that has not come to its end yet stays in one piece.
+        let whole = LONGEST + self.redactor.longest();
+        if self.pending.len() > whole {
+            self.redactor.redact(&mut self.pending);
+        }
+        while self.pending.len() > whole {
             let rest = self.pending.split_off(LONGEST);
             self.end_line(&now);
             self.pending = rest;
@@ -70,6 +81,7 @@ impl Log {
     }
 
     fn end_line(&mut self, now: &str) {
+        self.redactor.redact(&mut self.pending);
         let mut line = Vec::with_capacity(now.len() + self.pending.len() + 2);
         line.extend_from_slice(now.as_bytes());
         line.push(b' ');
@@ -111,4 +123,45 @@ impl Log {
 
 fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "correct-horse-battery-staple";
+
+    fn written(chunks: &[&[u8]]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::open(folder.path(), &[SECRET.to_owned()]);
+        chunks.iter().for_each(|chunk| log.put(chunk));
+        log.note("the end");
+        fs::read_to_string(folder.path().join("log")).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_never_written_however_it_is_cut() {
+        let line = format!("token={SECRET} in the middle\n").into_bytes();
+        for cut in 0..line.len() {
+            let (a, b) = line.split_at(cut);
+            let text = written(&[a, b]);
+            assert!(text.contains("token=[secret] in the middle\n") && !text.contains(SECRET), "{cut}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_beside_a_secret_and_not_within() {
+        for before in (LONGEST - 2 * SECRET.len())..=LONGEST {
+            let text = written(&[&vec![b'x'; before], SECRET.as_bytes(), &vec![b'y'; LONGEST]]);
+            let joined: String = text.lines().map(|l| l.split_once(' ').map_or("", |(_, text)| text)).collect();
+            assert!(joined.contains("x[secret]y"), "{before}");
+            assert!(text.lines().all(|line| line.len() <= LONGEST + 2 * SECRET.len() + 64), "{before}");
+        }
+    }
+
+    #[test]
+    fn what_is_pending_when_the_keeper_speaks_is_redacted_too() {
+        let text = written(&[SECRET.as_bytes()]);
+        assert!(text.contains("[secret]") && !text.contains(SECRET), "{text}");
+    }
 }

@@ -41,6 +41,9 @@ pub struct Spec {
     /// Set for a process that ends by itself, as a migration does: it is not started again. Format 1 does not know it.
     #[serde(default)]
     pub once: Option<Once>,
+    /// Values that are never written to the log.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 /// How a process runs that runs once.

@@ -90,7 +90,7 @@ pub fn run(folder: &Path) -> Result<(), KeeperError> {
     let mut keeper = Keeper {
         folder,
         lock,
-        log: Log::open(folder),
+        log: Log::open(folder, &spec.secrets),
         pipe,
         reader,
         signals,

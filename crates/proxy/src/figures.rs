@@ -99,6 +99,19 @@ impl RouteFigures {
         crate::registry::percentile(&since, share)
     }
 
+    /// How many answers took at most so many seconds, for bounds that a doubling lies between, the shortest first. Those that
+    /// took longer than the last are in none.
+    #[must_use]
+    pub fn latency_below(&self) -> Vec<(f64, u64)> {
+        crate::registry::below(&self.latency)
+    }
+
+    /// About how many seconds all answers took together.
+    #[must_use]
+    pub fn latency_sum(&self) -> f64 {
+        crate::registry::total_seconds(&self.latency)
+    }
+
     fn and(self, other: &Self) -> Self {
         let (a, b) = (self.answers, other.answers);
         let classes = self.latency.len().max(other.latency.len());

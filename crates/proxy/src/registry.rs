@@ -56,6 +56,23 @@ fn middle_ms(bucket: usize) -> f64 {
     (width * (4 + bucket % 4) as f64 + width / 2.0) / 1000.0
 }
 
+/// Cumulative counts for a bound at each second doubling from a millisecond to half a minute, in seconds.
+pub(crate) fn below(latency: &[u64]) -> Vec<(f64, u64)> {
+    (10..26)
+        .map(|octave| {
+            // The first bucket of an octave begins at that power of two of microseconds.
+            let first = (octave - 1) * 4;
+            let count = latency.iter().take(first).sum();
+            (f64::from(1_u32 << octave) / 1_000_000.0, count)
+        })
+        .collect()
+}
+
+/// About how many seconds all took together.
+pub(crate) fn total_seconds(latency: &[u64]) -> f64 {
+    latency.iter().enumerate().map(|(bucket, count)| middle_ms(bucket) / 1000.0 * *count as f64).sum()
+}
+
 /// One worker's counters of one port of an app.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamCounters {

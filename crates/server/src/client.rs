@@ -64,6 +64,15 @@ impl Client {
         serde_json::from_slice(&body).map_err(strange)
     }
 
+    /// Its metrics in the text format of Prometheus.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let answer = self.send(Method::GET, "/metrics", Bytes::new()).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(broken)?.to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        if status.is_success() { Ok(text) } else { Err(strange(io::Error::other(text))) }
+    }
+
     /// Tells it to stop. What it looks after goes on.
     pub async fn stop(&self) -> Result<(), ClientError> {
         self.send(Method::POST, "/v1/stop", Bytes::new()).await.map(drop)

@@ -10,10 +10,10 @@ use std::{
 };
 
 use ambit_app::{
-    AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, Decide, Deploy, Destroy,
-    Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress, Promote,
-    PublishBuild, QaSay, Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback, Seed,
-    TryNotifications, Up, Upgrade, Waive,
+    Acknowledge, AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, Decide, Deploy,
+    Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress,
+    Promote, PublishBuild, QaSay, Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback,
+    Seed, TryNotifications, Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -133,8 +133,10 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().run_deliveries());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());
+    background.spawn(ambit().watch_environments());
     let routes = Router::new()
         .route("/v1/health", get(health))
+        .route("/metrics", get(metrics))
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
         .route("/v1/destroy", post(destroy))
@@ -178,6 +180,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/webhook/add", post(add_webhook))
         .route("/v1/webhook/rotate", post(rotate_webhook))
         .route("/v1/webhook/remove", post(remove_webhook))
+        .route("/v1/alerts/ack", post(acknowledge))
         .route("/v1/stop", post(stop))
         .with_state(Arc::clone(&daemon));
     let listening = daemon;
@@ -218,6 +221,18 @@ fn lock(home: &ambit_domain::Home) -> Result<File, DaemonError> {
 
 async fn health(State(daemon): State<Arc<Daemon>>) -> Json<Health> {
     Json(daemon.health.clone())
+}
+
+/// For Prometheus.
+async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
+    match daemon.ambit.exposition() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.message).into_response(),
+    }
+}
+
+async fn acknowledge(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Acknowledge, _| Box::pin(async move { daemon.ambit.acknowledge(&request) }))
 }
 
 async fn stop(State(daemon): State<Arc<Daemon>>) -> StatusCode {

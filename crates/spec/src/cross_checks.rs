@@ -7,7 +7,7 @@ use crate::{
     diagnostic::Diagnostic,
     mobile,
     model::{Environment, Form, Piece, Project, Reference, Value},
-    notifications,
+    monitoring, notifications,
     reader::{Reader, nearest, shown},
     syntax::{Entry, Item, Node},
     text,
@@ -24,6 +24,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
         notifications::check(reader, root, environment);
         mobile::check(reader, root, environment);
         backup::check(reader, root, environment);
+        monitoring::check(reader, root, environment);
     }
 }
 

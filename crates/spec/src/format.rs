@@ -207,8 +207,27 @@ pub(crate) const MOBILE: &[Key] = &[
 ];
 
 pub(crate) const MONITORING: &[Key] = &[
-    each("level", OneOf(&["none", "basic", "full"]), "How much is watched."),
-    each("alert", Texts, "Where alerts go: slack, email, webhook."),
+    each(
+        "level",
+        OneOf(&["none", "basic", "full"]),
+        "How much is watched: nothing, whether it answers, or everything; none where nothing is said.",
+    ),
+    each("alert", Texts, "Where alerts go, of what [notifications] declares: slack, email, webhook."),
+    each(
+        "quiet",
+        Text,
+        "Hours of the day, such as `22:00 - 07:00`, in which nobody is told; afterwards what is open still is.",
+    ),
+    each("escalate", Table(ESCALATE), "Who else is told where nobody acknowledges an alert."),
+];
+
+const ESCALATE: &[Key] = &[
+    one(
+        "after",
+        Duration,
+        "How long an alert may stay unacknowledged; then it is told again, after twice that once more, and so on.",
+    ),
+    one("to", Texts, "E-mail addresses that are written to then, beside everybody who was told before."),
 ];
 
 const TOKEN: Key = one("token", Text, "The secret that holds the token for it.");
@@ -314,6 +333,8 @@ const TEMPLATES: &[Key] = &[
     one("build-published", Text, "A build of the mobile app can be installed."),
     one("qa-rejected", Text, "QA rejected a release or a build of the mobile app."),
     one("drift", Text, "A service around is not as declared any more."),
+    one("alert", Text, "Monitoring found something wrong."),
+    one("resolved", Text, "What an alert told of is over."),
 ];
 
 pub(crate) const SECTIONS: &[Section] = &[

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    monitoring::Monitoring,
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
     policy::Policy,
@@ -488,28 +489,6 @@ pub struct Rules {
     pub one_of: Vec<String>,
     /// Whether it has to be a URL with a scheme and a host.
     pub url: bool,
-}
-
-/// Monitoring of an environment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Monitoring {
-    /// How much is watched.
-    pub level: MonitoringLevel,
-    /// Where alerts go: `slack`, `email`, …
-    pub alert: Vec<String>,
-}
-
-/// How much is watched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MonitoringLevel {
-    /// Nothing.
-    #[default]
-    None,
-    /// Whether it answers.
-    Basic,
-    /// Everything.
-    Full,
 }
 
 /// The mobile app as built for one environment.

@@ -37,6 +37,10 @@ pub enum Occasion {
     QaRejected,
     /// A service around is not as declared any more.
     Drift,
+    /// Monitoring found something wrong.
+    Alert,
+    /// What an alert told of is over.
+    Resolved,
     /// A deployment is carried out. Only services are told, no people.
     Began,
     /// It came to nothing, or changed nothing. Only services are told, no people.
@@ -45,7 +49,7 @@ pub enum Occasion {
 
 impl Occasion {
     /// Every occasion that people are told of, in the order in which they read them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Deployed,
         Self::Failed,
         Self::Waiting,
@@ -55,6 +59,8 @@ impl Occasion {
         Self::BuildPublished,
         Self::QaRejected,
         Self::Drift,
+        Self::Alert,
+        Self::Resolved,
     ];
 
     /// Its name in the file, on screens and in webhooks.
@@ -72,6 +78,8 @@ impl Occasion {
             Self::Drift => "drift",
             Self::Began => "began",
             Self::Ended => "ended",
+            Self::Alert => "alert",
+            Self::Resolved => "resolved",
         }
     }
 
@@ -205,7 +213,7 @@ fn email(reader: &mut Reader, node: &Node, environment: &str) -> Option<Email> {
 }
 
 /// RFC 5321 in outline: what is wrong in detail, the mail server tells.
-fn address(reader: &mut Reader, node: &Node, text: &str) {
+pub(crate) fn address(reader: &mut Reader, node: &Node, text: &str) {
     let sound = text.split_once('@').is_some_and(|(local, domain)| {
         let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;:\"()[]\\@".contains(c);
         !local.is_empty() && !domain.is_empty() && local.chars().all(plain) && domain.chars().all(plain)

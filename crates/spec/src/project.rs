@@ -13,9 +13,10 @@ use crate::{
     format::{self, Key},
     mobile,
     model::{
-        App, BuildLimits, Code, DataSource, Environment, Form, Health, Kind, Monitoring, MonitoringLevel, Persistence,
-        Postgres, Project, Redis, Role, Service, Site, seed_file,
+        App, BuildLimits, Code, DataSource, Environment, Form, Health, Kind, Persistence, Postgres, Project, Redis,
+        Role, Service, Site, seed_file,
     },
+    monitoring,
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications, policy, providers,
     reader::{Reader, shown},
@@ -210,7 +211,7 @@ fn read_environment(
         postgres: None,
         redis: None,
         variables: variables::read(reader, root, name.as_str()),
-        monitoring: read_monitoring(reader, root, name.as_str()),
+        monitoring: monitoring::read(reader, root, name.as_str()),
         costs: read_costs(reader, root, name.as_str()),
         notifications: notifications::read(reader, root, name.as_str()),
         mobile: mobile::read(reader, root, name.as_str()),
@@ -298,26 +299,6 @@ fn read_data(reader: &mut Reader, node: &Node, name: &EnvironmentName, kind: Kin
     }
     let masked = node.get("masked").and_then(|n| reader.bool(n, "masked")).unwrap_or(true);
     Some(DataSource { from: text.parse().ok()?, masked })
-}
-
-fn read_monitoring(reader: &mut Reader, root: &Node, environment: &str) -> Monitoring {
-    let Some(node) = root.get("monitoring") else { return Monitoring::default() };
-    if !section(reader, node, format::MONITORING, "[monitoring]") {
-        return Monitoring::default();
-    }
-    let level = reader
-        .pick(node, key(format::MONITORING, "level"), environment)
-        .and_then(|(n, _)| reader.one_of(n, "level", &["none", "basic", "full"]));
-    let alert = reader
-        .pick(node, key(format::MONITORING, "alert"), environment)
-        .and_then(|(n, _)| reader.texts(n, "alert"))
-        .unwrap_or_default();
-    let level = match level {
-        Some("basic") => MonitoringLevel::Basic,
-        Some("full") => MonitoringLevel::Full,
-        _ => MonitoringLevel::None,
-    };
-    Monitoring { level, alert }
 }
 
 fn read_costs(reader: &mut Reader, root: &Node, environment: &str) -> IndexMap<String, (f64, f64)> {

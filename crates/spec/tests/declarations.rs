@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use ambit_spec::{
-    BackupPlace, Code, EnvironmentName, Inputs, Kind, Occasion, Persistence, Project, Reference, ServerPart, UrlPart,
-    check_secrets, parse, resolve,
+    BackupPlace, Code, EnvironmentName, Inputs, Kind, MonitoringLevel, Occasion, Persistence, Project, Reference,
+    ServerPart, UrlPart, check_secrets, parse, resolve,
 };
 use proptest::prelude::*;
 
@@ -569,4 +569,39 @@ fn a_zone_has_addresses_for_each_environment_and_its_token_is_for_no_app() {
             told.diagnostics
         );
     }
+}
+
+#[test]
+fn monitoring_says_for_each_environment_how_much_and_who_is_told_when() {
+    let with = |monitoring: &str| {
+        format!(
+            "project = \"kaia\"\n[environments.test]\n[environments.prod]\n[services.api]\nrun = \"x\"\n[secrets]\nS = {{}}\n\
+             [notifications]\nslack = \"S\"\nsmtp = \"S\"\nfrom = \"ambit@kaia.ai\"\nemail = {{ prod = [\"a@kaia.ai\"] }}\n\
+             [monitoring]\n{monitoring}\n"
+        )
+    };
+    let text = with(
+        "level = { test = \"basic\", prod = \"full\" }\nalert = { prod = [\"slack\", \"email\"] }\nquiet = { test = \"22:00 - 07:00\" }\n\
+         escalate = { prod = { after = \"15m\", to = [\"lead@kaia.ai\"] } }",
+    );
+    let project = ambit_spec::parse(&text).project.unwrap();
+    let (test, prod) = (&environment(&project, "test").monitoring, &environment(&project, "prod").monitoring);
+    assert_eq!((test.level, prod.level), (MonitoringLevel::Basic, MonitoringLevel::Full));
+    assert!(test.quiet.is_some() && test.escalate.is_none() && prod.quiet.is_none());
+    assert_eq!(prod.escalate.as_ref().map(|e| e.to.as_slice()), Some(&["lead@kaia.ai".to_owned()][..]));
+    assert_eq!(prod.alert, ["slack", "email"]);
+    for (wrong, said) in [
+        ("alert = [\"pager\"]", "alerts cannot go to `pager`"),
+        ("quiet = \"at night\"", "are not hours of the day"),
+        ("escalate = { after = \"15m\" }", "after how long, and to whom"),
+        ("escalate = { after = \"15m\", to = [\"lead\"] }", "is not an e-mail address"),
+        ("escalate = { after = \"15m\", to = [\"lead@kaia.ai\"] }", "writes e-mail, which test does not declare"),
+    ] {
+        let told = ambit_spec::parse(&with(wrong));
+        let messages: Vec<_> = told.diagnostics.iter().map(|d| d.message.as_str()).collect();
+        assert!(told.project.is_none() && messages.iter().any(|m| m.contains(said)), "{wrong}: {messages:?}");
+    }
+    let told = ambit_spec::parse(&with("alert = [\"email\"]"));
+    assert!(told.project.is_some(), "a place that is missing stops nothing");
+    assert!(told.diagnostics.iter().any(|d| d.message.contains("alerts of test do not get to email")));
 }

@@ -39,6 +39,7 @@ const MIGRATIONS: &[&str] = &[
     crate::intake::MIGRATION,
     crate::backups::MIGRATION,
     crate::mobile_builds::MIGRATION,
+    crate::alerts::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.
@@ -47,7 +48,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Has the database write ahead. SQLite's own busy handler is not asked when a lock has to be widened, as the first
 /// change to write-ahead logging does, so processes that open a new database at once have to take turns here
 /// (<https://www.sqlite.org/c3ref/busy_handler.html>).
-fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+pub(crate) fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
     let until = Instant::now() + BUSY;
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
@@ -251,6 +252,7 @@ impl Store {
         let forget = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             transaction.execute("DELETE FROM environment WHERE project = ?1 AND name = ?2", key(id))?;
+            Self::forget_alerts(&transaction, id)?;
             transaction.execute("DELETE FROM mobile_build WHERE project = ?1 AND environment = ?2", key(id))?;
             transaction.execute(
                 "DELETE FROM credential WHERE project = ?1 AND environment = ?2

@@ -39,8 +39,7 @@ pub(crate) fn insert(transaction: &Transaction<'_>, outgoing: &Outgoing, body: &
             announced,
             environment.project.as_str(),
             environment.environment.as_str(),
-            // What belongs to no deployment has a number of its own, below those of deployments.
-            announcement.deployment.map_or(-announced, |d| i64::try_from(d.0).unwrap_or(i64::MAX)),
+            announcement.deployment.map_or_else(|| own_number(outgoing), |d| i64::try_from(d.0).unwrap_or(i64::MAX)),
             announcement.event.name(),
             body
         ],
@@ -58,6 +57,13 @@ pub(crate) fn insert(transaction: &Transaction<'_>, outgoing: &Outgoing, body: &
         }
     }
     Ok(new > 0)
+}
+
+/// What belongs to no deployment has a number of its own, below those of deployments: two alerts may be told at the same
+/// moment.
+fn own_number(outgoing: &Outgoing) -> i64 {
+    let number = outgoing.id.get(..15).and_then(|digits| i64::from_str_radix(digits, 16).ok());
+    -number.unwrap_or(outgoing.announced)
 }
 
 impl Store {
@@ -228,6 +234,17 @@ mod tests {
         assert!(store.announce(&outgoing("a", 1, 7)).unwrap());
         assert!(!store.announce(&outgoing("b", 2, 7)).unwrap());
         assert!(store.announce(&outgoing("c", 3, 8)).unwrap());
+        assert_eq!(store.due_deliveries(9, 9).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn two_that_belong_to_no_deployment_are_both_told_though_they_are_announced_at_the_same_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        for id in ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"] {
+            let announcement = Announcement::new(Occasion::Alert, None, "x");
+            assert!(store.announce(&Outgoing { announcement, ..outgoing(id, 1, 1) }).unwrap());
+        }
         assert_eq!(store.due_deliveries(9, 9).unwrap().len(), 2);
     }
 

@@ -12,7 +12,7 @@ use ambit_domain::{
 
 use crate::{
     components::given_to,
-    facts::{kind, postgres_url, redis_url},
+    facts::{Servers, kind, postgres_url, redis_url},
     release::Built,
     scope::Scope,
 };
@@ -49,7 +49,19 @@ impl Scope<'_> {
             variables,
             memory: app.memory,
             cpus: app.cpus,
+            secrets: self.secrets(),
         }
+    }
+
+    /// What no log of the environment may hold: its secrets, and the passwords of its servers, which are parts of URLs.
+    fn secrets(&self) -> Vec<String> {
+        let passwords = |servers: &Servers| {
+            let postgres = servers.postgres.iter().flat_map(|p| [p.role_password.clone(), p.admin_password.clone()]);
+            let redis = servers.redis.iter().flat_map(|r| [r.password.clone(), r.admin_password.clone()]);
+            postgres.chain(redis).collect::<Vec<_>>()
+        };
+        let declared = self.variables.iter().filter(|variable| variable.secret).map(|variable| variable.value.clone());
+        declared.chain(passwords(&self.servers)).collect()
     }
 
     /// A command of a service that runs to its end.

@@ -1,22 +1,18 @@
-//! Monitoring is declared, and what runs answers it now.
+//! Monitoring is declared, no alert is open, and what runs answers it now.
 
 use ambit_domain::{
-    Real,
-    provider::Readiness,
-    spec::{Form, MonitoringLevel},
+    Failure,
+    monitoring::{Finding, headline},
+    spec::{Language, MonitoringLevel},
 };
-use std::time::Duration;
 
-use super::{Evidence, Finding};
+use super::{Evidence, Finding as Found};
+use crate::monitor::Declared;
 
-/// How long what runs has to answer.
-const ANSWERS: Duration = Duration::from_secs(3);
-
-pub(super) async fn look(at: &Evidence<'_>) -> Finding {
-    let scope = at.scope;
-    let name = &scope.environment.name;
-    if scope.environment.monitoring.level == MonitoringLevel::None {
-        return Finding::failed(
+pub(super) async fn look(at: &Evidence<'_>) -> Found {
+    let name = &at.scope.environment.name;
+    if at.scope.environment.monitoring.level == MonitoringLevel::None {
+        return Found::failed(
             format!("no monitoring is declared for {name}"),
             format!("[monitoring] level = {{ {name} = \"basic\" }} in ambit.toml"),
         );
@@ -24,54 +20,58 @@ pub(super) async fn look(at: &Evidence<'_>) -> Finding {
     if at.deployment.hosted.is_some() {
         return there(at).await;
     }
-    let record = match scope.recorded() {
-        Ok(record) => record,
-        Err(failure) => return Finding::failed(failure.message, "ambit status"),
+    look_at_what_runs(at).await.unwrap_or_else(|failure| Found::failed(failure.message, "ambit status"))
+}
+
+async fn look_at_what_runs(at: &Evidence<'_>) -> Result<Found, Failure> {
+    let scope = at.scope;
+    let name = &scope.environment.name;
+    let open = scope.ambit.alerts(&scope.id.project, Some(name), false, usize::MAX)?;
+    if let Some(alert) = open.first() {
+        let what = headline(&alert.check, Language::English);
+        return Ok(Found::failed(
+            format!("{} of {name} open: {what}: {}", alerts(open.len()), alert.why),
+            format!("ambit alerts -e {name}"),
+        ));
+    }
+    // By the health checks of what serves, and not of what is to come.
+    let record = scope.recorded()?;
+    let health = match scope.ambit.live_of(&record)? {
+        Some(live) => Declared::by(&scope.ambit.declaration_of(&live)?.0, &scope.id),
+        None => Declared::by(scope.declaration, &scope.id),
     };
-    let mut asked = 0;
-    for service in scope.environment.services.values() {
-        let Form::App(app) = &service.form else { continue };
-        let Some(Real::App { serving, .. }) = record.service(&service.name).map(|s| &s.real) else { continue };
-        let Some(health) = app.health.clone().filter(|_| !serving.is_empty()) else { continue };
-        for instance in serving {
-            let readiness = Readiness {
-                port: instance.port,
-                health: Some(ambit_domain::spec::Health { successes: 1, ..health.clone() }),
-                host: service.urls.first().map_or_else(|| "localhost".to_owned(), |u| u.local_host.clone()),
-                deadline: ANSWERS,
-            };
-            let id = scope.instance(&service.name, instance.number);
-            if let Err(failure) = scope.ambit.provider.wait_ready(&id, &readiness).await {
-                return Finding::failed(
-                    format!("{} does not answer: {}", service.name, failure.message),
-                    format!("ambit logs -e {name} {}", service.name),
-                );
-            }
-            asked += 1;
-        }
-    }
-    if asked == 0 {
-        return Finding::failed(
-            "no service that runs says how its health is asked",
-            "declare `health` in [services.NAME]",
-        );
-    }
-    Finding::passed(format!("{asked} instances answer their health check now"))
+    let seen = scope.ambit.look_now(&scope.id, &record, &health).await?;
+    let wrong = seen.iter().find_map(|(check, finding)| match finding {
+        Finding::Failing(why) | Finding::Broken(why) => Some((check, why)),
+        Finding::Well => None,
+    });
+    Ok(match wrong {
+        Some((check, why)) => Found::failed(
+            format!("{}: {why}", headline(check, Language::English)),
+            format!("ambit logs -e {name} {}", check.service),
+        ),
+        None if seen.is_empty() => Found::failed("nothing runs that could be watched", format!("ambit up {name}")),
+        None => Found::passed(format!("no alert is open, and {} checks are well now", seen.len())),
+    })
+}
+
+fn alerts(count: usize) -> String {
+    if count == 1 { "an alert".to_owned() } else { format!("{count} alerts") }
 }
 
 /// What lives elsewhere is asked about there.
-async fn there(at: &Evidence<'_>) -> Finding {
+async fn there(at: &Evidence<'_>) -> Found {
     let next = format!("ambit status {}", at.scope.environment.name);
     let services = match at.scope.hosted() {
         Ok(hosted) => hosted.services().await,
         Err(failure) => Err(failure),
     };
     match services {
-        Err(failure) => Finding::failed(failure.message, next),
-        Ok(services) if services.is_empty() => Finding::failed("there is no service there yet", next),
+        Err(failure) => Found::failed(failure.message, next),
+        Ok(services) if services.is_empty() => Found::failed("there is no service there yet", next),
         Ok(services) => match services.iter().find(|service| !service.healthy) {
-            Some(ill) => Finding::failed(format!("{} is {}", ill.name, ill.state), next),
-            None => Finding::passed(format!("{} services serve", services.len())),
+            Some(ill) => Found::failed(format!("{} is {}", ill.name, ill.state), next),
+            None => Found::passed(format!("{} services serve", services.len())),
         },
     }
 }

@@ -6,7 +6,7 @@ use ambit_app::{BackupStatus, EnvironmentStatus, OutsideDrift, ServiceStatus, St
 use ambit_domain::{Failure, Wanted, backup::Worth};
 use ambit_server::Client;
 
-use super::print_json;
+use super::{alerts, print_json};
 use crate::{
     context,
     screen::{Paint, ago, bytes, columns, plain},
@@ -81,6 +81,9 @@ fn print(status: &Status, daemon_since: Option<i64>) {
         }
         if let Some(backup) = &environment.backup {
             println!("  {}", paint.dots(&backup_line(backup)));
+        }
+        for alert in &environment.alerts {
+            println!("  {}", alerts::line(alert));
         }
         for service in &environment.services {
             if let Some(trouble) = &service.trouble {

@@ -204,7 +204,8 @@ impl Host {
             variables.push(("PGHOST".to_owned(), "127.0.0.1".to_owned()));
             variables.push(("PGPASSWORD".to_owned(), server.admin_password.clone()));
         }
-        let process = AppProcess { command, directory: "/".into(), variables, memory: None, cpus: None };
+        let secrets = server.map(|server| server.admin_password.clone()).into_iter().collect();
+        let process = AppProcess { command, directory: "/".into(), variables, memory: None, cpus: None, secrets };
         // What one that was interrupted left begins anew.
         self.end_task(id, task).await?;
         let ran = self.task(id, task, &Task { process, longest: LONGEST }, output).await;

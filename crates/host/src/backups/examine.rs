@@ -80,7 +80,8 @@ impl Host {
             ("DATA".to_owned(), data.display().to_string()),
         ];
         let command = "exec nice -n 10 \"$PROGRAM\" --check -D \"$DATA\"".to_owned();
-        let process = AppProcess { command, directory: "/".into(), variables, memory: None, cpus: None };
+        let process =
+            AppProcess { command, directory: "/".into(), variables, memory: None, cpus: None, secrets: Vec::new() };
         let task = format!("restore-{name}");
         let ran = self.task(id, &task, &Task { process, longest: LONGEST }, &|_| {}).await;
         self.end_task(id, &task).await?;

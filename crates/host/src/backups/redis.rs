@@ -171,6 +171,7 @@ impl Host {
             stop_seconds: 60,
             limits: Limits::default(),
             once: Some(Once { seconds: None }),
+            secrets: Vec::new(),
         };
         let (record, keeper) = (place.record.clone(), self.program.clone());
         blocking(move || {

@@ -321,6 +321,7 @@ fn start(place: &Place, program: &Path, marker: String) -> Result<(), Failure> {
         limits: Limits::default(),
         // One that cannot be recovered is not started again and again.
         once: Some(Once { seconds: None }),
+        secrets: Vec::new(),
     };
     client::write_spec(&place.record, &spec).map_err(record_failure)?;
     client::ensure(program, &place.record).map_err(|e| failed("the restored PostgreSQL cannot be started", &e))

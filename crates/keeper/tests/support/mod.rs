@@ -45,6 +45,7 @@ impl Record {
             stop_seconds: 1,
             limits: Limits::default(),
             once,
+            secrets: Vec::new(),
         }
     }
 
