@@ -7,6 +7,7 @@ mod check;
 mod ci;
 mod completions;
 mod daemon;
+mod dashboard;
 mod data;
 mod decide;
 mod delivery;
@@ -23,6 +24,7 @@ mod hook;
 mod init;
 mod jobs;
 mod log;
+mod login;
 mod logs;
 mod migrate;
 mod mobile;
@@ -44,9 +46,11 @@ mod seed;
 mod simulate;
 mod ssh;
 mod status;
+mod token;
 mod up;
 mod upgrade;
 mod url;
+mod user;
 mod webhook;
 
 use std::process::ExitCode;
@@ -163,6 +167,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Ssh(SshCommand::Serve { name }) => ssh::serve(&name),
         Command::Webhook(command) => wait(webhook::run(&folder()?, command, json)),
         Command::Hook { name, project } => wait(hook::run(name, &project)),
+        Command::Dashboard { port, host } => wait(dashboard::run(directory.as_deref(), port, host, json)),
+        Command::Login { user } => wait(login::run(directory.as_deref(), user, json)),
+        Command::User(command) => wait(user::run(directory.as_deref(), command, json)),
+        Command::Token(command) => wait(token::run(directory.as_deref(), command, json)),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             if json {

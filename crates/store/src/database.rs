@@ -39,6 +39,7 @@ const MIGRATIONS: &[&str] = &[
     crate::intake::MIGRATION,
     crate::backups::MIGRATION,
     crate::mobile_builds::MIGRATION,
+    crate::access::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.

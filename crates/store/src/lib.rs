@@ -3,6 +3,7 @@
 //! It keeps facts and applies no rule to them. The daemon writes; commands that only read may open it beside the daemon
 //! (SQLite's write-ahead log allows one writer and many readers in different processes).
 
+mod access;
 mod audit;
 mod audit_heads;
 mod backups;
@@ -13,6 +14,7 @@ mod intake;
 mod mobile_builds;
 mod outbox;
 
+pub use access::Session;
 pub use audit::AuditFilter;
 pub use audit_heads::AuditHeads;
 pub use database::{Store, StoreError};
