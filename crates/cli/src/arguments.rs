@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// The folder of the project; the one that you are in, or one above it, where nothing is said.
     #[arg(short = 'C', long, global = true, value_name = "FOLDER")]
     pub(crate) directory: Option<PathBuf>,
+    /// Ask the dashboard at this address instead of this machine, with the token in AMBIT_TOKEN.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) remote: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

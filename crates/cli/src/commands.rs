@@ -17,6 +17,7 @@ mod destroy;
 mod diff;
 mod dns;
 mod down;
+mod elsewhere;
 mod env;
 mod gates;
 mod guide;
@@ -62,8 +63,11 @@ use crate::arguments::{
 };
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { json, directory, command } = arguments;
+    let Arguments { json, directory, remote, command } = arguments;
     let folder = || crate::context::folder(directory.as_deref());
+    if let Some(remote) = remote {
+        return wait(elsewhere::run(&remote, &folder()?, command, json));
+    }
     match command {
         Command::Init { print } => init::run(directory.as_deref(), print, json),
         Command::Check => check::run(&folder()?, json),

@@ -405,3 +405,50 @@ fn a_hundred_who_look_on_and_one_who_reads_slowly_hear_of_a_change() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
 }
+
+#[test]
+fn the_command_line_drives_a_daemon_elsewhere_with_a_token() {
+    let shop = team("");
+    let url = shop.json(&["dashboard"])["url"].as_str().unwrap().to_owned();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let token = |role: &str| {
+        let made = shop.json(&["token", "create", role, "--role", role, "--user", &name(role)]);
+        made["secret"].as_str().unwrap().to_owned()
+    };
+    let (developer, approver) = (token("developer"), token("approver"));
+    // Another machine: its own state folder, where no daemon runs and none is started.
+    let run = |token: &str, arguments: &[&str]| {
+        let arguments = [&["--remote", &url], arguments].concat();
+        let mut command = shop.machine.command(&shop.project, &arguments);
+        command.env("AMBIT_HOME", elsewhere.path()).env("AMBIT_TOKEN", token).output().unwrap()
+    };
+    let ok = |token: &str, arguments: &[&str]| {
+        let output = run(token, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        text(&output)
+    };
+    assert!(ok(&developer, &["status"]).contains("prod"));
+    shop.version("two");
+    let said = ok(&developer, &["deploy", "-e", "test", "--reason", "a try"]);
+    assert!(said.contains("is live in test"), "{said}");
+    assert_eq!(shop.body("test.shop.localhost"), "two");
+    shop.ok(&["qa", "approve", "test", "--note", "good"]);
+    let said = ok(&developer, &["promote", "test", "prod"]);
+    assert!(said.contains("waits for a yes"), "{said}");
+    let number = shop.newest("prod").to_string();
+    assert!(ok(&developer, &["gates", "prod"]).contains("qa"));
+    let refused = run(&developer, &["approve", &number, "--reason", "mine"]);
+    assert!(!refused.status.success() && text(&refused).contains("approver"), "{}", text(&refused));
+    let said = ok(&approver, &["approve", &number, "--reason", "good", "--wait"]);
+    assert!(said.contains("is live in prod"), "{said}");
+    assert!(ok(&developer, &["deployments", "-e", "prod"]).contains("succeeded"));
+    assert!(ok(&developer, &["rollback", "prod"]).contains("is live in prod"));
+    assert_eq!(shop.body("shop.localhost"), "one");
+    for bad in [&["destroy", "prod"][..], &["logs", "-f"], &["backup", "now", "-e", "prod"]] {
+        let output = run(&approver, bad);
+        assert!(!output.status.success() && text(&output).contains("not supported yet"), "{}", text(&output));
+    }
+    assert!(text(&run("ambit_wrong", &["status"])).contains("not good"));
+    assert!(text(&run("", &["status"])).contains("AMBIT_TOKEN"));
+    assert!(!elsewhere.path().join("run/daemon.lock").exists());
+}

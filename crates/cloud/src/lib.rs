@@ -12,5 +12,5 @@ pub mod slack;
 pub mod webhook;
 
 pub use api::Carried;
-pub use http::{Http, HttpError};
+pub use http::{Answer, Http, HttpError};
 pub use outcome::SendError;

@@ -10,9 +10,11 @@ mod daemon;
 mod dashboard;
 mod github;
 mod payload;
+mod remote;
 mod socket;
 mod wire;
 
 pub use client::{Client, ClientError};
 pub use daemon::{DaemonError, run};
+pub use remote::Remote;
 pub use wire::{Health, Message};

@@ -21,6 +21,8 @@ mod perform;
 mod sign_in;
 mod works;
 
+pub(crate) use api::BASE;
+
 use std::sync::Arc;
 
 use ambit_app::Ambit;

@@ -23,7 +23,7 @@ pub(crate) fn document() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "What the command line does, over HTTP. Times are in milliseconds since the Unix epoch.",
         },
-        "servers": [{ "url": super::api::BASE }],
+        "servers": [{ "url": super::BASE }],
         "security": [{ "token": [] }],
         "paths": paths,
         "components": {
