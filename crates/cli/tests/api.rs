@@ -432,7 +432,7 @@ fn the_command_line_drives_a_daemon_elsewhere_with_a_token() {
     let said = ok(&developer, &["deploy", "-e", "test", "--reason", "a try"]);
     assert!(said.contains("is live in test"), "{said}");
     assert_eq!(shop.body("test.shop.localhost"), "two");
-    shop.ok(&["qa", "approve", "test", "--note", "good"]);
+    shop.ok(&["qa", "approve", "-e", "test", "--note", "good"]);
     let said = ok(&developer, &["promote", "test", "prod"]);
     assert!(said.contains("waits for a yes"), "{said}");
     let number = shop.newest("prod").to_string();

@@ -107,7 +107,7 @@ pub(super) fn bytes(count: u64) -> String {
 /// A table that may be wider than a phone: it scrolls by itself, also by keyboard.
 pub(super) fn table(label: &str, head: &[&str], rows: &Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(label) tabindex="0" {
+        div.scroll role="group" aria-label=(label) tabindex="0" {
             table {
                 thead { tr { @for name in head { th scope="col" { (name) } } } }
                 tbody { (rows) }
