@@ -166,7 +166,6 @@ fn a_push_is_watched_approved_with_the_evidence_in_view_and_taken_back() {
         ("/projects/shop/builds", "builds-none", "ninguna"),
         ("/projects/shop/data", "data-none", "No tiene copias"),
         ("/status/shop", "status", "Todo funciona"),
-        ("/nothing", "nothing", "No existe"),
     ] {
         desk.open(path);
         browser.until_text("main", text);
