@@ -102,6 +102,12 @@ impl Ambit {
         Ok(Followed { events, deployment, frozen, held_up })
     }
 
+    /// A part of what a deployment said, from a position of its log on, or its last part; and where that ends.
+    #[must_use]
+    pub fn deployment_events(&self, number: DeploymentId, from: Option<u64>) -> (Vec<Event>, u64) {
+        deployment_log::read_part(&self.home.deployment_log(number), from)
+    }
+
     /// The releases of a project, the newest first, each with the environments that run it.
     pub fn releases(&self, project: &ProjectName) -> Result<Vec<(Release, Vec<String>)>, Failure> {
         let mut live = Vec::new();

@@ -4,6 +4,7 @@
 //! Knows no terminal, no HTTP and no SQL. Work that changes something runs in the daemon, under one lock a project;
 //! what only reads may run in any process beside it.
 
+mod access;
 mod address;
 mod ambit;
 mod approve;
@@ -19,6 +20,7 @@ mod classify;
 mod cleaning;
 mod code;
 mod components;
+mod dashboard;
 mod declaration;
 mod deliver;
 mod deploy;
@@ -43,11 +45,13 @@ mod intake;
 mod jobs;
 mod logs;
 mod masked_copy;
+mod matrix;
 mod migrate;
 mod mobile;
 mod monitor;
 mod notify;
 mod outside;
+mod overview;
 mod pipeline;
 mod plan;
 mod policy;
@@ -79,6 +83,7 @@ mod variables;
 mod watch;
 mod webhook;
 
+pub use access::{CreateToken, CreatedToken, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink};
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
 pub use ambit_store::{AuditFilter, Point};
@@ -88,6 +93,7 @@ pub use certificates::{AddCertificate, CertificateStatus, Certificates, RemoveCe
 pub use check::{Checked, check, check_declaration};
 pub use ci::{WorkflowFile, Workflows, workflow_drift, write_workflows};
 pub use classify::{Classified, ProposedColumn};
+pub use dashboard::{DashboardAddress, PlaceDashboard};
 pub use declaration::{Declaration, Invalid, LoadError};
 pub use deploy::{Deploy, Promote};
 pub use deployments::{DeploymentView, Figures, Followed};
@@ -100,6 +106,7 @@ pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
 pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch};
 pub use masked_copy::{CopyData, MaskedCopy};
+pub use matrix::{Cell, Matrix, Row};
 pub use migrate::{Migrate, ServiceMigrations};
 pub use mobile::{
     Changes, EasBuild, EasSubmit, ExpoBuild, MobileBuildView, PublishBuild, PublishedBuild, SyncState, Which,
@@ -108,6 +115,7 @@ pub use mobile::{
 pub use monitor::{Acknowledge, Uptime, UptimeDay};
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
+pub use overview::{Ahead, Lane, Open, Overview};
 pub use plan::EnvironmentPlan;
 pub use progress::Progress;
 pub use qa::{QaSaid, QaSay};

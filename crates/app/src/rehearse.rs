@@ -31,6 +31,9 @@ use crate::{
 /// What stands at the end of the names of a rehearsal's tasks.
 const RUN: &str = "rehearsal";
 
+/// Of so many of the newest releases rehearsals are looked for.
+const RELEASES: usize = 20;
+
 /// What to rehearse.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Rehearse {
@@ -160,6 +163,13 @@ impl Ambit {
     /// What the last rehearsal of a release for an environment came to.
     pub fn rehearsal(&self, id: &EnvironmentId, release: &ReleaseId) -> Result<Option<Rehearsal>, Failure> {
         self.remembered(&setting(id, release))
+    }
+
+    /// What the last rehearsals for an environment came to, the newest release first.
+    pub fn rehearsals(&self, id: &EnvironmentId) -> Result<Vec<Rehearsal>, Failure> {
+        let releases = self.store.releases(&id.project).map_err(|e| store_failure(&e))?;
+        let of = |release: &Release| self.rehearsal(id, &release.id).transpose();
+        releases.iter().take(RELEASES).filter_map(of).collect()
     }
 
     fn release_to_rehearse(&self, id: &EnvironmentId, wanted: Option<&str>) -> Result<Release, Failure> {

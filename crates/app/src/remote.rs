@@ -81,6 +81,11 @@ impl Ambit {
         })
     }
 
+    /// What a project's folder declares now.
+    pub fn declaration_in_folder(&self, project: &ProjectName) -> Result<Declaration, Failure> {
+        Declaration::open(&self.project_folder(project)?, &self.keys_of(project))
+    }
+
     fn install_hooks(&self, project: &str, repository: &std::path::Path) -> Result<(), Failure> {
         let hooks = Hooks { program: &self.surroundings.program, home: self.home.root(), project };
         hooks.install(repository).map_err(|e| source_failure(&e))

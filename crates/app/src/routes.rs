@@ -20,6 +20,7 @@ impl Ambit {
         let environments = self.store.environments().map_err(|e| store_failure(&e))?;
         let secured = self.secured()?;
         let mut all = self.webhook_routes(&secured)?;
+        all.extend(self.dashboard_route(&secured)?);
         for (id, record) in environments.iter().filter(|(_, record)| record.wanted == Wanted::Running) {
             let own = routes(id, record, &secured, self.held(id));
             let newest = self.store.mobile_builds(id).map_err(|e| store_failure(&e))?.into_iter().next();

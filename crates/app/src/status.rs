@@ -68,6 +68,8 @@ pub struct ServiceStatus {
     pub p95_ms: Option<f64>,
     /// Resident memory in bytes.
     pub memory: Option<u64>,
+    /// How often its processes ended and were started again.
+    pub restarts: u32,
     /// When it was last replaced, in milliseconds since the Unix epoch.
     pub since: i64,
     /// Where it is reached on this machine.
@@ -154,6 +156,7 @@ impl Ambit {
                 requests: route.map(|r| r.requests),
                 p95_ms: route.filter(|r| r.requests > 0).map(|r| r.p95_ms),
                 memory: (!mine.is_empty()).then(|| mine.iter().map(|i| i.memory).sum()),
+                restarts: mine.iter().map(|i| i.restarts).sum(),
                 since: service.since,
                 urls: service.urls.iter().map(|u| address.url(u)).collect(),
                 ports,

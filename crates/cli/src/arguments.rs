@@ -1,8 +1,8 @@
 //! What can be typed.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use ambit_domain::{Placement, outside::Place};
+use ambit_domain::{Placement, access::Role, outside::Place, spec::ProjectName};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Development, test and production from one file.
@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// The folder of the project; the one that you are in, or one above it, where nothing is said.
     #[arg(short = 'C', long, global = true, value_name = "FOLDER")]
     pub(crate) directory: Option<PathBuf>,
+    /// Ask the dashboard at this address instead of this machine, with the token in AMBIT_TOKEN.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) remote: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -584,6 +587,31 @@ pub(crate) enum Command {
     /// Deploy what GitHub tells of.
     #[command(subcommand, after_help = "Example:\n  ambit webhook add github")]
     Webhook(WebhookCommand),
+    /// Print where the dashboard is, or put it somewhere else.
+    #[command(
+        after_help = "Examples:\n  ambit dashboard\n  ambit dashboard --host ambit.kaia.ai   # through the proxy"
+    )]
+    Dashboard {
+        /// Listen on this port of 127.0.0.1.
+        #[arg(long)]
+        port: Option<u16>,
+        /// Serve it through the proxy under this host, or `off`.
+        #[arg(long)]
+        host: Option<String>,
+    },
+    /// Print a link that signs you in to the dashboard, once.
+    #[command(after_help = "Examples:\n  ambit login\n  ambit login --user ana@kaia.ai   # a link for somebody else")]
+    Login {
+        /// Whom it signs in; you where nobody is named.
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Who may use the dashboard and the HTTP API, and for what.
+    #[command(subcommand, after_help = "Example:\n  ambit user add ana@kaia.ai --role qa")]
+    User(UserCommand),
+    /// Tokens by which programs use the HTTP API.
+    #[command(subcommand, after_help = "Example:\n  ambit token create ci --role developer --expires 90d")]
+    Token(TokenCommand),
     /// Print the version.
     #[command(after_help = "Examples:\n  ambit version\n  ambit version --json")]
     Version,
@@ -1291,6 +1319,71 @@ pub(crate) enum WebhookCommand {
     /// Listen no more.
     #[command(after_help = "Example:\n  ambit webhook remove")]
     Remove,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add somebody.
+    #[command(after_help = "Example:\n  ambit user add ana@kaia.ai --role qa && ambit login --user ana@kaia.ai")]
+    Add {
+        /// An e-mail address or a handle: for approvers the one that ambit.toml names.
+        name: String,
+        /// viewer, developer, qa, approver or admin.
+        #[arg(long)]
+        role: Role,
+    },
+    /// Show everybody.
+    #[command(after_help = "Example:\n  ambit user list")]
+    List,
+    /// Give somebody another role; it holds at once.
+    #[command(after_help = "Example:\n  ambit user role ana@kaia.ai developer")]
+    Role {
+        /// Who.
+        name: String,
+        /// viewer, developer, qa, approver or admin.
+        role: Role,
+    },
+    /// Remove somebody; their sessions and tokens end at once.
+    #[command(after_help = "Example:\n  ambit user remove ana@kaia.ai")]
+    Remove {
+        /// Who.
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make one, and print it this once.
+    #[command(after_help = "Example:\n  ambit token create ci --role developer --project kaia --expires 90d")]
+    Create {
+        /// What it is for.
+        label: String,
+        /// What it may: viewer, developer, qa, approver or admin.
+        #[arg(long)]
+        role: Role,
+        /// In whose name it acts; yours where nobody is named.
+        #[arg(long)]
+        user: Option<String>,
+        /// For this project alone.
+        #[arg(long)]
+        project: Option<ProjectName>,
+        /// How long it is good for: 12h, 90d.
+        #[arg(long, value_name = "TIME", default_value = "90d", value_parser = lasting)]
+        expires: Duration,
+    },
+    /// Show every token.
+    #[command(after_help = "Example:\n  ambit token list")]
+    List,
+    /// End one at once.
+    #[command(after_help = "Example:\n  ambit token revoke ci")]
+    Revoke {
+        /// What it is called.
+        label: String,
+    },
+}
+
+fn lasting(text: &str) -> Result<Duration, String> {
+    ambit_spec::duration(text).ok_or_else(|| "a number and a unit: 12h, 90d".to_owned())
 }
 
 /// Who tells of changes.

@@ -8,6 +8,7 @@ mod check;
 mod ci;
 mod completions;
 mod daemon;
+mod dashboard;
 mod data;
 mod decide;
 mod delivery;
@@ -17,6 +18,7 @@ mod destroy;
 mod diff;
 mod dns;
 mod down;
+mod elsewhere;
 mod env;
 mod gates;
 mod guide;
@@ -25,6 +27,7 @@ mod hosted;
 mod init;
 mod jobs;
 mod log;
+mod login;
 mod logs;
 mod metrics;
 mod migrate;
@@ -47,9 +50,11 @@ mod seed;
 mod simulate;
 mod ssh;
 mod status;
+mod token;
 mod up;
 mod upgrade;
 mod url;
+mod user;
 mod webhook;
 
 use std::process::ExitCode;
@@ -64,8 +69,11 @@ use crate::arguments::{
 };
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let Arguments { json, directory, command } = arguments;
+    let Arguments { json, directory, remote, command } = arguments;
     let folder = || crate::context::folder(directory.as_deref());
+    if let Some(remote) = remote {
+        return wait(elsewhere::run(&remote, &folder()?, command, json));
+    }
     match command {
         Command::Init { print } => init::run(directory.as_deref(), print, json),
         Command::Check => check::run(&folder()?, json),
@@ -180,6 +188,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Ssh(SshCommand::Serve { name }) => ssh::serve(&name),
         Command::Webhook(command) => wait(webhook::run(&folder()?, command, json)),
         Command::Hook { name, project } => wait(hook::run(name, &project)),
+        Command::Dashboard { port, host } => wait(dashboard::run(directory.as_deref(), port, host, json)),
+        Command::Login { user } => wait(login::run(directory.as_deref(), user, json)),
+        Command::User(command) => wait(user::run(directory.as_deref(), command, json)),
+        Command::Token(command) => wait(token::run(directory.as_deref(), command, json)),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             if json {

@@ -136,6 +136,12 @@ pub(crate) fn actor(folder: &Path) -> Actor {
     }
 }
 
+/// The same for a command that needs no project.
+pub(crate) fn person(directory: Option<&Path>) -> Actor {
+    let here = directory.map(Path::to_path_buf).or_else(|| std::env::current_dir().ok());
+    actor(&here.unwrap_or_else(|| PathBuf::from("/")))
+}
+
 pub(crate) fn declaration(folder: &Path) -> Result<Declaration, Failure> {
     Declaration::open(folder, &keys(&project(folder)?)?)
 }

@@ -61,7 +61,8 @@ pub(crate) async fn follow(ambit: &Ambit, number: DeploymentId, until: Until, js
     }
 }
 
-fn told(deployment: &Deployment, frozen: Option<String>, json: bool) -> ExitCode {
+/// Says how a deployment stands; the exit code does, too.
+pub(crate) fn told(deployment: &Deployment, frozen: Option<String>, json: bool) -> ExitCode {
     let exit = match (deployment.state, &deployment.failure) {
         (DeploymentState::Failed | DeploymentState::RolledBack, Some(failure)) => code(failure.kind),
         (

@@ -42,11 +42,15 @@ pub struct Http {
 }
 
 /// An answer.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// How long to wait before asking again, where it says so.
+    pub retry_after: Option<Duration>,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body as text.
+    pub body: String,
 }
 
 impl Http {
@@ -72,7 +76,7 @@ impl Http {
     }
 
     /// Any request with a JSON body or none, whose whole answer counts: one that is cut off is none.
-    pub(crate) async fn call(
+    pub async fn call(
         &self,
         method: Method,
         to: &Uri,

@@ -19,5 +19,5 @@ pub mod webhook;
 
 pub use api::Carried;
 pub use download::download;
-pub use http::{Http, HttpError};
+pub use http::{Answer, Http, HttpError};
 pub use outcome::SendError;

@@ -138,8 +138,8 @@ impl From<Vec<String>> for Fact {
 pub struct Note {
     /// Who did it, and from where.
     pub actor: Actor,
-    /// The project.
-    pub project: ProjectName,
+    /// The project; `None` is the machine, with all of them.
+    pub project: Option<ProjectName>,
     /// The environment, where it was about one.
     pub environment: Option<EnvironmentName>,
     /// A verb such as `deployment.approved`.
@@ -152,13 +152,13 @@ impl Note {
     /// Something done to a project.
     #[must_use]
     pub fn new(actor: &Actor, project: &ProjectName, what: &str) -> Self {
-        Self {
-            actor: actor.clone(),
-            project: project.clone(),
-            environment: None,
-            what: what.to_owned(),
-            about: BTreeMap::new(),
-        }
+        Self { project: Some(project.clone()), ..Self::of_machine(actor, what) }
+    }
+
+    /// Something done to the machine.
+    #[must_use]
+    pub fn of_machine(actor: &Actor, what: &str) -> Self {
+        Self { actor: actor.clone(), project: None, environment: None, what: what.to_owned(), about: BTreeMap::new() }
     }
 
     /// To one of its environments.
@@ -187,7 +187,7 @@ pub struct Entry {
     pub who: String,
     /// From where: `cli uid 0`, `git`, `github`, `daemon`.
     pub from: String,
-    /// The project.
+    /// The project; empty is the machine.
     pub project: String,
     /// The environment, where it was about one.
     pub environment: Option<String>,
@@ -243,7 +243,7 @@ impl Entry {
             at,
             who: actor.who,
             from: actor.from,
-            project: project.into(),
+            project: project.map(String::from).unwrap_or_default(),
             environment: environment.map(String::from),
             what,
             about,
@@ -332,7 +332,7 @@ mod tests {
         (any::<i64>(), ".{0,12}", "[a-z ]{0,8}", "[a-z]{1,8}", environment, "[a-z.]{0,12}", about).prop_map(
             |(at, who, from, project, environment, what, about)| {
                 let actor = Actor { who, from };
-                (at, Note { actor, project: project.parse().unwrap(), environment, what, about })
+                (at, Note { actor, project: project.parse().ok(), environment, what, about })
             },
         )
     }

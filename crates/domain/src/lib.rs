@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no randomness. Stores and providers above implement or use what is named here; faces above
 //! them turn a [`Failure`] into words on a screen.
 
+pub mod access;
 mod actor;
 mod announcing;
 pub mod audit;

@@ -10,10 +10,11 @@ use std::{
 };
 
 use ambit_app::{
-    Acknowledge, AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, Decide, Deploy,
-    Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, OneSnapshot, Progress,
-    Promote, PublishBuild, QaSay, Received, Rehearse, RemoveCertificate, Reset, RestoreRequest, RestoredCopy, Rollback,
-    Seed, TryNotifications, Up, Upgrade, Waive,
+    Acknowledge, AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, CreateToken,
+    Decide, Deploy, Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate,
+    OneSnapshot, PlaceDashboard, Progress, Promote, PublishBuild, QaSay, Received, Rehearse, RemoveCertificate,
+    RemoveUser, Reset, RestoreRequest, RestoredCopy, RevokeToken, Rollback, Seed, SetUser, SignIn, TryNotifications,
+    Up, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -69,6 +70,7 @@ struct Daemon {
     health: Health,
     stop: Notify,
     webhooks: crate::github::Listener,
+    dashboard: crate::dashboard::Listener,
 }
 
 /// Runs until it is told to stop. What it looks after goes on without it.
@@ -99,6 +101,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         },
         stop: Notify::new(),
         webhooks: crate::github::Listener::default(),
+        dashboard: crate::dashboard::Listener::default(),
     });
     tracing::info!(pid = daemon.health.pid, "ready");
     if let Err(failure) = daemon.ambit.resume().await {
@@ -109,6 +112,9 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     }
     if let Err(failure) = daemon.webhooks.adjust(&daemon.ambit).await {
         tracing::error!(causes = ?failure.causes, "webhooks are not listened to: {failure}");
+    }
+    if let Err(failure) = daemon.dashboard.adjust(&daemon.ambit).await {
+        tracing::error!(causes = ?failure.causes, "the dashboard is not served: {failure}");
     }
     let stopping = {
         let daemon = Arc::clone(&daemon);
@@ -181,12 +187,19 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/webhook/rotate", post(rotate_webhook))
         .route("/v1/webhook/remove", post(remove_webhook))
         .route("/v1/alerts/ack", post(acknowledge))
+        .route("/v1/sign-in-link", post(sign_in_link))
+        .route("/v1/user", post(set_user))
+        .route("/v1/user/remove", post(remove_user))
+        .route("/v1/token", post(create_token))
+        .route("/v1/token/revoke", post(revoke_token))
+        .route("/v1/dashboard", post(move_dashboard))
         .route("/v1/stop", post(stop))
         .with_state(Arc::clone(&daemon));
     let listening = daemon;
     let served = axum::serve(listener, routes).with_graceful_shutdown(stopping).await;
     background.abort_all();
     listening.webhooks.end().await;
+    listening.dashboard.end().await;
     tracing::info!("stopped");
     served.map_err(at(path))
 }
@@ -491,6 +504,40 @@ async fn remove_webhook(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Respo
         Box::pin(async move {
             daemon.ambit.remove_webhook(&request).await?;
             daemon.webhooks.adjust(&daemon.ambit).await
+        })
+    })
+}
+
+async fn sign_in_link(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: SignIn, _| Box::pin(async move { daemon.ambit.sign_in_link(&request) }))
+}
+
+async fn set_user(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: SetUser, _| Box::pin(async move { daemon.ambit.set_user(&request) }))
+}
+
+async fn remove_user(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RemoveUser, _| Box::pin(async move { daemon.ambit.remove_user(&request) }))
+}
+
+async fn create_token(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: CreateToken, _| {
+        Box::pin(async move { daemon.ambit.create_token(&request) })
+    })
+}
+
+async fn revoke_token(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: RevokeToken, _| {
+        Box::pin(async move { daemon.ambit.revoke_token(&request) })
+    })
+}
+
+async fn move_dashboard(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: PlaceDashboard, _| {
+        Box::pin(async move {
+            let address = daemon.ambit.place_dashboard(&request).await?;
+            daemon.dashboard.adjust(&daemon.ambit).await?;
+            Ok(address)
         })
     })
 }

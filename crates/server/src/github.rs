@@ -187,7 +187,8 @@ fn is_signed(secret: &str, signature: Option<&str>, body: &[u8]) -> bool {
     right && given.is_some() && !secret.is_empty()
 }
 
-fn hex(text: &str) -> Option<[u8; 32]> {
+/// The bytes that 64 hex digits stand for.
+pub(crate) fn hex(text: &str) -> Option<[u8; 32]> {
     let digits = text.as_bytes();
     if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;

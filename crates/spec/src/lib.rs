@@ -41,9 +41,10 @@ pub use project::{Parsed, parse};
 pub use providers::{
     Access, Cloudflare, Expo, Github, Providers, RAILWAY_PROJECT_TOKEN, Railway, RailwayAccount, Sentry,
 };
-pub use resolve::{Inputs, Resolved, resolve, unset_secrets};
+pub use quantity::duration;
+pub use resolve::{Inputs, Resolved, plain_values, resolve, unset_secrets};
 pub use schema::{reference, schema};
-pub use strength::check_secrets;
+pub use strength::{check_secrets, weak_secrets};
 pub use template::{InvalidTemplate, Placeholder, Template, TemplatePiece};
 pub use tls::Acme;
 pub use zone_line::ZoneLine;

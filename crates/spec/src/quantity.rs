@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `30s`, `15m`, `6h`, `7d`, `2w`, `daily`, `weekly`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     match text {
         "hourly" => return Some(Duration::from_secs(3600)),
         "daily" => return Some(Duration::from_secs(86_400)),

@@ -33,10 +33,9 @@ pub struct Resolved {
     pub services: Vec<ServiceName>,
 }
 
-/// Resolves every variable of an environment, or tells every one that has no valid value.
-pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Resolved>, Vec<Diagnostic>> {
+/// What is known of the values of an environment.
+fn values<'a>(environment: &'a Environment, inputs: &dyn Inputs) -> HashMap<&'a str, Option<String>> {
     let mut values: HashMap<&str, Option<String>> = HashMap::new();
-    let mut found = Vec::new();
     // Each round resolves what the rounds before made possible; a checked project has no circles, so this ends.
     for _ in 0..=environment.variables.len() {
         let mut progress = false;
@@ -58,6 +57,20 @@ pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Res
             break;
         }
     }
+    values
+}
+
+/// The values of an environment that hold no secret, whether or not everything else has one.
+#[must_use]
+pub fn plain_values(environment: &Environment, inputs: &dyn Inputs) -> HashMap<String, String> {
+    let known = values(environment, inputs).into_iter();
+    known.filter(|(name, _)| !holds_secret(environment, name)).filter_map(|(n, v)| Some((n.to_owned(), v?))).collect()
+}
+
+/// Resolves every variable of an environment, or tells every one that has no valid value.
+pub fn resolve(environment: &Environment, inputs: &dyn Inputs) -> Result<Vec<Resolved>, Vec<Diagnostic>> {
+    let mut values = values(environment, inputs);
+    let mut found = Vec::new();
     let mut all = Vec::new();
     for (name, variable) in &environment.variables {
         if is_for_ambit_alone(environment, name) {

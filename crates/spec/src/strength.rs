@@ -52,16 +52,41 @@ const PLACEHOLDERS: &[&str] = &[
     "your",
 ];
 
+/// What is wrong with a secret.
+struct Finding {
+    name: String,
+    environments: Vec<EnvironmentName>,
+    diagnostic: Diagnostic,
+}
+
 /// Tells weak secrets of production and secrets that environments share.
 #[must_use]
 pub fn check_secrets(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -> Option<String>) -> Vec<Diagnostic> {
+    findings(project, value).into_iter().map(|finding| finding.diagnostic).collect()
+}
+
+/// The secrets that something is wrong with, each with its environment.
+#[must_use]
+pub fn weak_secrets(
+    project: &Project,
+    value: &dyn Fn(&EnvironmentName, &str) -> Option<String>,
+) -> Vec<(EnvironmentName, String)> {
+    let pairs = |finding: Finding| finding.environments.into_iter().map(move |e| (e, finding.name.clone()));
+    findings(project, value).into_iter().flat_map(pairs).collect()
+}
+
+fn findings(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -> Option<String>) -> Vec<Finding> {
     let mut found = Vec::new();
     for environment in project.environments.values() {
         for (name, variable) in environment.variables.iter().filter(|(_, v)| v.value == Value::Secret) {
             let Some(secret) = value(&environment.name, name) else { continue };
             let fix = format!("ambit secret set {name} -e {} --generate", environment.name);
             let mut tell = |message: String| {
-                found.push(Diagnostic::error(variable.span.clone(), message).help(fix.clone()));
+                found.push(Finding {
+                    name: name.clone(),
+                    environments: vec![environment.name.clone()],
+                    diagnostic: Diagnostic::error(variable.span.clone(), message).help(fix.clone()),
+                });
             };
             let length = secret.chars().count();
             let production = environment.kind == Kind::Production;
@@ -78,7 +103,7 @@ pub fn check_secrets(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -
     found
 }
 
-fn shared(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -> Option<String>) -> Vec<Diagnostic> {
+fn shared(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -> Option<String>) -> Vec<Finding> {
     let mut found = Vec::new();
     let environments: Vec<&Environment> = project.environments.values().collect();
     for (n, one) in environments.iter().enumerate() {
@@ -97,10 +122,14 @@ fn shared(project: &Project, value: &dyn Fn(&EnvironmentName, &str) -> Option<St
                 let diagnostic = Diagnostic::error(variable.span.clone(), message)
                     .label("who knows one environment's would know the other's")
                     .help(format!("ambit secret set {name} -e {} --generate", again.name));
-                found.push(if production.is_some() || is_token_secret(name) {
-                    diagnostic
-                } else {
-                    diagnostic.warning()
+                found.push(Finding {
+                    name: name.clone(),
+                    environments: vec![one.name.clone(), other.name.clone()],
+                    diagnostic: if production.is_some() || is_token_secret(name) {
+                        diagnostic
+                    } else {
+                        diagnostic.warning()
+                    },
                 });
             }
         }

@@ -30,7 +30,7 @@ const COLUMNS: &str = "sequence, at, who, origin, project, environment, what, ab
 /// Which entries of the audit log to read.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Of this project only.
+    /// Of this project and of the machine only.
     pub project: Option<ProjectName>,
     /// Of environments of this name only.
     pub environment: Option<EnvironmentName>,
@@ -88,7 +88,7 @@ impl Store {
             .prepare(&format!(
                 "SELECT {COLUMNS} FROM (
                      SELECT * FROM audit
-                     WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR environment = ?2) AND (?3 IS NULL OR at >= ?3)
+                     WHERE (?1 IS NULL OR project IN (?1, '')) AND (?2 IS NULL OR environment = ?2) AND (?3 IS NULL OR at >= ?3)
                      ORDER BY sequence DESC LIMIT ?4
                  ) ORDER BY sequence"
             ))

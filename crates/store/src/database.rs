@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     crate::backups::MIGRATION,
     crate::mobile_builds::MIGRATION,
     crate::alerts::MIGRATION,
+    crate::access::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.

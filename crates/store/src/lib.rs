@@ -4,6 +4,7 @@
 //! It keeps facts and applies no rule to them. The daemon writes; commands that only read may open it beside the daemon
 //! (SQLite's write-ahead log allows one writer and many readers in different processes).
 
+mod access;
 mod alerts;
 mod audit;
 mod audit_heads;
@@ -16,6 +17,7 @@ mod metrics;
 mod mobile_builds;
 mod outbox;
 
+pub use access::Session;
 pub use audit::AuditFilter;
 pub use audit_heads::AuditHeads;
 pub use database::{Store, StoreError};

@@ -15,17 +15,18 @@ use crate::{
 pub(crate) fn list(folder: &Path, environment: Option<&str>, lines: usize, json: bool) -> Result<ExitCode, Failure> {
     let project = context::project(folder)?;
     let id = environment.map(|name| context::environment(folder, name)).transpose()?;
-    let all = context::ambit()?.deployments(&project, id.as_ref(), lines)?;
+    print(&context::ambit()?.deployments(&project, id.as_ref(), lines)?, json);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn print(all: &[Deployment], json: bool) {
     if json {
         print_json(&all);
-        return Ok(ExitCode::SUCCESS);
-    }
-    if all.is_empty() {
+    } else if all.is_empty() {
         println!("nothing was deployed yet; ambit up, or ambit deploy -e ENV");
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        table(&["", "to", "version", "state", "by", "who", "when", "took"], all.iter().map(row));
     }
-    table(&["", "to", "version", "state", "by", "who", "when", "took"], all.iter().map(row));
-    Ok(ExitCode::SUCCESS)
 }
 
 fn row(d: &Deployment) -> Vec<String> {

@@ -55,7 +55,7 @@ pub(crate) async fn run(
     Ok(if open { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn show(deployment: &Deployment, results: &[GateResult], approvers: &[String]) {
+pub(crate) fn show(deployment: &Deployment, results: &[GateResult], approvers: &[String]) {
     let paint = Paint::stdout();
     let count = |verdict: Verdict| results.iter().filter(|r| r.verdict == verdict).count();
     let mut counts = vec![format!("{} passed", count(Verdict::Passed))];

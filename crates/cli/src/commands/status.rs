@@ -27,7 +27,11 @@ pub(crate) async fn run(folder: &Path, environments: &[String], json: bool) -> R
         print_json(&serde_json::json!({ "daemon": daemon, "status": status, "outside": around, "hosted": hosted }));
         return Ok(ExitCode::SUCCESS);
     }
-    print(&status, daemon.map(|d| d.since));
+    let since = daemon.as_ref().map_or("no daemon".to_owned(), |daemon| format!("daemon up {}", ago(daemon.since)));
+    print(&status, &format!("on this machine · {since}"));
+    if !status.environments.is_empty() {
+        suggest(&status, daemon.is_some());
+    }
     let certificates = ambit.certificates().await.map(|all| all.certificates).unwrap_or_default();
     for certificate in certificates.iter().filter(|c| c.trouble.is_some()) {
         println!("  ! the certificate of {} is in trouble: ambit certificate list", plain(&certificate.host));
@@ -55,10 +59,10 @@ fn show_drift(drift: &OutsideDrift) {
     }
 }
 
-fn print(status: &Status, daemon_since: Option<i64>) {
+/// The screen; `place` says which machine it tells of.
+pub(crate) fn print(status: &Status, place: &str) {
     let paint = Paint::stdout();
-    let daemon = daemon_since.map_or("no daemon".to_owned(), |since| format!("daemon up {}", ago(since)));
-    println!("{} · on this machine · {daemon}", paint.strong(status.project.as_str()));
+    println!("{} · {place}", paint.strong(status.project.as_str()));
     if let Some(why) = &status.full_disk {
         println!("  {} {}", paint.bad("!"), plain(why));
     }
@@ -94,9 +98,12 @@ fn print(status: &Status, daemon_since: Option<i64>) {
             }
         }
     }
+}
+
+fn suggest(status: &Status, daemon: bool) {
     println!();
-    match (daemon_since, status.proxy) {
-        (None, _) => {
+    match (daemon, status.proxy) {
+        (false, _) => {
             println!("  next: the daemon does not run; `ambit up` starts it (everything else goes on without it)")
         }
         (_, false) if status.environments.iter().any(|e| e.wanted == Wanted::Running) => {

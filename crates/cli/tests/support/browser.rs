@@ -1,4 +1,5 @@
 //! Chromium, driven as WebDriver says (W3C): what a person sees, types and clicks.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::support::until;
@@ -134,6 +136,15 @@ impl Browser {
                    if (result.passes.length < 5) return ['axe-core looked at nothing'];\
                    return result.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html).join(' | '));";
         serde_json::from_value(self.script(&format!("return (async () => {{ {run} }})()"), &json!([]))).unwrap()
+    }
+
+    /// A picture of the whole page, for people.
+    pub(crate) fn picture(&self, path: &Path) {
+        let whole = json!({ "format": "png", "captureBeyondViewport": true });
+        let picture = self.devtools("Page.captureScreenshot", &whole);
+        let bytes = base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
 
     /// Whether a person has to scroll sideways.
