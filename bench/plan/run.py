@@ -2,6 +2,7 @@
 """How long `ambit plan` takes over a zone of many records, beyond the service's own answers, and how much memory.
 
     bench/plan/run.py [--records 10000] [--rounds 5] [--check]
+    AMBIT=target/debug/ambit bench/plan/run.py     # another build, with ambit-simulate beside it
 
 The zone is simulated on this machine (`ambit simulate`, which needs the published contracts: script/contracts). In each round the same
 list is read once by this script and once by `ambit plan --only dns`, one after the other; the difference is Ambit's own. With --check
@@ -67,9 +68,11 @@ def main():
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--check", action="store_true")
     options = options.parse_args()
-    subprocess.run(["cargo", "build", "--release", "-q", "-p", "ambit-cli", "-p", "ambit-simulators"], cwd=ROOT, check=True)
+    if "AMBIT" not in os.environ:
+        build = ["cargo", "build", "--release", "-q", "-p", "ambit-cli", "-p", "ambit-simulators"]
+        subprocess.run(build, cwd=ROOT, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-    ambit = os.path.join(target, "release", "ambit")
+    ambit = os.environ.get("AMBIT", os.path.join(target, "release", "ambit"))
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     services = subprocess.Popen([ambit, "simulate", "--port", str(port)], stdout=subprocess.PIPE, text=True)

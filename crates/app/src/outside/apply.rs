@@ -3,7 +3,7 @@
 use ambit_domain::{
     Actor, Failure, FailureKind,
     audit::Note,
-    outside::{Allowed, Known, Part, Place, Plan},
+    outside::{Action, Allowed, Known, Part, Place, Plan},
 };
 
 use super::{Applied, Apply, Ask, Import, Sides, Tokens};
@@ -96,7 +96,9 @@ fn check(planned: &Part, found: &Part, confirm: &[String]) -> Result<(), Failure
     if let Some(change) = found.changes.iter().find(|change| !allowed.covers(change)) {
         return Err(stale(&format!("{} would be changed in another way at {}", change.key, found.place)));
     }
-    match found.confirm.iter().find(|needed| !confirm.contains(&needed.name)) {
+    // Of environments that were not asked for nothing is deleted.
+    let deletes = found.changes.iter().any(|change| change.action == Action::Delete);
+    match found.confirm.iter().find(|needed| deletes && !confirm.contains(&needed.name)) {
         None => Ok(()),
         Some(needed) => Err(Failure::new(FailureKind::User, format!("{}; nothing was changed", needed.why))
             .hint(format!("if that is meant: ambit apply --confirm {}", needed.name))),
