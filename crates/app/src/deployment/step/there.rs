@@ -15,8 +15,10 @@ use async_trait::async_trait;
 use super::{super::engine::Stand, Step};
 use crate::ambit::now;
 
-/// How often it is asked how a deployment stands there. A free account takes 100 requests an hour.
-const EVERY: Duration = Duration::from_secs(5);
+/// How long it is waited before it is asked again how a deployment stands there: twice as long each time, since a free account takes
+/// 100 requests an hour.
+const SOON: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(15);
 /// How long a build and its start may take there.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -92,7 +94,7 @@ impl Step for Await {
         let end = now().saturating_add(i64::try_from(LONGEST.as_millis()).unwrap_or(i64::MAX));
         for (app, id) in &services {
             let progress = stand.scope.progress.service(app);
-            let mut said = String::new();
+            let (mut said, mut pause) = (String::new(), SOON);
             loop {
                 stand.scope.progress.go_on()?;
                 match hosted.state(id).await? {
@@ -118,7 +120,8 @@ impl Step for Await {
                     return Err(Failure::new(FailureKind::App, format!("{app} did not come to serve within an hour"))
                         .hint(format!("look there: {}", hosted.describe())));
                 }
-                tokio::time::sleep(EVERY).await;
+                tokio::time::sleep(pause).await;
+                pause = SELDOM.min(pause * 2);
             }
         }
         stand.deployment.switched.get_or_insert_with(now);
