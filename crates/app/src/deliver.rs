@@ -16,7 +16,7 @@ use crate::{
     address::Address,
     ambit::{Ambit, now, store_failure},
     declaration::Declaration,
-    telling::{Words, later, places_of, tell},
+    telling::{Place, Words, later, places_of, tell},
 };
 
 /// How many attempts are made side by side.
@@ -117,7 +117,9 @@ impl Ambit {
             return self.tell_github(&declaration, environment, address, outgoing).await.map(|()| Carried::Told);
         }
         let words = Words::new(outgoing, environment, address);
-        tell(&declaration, environment, channel, &delivery.recipient, &words).await.map(|()| Carried::Told)
+        let tokens = self.tokens_of(&declaration.project.name).map_err(|failure| later(failure.message))?;
+        let place = Place { channel, recipient: &delivery.recipient, tokens: &tokens };
+        tell(&declaration, environment, place, &words).await.map(|()| Carried::Told)
     }
 
     /// The declaration as it is now: who is told, and by which secrets, may have been mended since. Where it cannot be read

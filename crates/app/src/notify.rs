@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ambit::{Ambit, now, store_failure},
     declaration::Declaration,
-    telling::{Words, places, tell},
+    telling::{Place, Words, places, tell},
 };
 
 /// Whose notifications to try out.
@@ -91,8 +91,10 @@ impl Ambit {
         }
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let words = Words::trial(&new_id(), now(), &id, trial_text(&id, environment.notifications.language));
+        let tokens = self.tokens_of(&declaration.project.name)?;
         let tries = places.into_iter().map(async |(channel, recipient)| {
-            let told = tell(&declaration, environment, channel, &recipient, &words).await;
+            let place = Place { channel, recipient: &recipient, tokens: &tokens };
+            let told = tell(&declaration, environment, place, &words).await;
             Tried { channel, recipient, error: told.err().map(|e| e.to_string()) }
         });
         Ok(join_all(tries).await)

@@ -13,7 +13,11 @@ use crate::{
 };
 
 /// Records a release and where it runs now.
-pub(crate) async fn record_release(declaration: &Declaration, deploy: Option<&Deploy>) -> Result<(), SendError> {
+pub(crate) async fn record_release(
+    declaration: &Declaration,
+    deploy: Option<&Deploy>,
+    tokens: &Tokens,
+) -> Result<(), SendError> {
     let refused = |why: &str| SendError::Refused { why: why.to_owned() };
     let declared = declaration.project.providers.sentry.as_ref();
     let declared = declared.ok_or_else(|| refused("[providers.sentry] is no longer declared"))?;
@@ -24,7 +28,7 @@ pub(crate) async fn record_release(declaration: &Declaration, deploy: Option<&De
         let help = failure.hints.first().map(|hint| format!(" ({hint})")).unwrap_or_default();
         later(format!("{}{help}", failure.message))
     };
-    let door = declaration.door(("sentry", "Sentry"), &declared.access, BASE, &Tokens::default()).map_err(waits)?;
+    let door = declaration.door(("sentry", "Sentry"), &declared.access, BASE, tokens).map_err(waits)?;
     let client = Sentry::new(&door.base, &door.token, &declared.organization, &declared.project).map_err(waits)?;
     client.record(deploy, moment).await
 }

@@ -15,7 +15,7 @@ use ambit_domain::{
 };
 use serde_json::json;
 
-use crate::{address::Address, declaration::Declaration, releases_elsewhere::record_release};
+use crate::{address::Address, declaration::Declaration, outside::Tokens, releases_elsewhere::record_release};
 
 /// Everywhere that notifications of an environment go.
 pub(crate) fn places(notifications: &Notifications) -> Vec<(Channel, String)> {
@@ -130,14 +130,23 @@ fn has_public_names(environment: &Environment) -> bool {
     environment.services.values().flat_map(|s| &s.urls).all(|url| !url.host.ends_with(".localhost"))
 }
 
+/// Who is told, and what opens the services around.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) channel: Channel,
+    /// The address, for e-mail.
+    pub(crate) recipient: &'a str,
+    pub(crate) tokens: &'a Tokens,
+}
+
 /// Says it in one place.
 pub(crate) async fn tell(
     declaration: &Declaration,
     environment: &Environment,
-    channel: Channel,
-    recipient: &str,
+    place: Place<'_>,
     words: &Words,
 ) -> Result<(), SendError> {
+    let Place { channel, recipient, tokens } = place;
     let notifications = &environment.notifications;
     let secret = |name: &str| secret(declaration, &environment.name, name);
     let http = || Http::new().map_err(|e| later(e.to_string()));
@@ -170,7 +179,7 @@ pub(crate) async fn tell(
             let webhook = Webhook { url: &url, secret: &secret(&declared.secret)? };
             webhook::send(&http()?, &webhook, &words.id, words.webhook.clone()).await
         }
-        Channel::Sentry => record_release(declaration, words.release.as_ref()).await,
+        Channel::Sentry => record_release(declaration, words.release.as_ref(), tokens).await,
     }
 }
 

@@ -72,6 +72,12 @@ impl Ambit {
         Ok(self.remembered::<Option<Watched>>(&setting(project))?.and_then(|watched| watched.drift))
     }
 
+    /// What the daemon itself opens the services by: where simulated ones were applied to, those and no others.
+    pub(crate) fn tokens_of(&self, project: &ProjectName) -> Result<Tokens, Failure> {
+        let watched = self.remembered::<Option<Watched>>(&setting(project))?;
+        Ok(Tokens { simulator: watched.and_then(|watched| watched.simulator), ..Tokens::default() })
+    }
+
     /// From now on the services around the project are looked at.
     pub(super) fn begin_watching(&self, declaration: &Declaration, tokens: &Tokens) -> Result<(), Failure> {
         let project = &declaration.project.name;
@@ -86,7 +92,7 @@ impl Ambit {
         let Some(watched) = self.remembered::<Option<Watched>>(&setting(project))? else { return Ok(()) };
         let Some(folder) = self.store.project_folder(project).map_err(|e| store_failure(&e))? else { return Ok(()) };
         let declaration = Declaration::open(&folder, &self.keys_of(project))?;
-        let tokens = Tokens { simulator: watched.simulator.clone(), ..Tokens::default() };
+        let tokens = self.tokens_of(project)?;
         let plan = self.plan_outside(&declaration, &Of::default(), &tokens).await;
         let found = match plan {
             Ok(plan) => drift(plan, watched.drift.as_ref()),
