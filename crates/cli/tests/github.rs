@@ -6,9 +6,12 @@ mod support;
 
 use std::{io::Write, path::PathBuf, process::Stdio};
 
-use ambit_simulators::{Fault, Github, contract, github::Plan};
+use ambit_simulators::{
+    Fault, Github, contract,
+    github::{Plan, Repository},
+};
 use serde_json::Value;
-use support::Machine;
+use support::{Machine, git, until};
 
 const SSH_KEY: &str = "planted-private-key";
 const SLACK: &str = "https://hooks.slack.com/services/T/B/planted";
@@ -26,7 +29,9 @@ impl Team {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let github = runtime.block_on(Github::start("kaia/kaia", &document)).unwrap();
         let mut machine = Machine::new();
-        let project = machine.project("kaia", &[]);
+        let project = machine.project("kaia", &["play", "prod"]);
+        std::fs::create_dir(project.join("web")).unwrap();
+        std::fs::write(project.join("web/index.html"), "Kaia").unwrap();
         let team = Self { machine, project, github, _runtime: runtime };
         team.declare("approvers = [\"@lead\", \"cto@kaia.ai\"]");
         team.machine.ok(&team.project, &["secret", "key", "--add"]);
@@ -48,6 +53,11 @@ impl Team {
             self.github.base()
         );
         std::fs::write(self.project.join("ambit.toml"), text).unwrap();
+    }
+
+    fn declare_more(&self, toml: &str) {
+        let text = std::fs::read_to_string(self.project.join("ambit.toml")).unwrap();
+        std::fs::write(self.project.join("ambit.toml"), format!("{text}{toml}")).unwrap();
     }
 
     fn set(&self, name: &str, value: &str) {
@@ -138,8 +148,8 @@ fn what_was_changed_by_hand_is_shown_with_old_and_new_and_mended_only_after_a_ye
     let (code, out, _) = team.runs(&["plan", "--only", "github"]);
     assert_eq!(code, 2);
     for said in [
-        "approving reviews: 0 → 1",
-        "push by force: allowed → refused",
+        "approving reviews 0 → 1",
+        "push by force allowed → refused",
         "eve@evil.example → ambit@kaia.ai",
         "somebody else",
     ] {
@@ -186,6 +196,9 @@ fn a_plan_of_the_owner_that_has_less_is_said_once_and_is_no_drift() {
 #[test]
 fn the_webhook_is_made_where_ambit_has_one_and_its_secret_is_known_to_both() {
     let Some(team) = Team::new() else { return };
+    // The proxy is where GitHub's deliveries come in.
+    team.declare_more("[environments.play]\nkind = \"development\"\n");
+    team.machine.ok(&team.project, &["up", "play", "--listen", &format!("127.0.0.1:{}", team.machine.port)]);
     let added = team.machine.ok(&team.project, &["webhook", "add", "github", "--json"]);
     let secret = serde_json::from_str::<Value>(&added).unwrap()["secret"].as_str().unwrap().to_owned();
     team.apply();
@@ -204,22 +217,61 @@ fn the_webhook_is_made_where_ambit_has_one_and_its_secret_is_known_to_both() {
     assert!(team.github.by_hand(|r| r.hooks.len() == 1 && r.hooks[0].1 != secret && r.hooks[0].0["active"] == true));
 }
 
+impl Team {
+    /// Begins anew; how many requests come before the first write, and how many there are.
+    fn requests(&self) -> (usize, usize) {
+        let count = || self.github.by_hand(|r| r.requests());
+        self.plan();
+        let reads = count();
+        self.anew();
+        self.apply();
+        // The plan reads, the daemon reads again, and then it writes.
+        (2 * reads, count())
+    }
+
+    fn anew(&self) {
+        self.github.by_hand(|r| *r = Repository::new("kaia/kaia"));
+    }
+
+    /// An apply completes, and nothing is there twice.
+    fn is_completed(&self, broken: &str) {
+        self.apply();
+        assert_eq!(self.plan().0, 0, "{broken}");
+        self.github.by_hand(|r| {
+            assert_eq!((r.refs.len(), r.rulesets.len(), r.environments.len()), (3, 1, 3), "{broken}");
+            assert!(r.environments.values().all(|e| e.patterns.len() == 1), "{broken}");
+        });
+    }
+}
+
 #[test]
 fn whatever_fails_at_a_write_the_next_apply_does_the_rest_and_nothing_twice() {
     let Some(team) = Team::new() else { return };
-    let before = team.github.accepted().len();
-    team.plan();
-    let reads = team.github.accepted().len() - before;
-    // The plan reads, the daemon reads again, and then it writes.
-    for writes in [0, 3, 9, 17] {
+    let (first, all) = team.requests();
+    for before in (first..all).step_by(7) {
         for fault in [Fault::Status(502), Fault::TooMany("0".to_owned()), Fault::Close, Fault::CloseAfter] {
-            team.github.by_hand(|r| *r = ambit_simulators::github::Repository::new("kaia/kaia"));
-            team.github.fail_after(2 * reads + writes, fault);
+            team.anew();
+            team.github.fail_after(before, fault.clone());
             team.runs(&["apply", "--only", "github", "--yes"]);
-            team.apply();
-            assert_eq!(team.plan().0, 0);
-            team.github.by_hand(|r| assert_eq!((r.refs.len(), r.rulesets.len(), r.environments.len()), (3, 1, 3)));
+            team.is_completed(&format!("{fault:?} after {before}"));
         }
+    }
+}
+
+#[test]
+fn killed_at_a_write_apply_completes_when_it_is_run_again() {
+    let Some(team) = Team::new() else { return };
+    let (first, all) = team.requests();
+    for before in (first..all).step_by(4) {
+        team.anew();
+        team.github.fail_after(before, Fault::HangAfter);
+        let mut command = team.machine.command(&team.project, &["apply", "--only", "github", "--yes"]);
+        let mut applying = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("the request came", || team.github.by_hand(|r| r.requests()) > before);
+        applying.kill().unwrap();
+        applying.wait().unwrap();
+        team.machine.kill_daemon();
+        team.is_completed(&format!("killed after {before}"));
     }
 }
 
@@ -240,4 +292,78 @@ fn no_secret_and_no_token_stands_in_an_output_or_a_file() {
     team.set("GITHUB_TOKEN", "small-token");
     let (code, _, said) = team.runs(&["plan", "--only", "github"]);
     assert!(code == 1 && said.contains("lacks actions (read)") && !said.contains("small-token"), "{said}");
+}
+
+const PROD: &str = "branch = \"main\"\ngates = [\"issues\"]\nsoak = \"1s\"";
+
+/// A project that is deployed on this machine.
+struct Deployed {
+    team: Team,
+}
+
+impl Deployed {
+    fn new() -> Option<Self> {
+        let team = Team::new()?;
+        let text = std::fs::read_to_string(team.project.join("ambit.toml")).unwrap();
+        let text = text.replace("tag = \"v*\"\napprovers = [\"@lead\", \"cto@kaia.ai\"]", PROD);
+        std::fs::write(team.project.join("ambit.toml"), text).unwrap();
+        git(&team.project, &["init", "-q", "-b", "main"]);
+        git(&team.project, &["config", "user.email", "ana@kaia.ai"]);
+        let deployed = Self { team };
+        deployed.commit("one");
+        let Team { machine, project, .. } = &deployed.team;
+        machine.ok(project, &["up", "prod", "--listen", &format!("127.0.0.1:{}", machine.port)]);
+        Some(deployed)
+    }
+
+    /// A commit that GitHub has, too.
+    fn commit(&self, text: &str) -> String {
+        let Team { project, github, .. } = &self.team;
+        std::fs::write(project.join("web/index.html"), text).unwrap();
+        git(project, &["add", "-A"]);
+        git(project, &["commit", "-q", "-m", text]);
+        let head = std::process::Command::new("git").args(["rev-parse", "HEAD"]).current_dir(project).output().unwrap();
+        let head = String::from_utf8(head.stdout).unwrap().trim().to_owned();
+        github.by_hand(|r| drop(r.refs.insert("heads/main".to_owned(), head.clone())));
+        head
+    }
+
+    /// Statuses of a commit's deployments at GitHub, the newest first.
+    fn told(&self, commit: &str) -> Vec<String> {
+        self.team.github.by_hand(|r| {
+            let of = r.deployments.iter().filter(|(d, _)| d["sha"] == commit);
+            of.flat_map(|(_, all)| all).map(|status| status["state"].as_str().unwrap().to_owned()).collect()
+        })
+    }
+}
+
+#[test]
+fn an_open_critical_issue_closes_the_gate_and_github_hears_how_the_deployment_went() {
+    let Some(deployed) = Deployed::new() else { return };
+    let Team { github, .. } = &deployed.team;
+    github.by_hand(|r| {
+        r.add_issue("sign-in fails", &["critical"], false);
+        r.add_issue("mends it", &["critical"], true);
+    });
+    let first = deployed.commit("two");
+    let (code, out, said) = deployed.team.runs(&["deploy", "-e", "prod", "--wait"]);
+    assert!(code != 0 && format!("{out}{said}").contains("#1 sign-in fails"), "{out}{said}");
+    assert!(!format!("{out}{said}").contains("mends it"), "a pull request is no issue");
+    until("GitHub hears of it", || deployed.told(&first).first().is_some_and(|newest| newest == "failure"));
+
+    github.by_hand(|r| r.issues[0]["state"] = "closed".into());
+    let second = deployed.commit("three");
+    deployed.team.machine.ok(&deployed.team.project, &["deploy", "-e", "prod", "--wait"]);
+    until("GitHub hears of it", || deployed.told(&second).first().is_some_and(|newest| newest == "success"));
+    github.by_hand(|r| {
+        let (_, status) = r.statuses.iter().find(|(sha, _)| *sha == second).unwrap();
+        assert_eq!((status["context"].as_str(), status["state"].as_str()), (Some("ambit/prod"), Some("success")));
+        assert_eq!(r.odd_answers, Vec::<String>::new());
+    });
+
+    // Nobody passes because nobody could be asked.
+    deployed.team.set("GITHUB_TOKEN", "expired");
+    deployed.commit("four");
+    let (code, out, said) = deployed.team.runs(&["deploy", "-e", "prod", "--wait"]);
+    assert!(code != 0 && format!("{out}{said}").contains("GitHub could not be asked for issues"), "{out}{said}");
 }

@@ -148,6 +148,12 @@ impl Repository {
         self.tokens.insert(token.to_owned(), permissions.iter().map(|p| (*p).to_owned()).collect());
     }
 
+    /// How many requests came with any token.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        usize::try_from(self.requests).unwrap_or(usize::MAX)
+    }
+
     /// Answers one request to come as to somebody who asks too often, with such a pause or without a word of it.
     pub fn slow_down(&mut self, pause: Option<&str>) {
         self.slow.push_back(pause.map(str::to_owned));
