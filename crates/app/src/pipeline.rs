@@ -620,7 +620,7 @@ impl Ambit {
         }
     }
 
-    fn rolled_back(&self, number: DeploymentId) -> Result<(), Failure> {
+    pub(crate) fn rolled_back(&self, number: DeploymentId) -> Result<(), Failure> {
         let Some(mut failed) = self.store.deployment(number).map_err(|e| store_failure(&e))? else { return Ok(()) };
         failed.state = DeploymentState::RolledBack;
         self.save(&failed)?;

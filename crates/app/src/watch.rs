@@ -164,7 +164,13 @@ impl Ambit {
         Ok(if told.is_empty() { "nothing was asked of it".to_owned() } else { told.join(" · ") })
     }
 
-    fn watched(&self, mut deployment: Deployment, progress: &Progress, detail: String) -> Result<(), Failure> {
+    /// Records that a deployment was watched for its time, or needs it no more.
+    pub(crate) fn watched(
+        &self,
+        mut deployment: Deployment,
+        progress: &Progress,
+        detail: String,
+    ) -> Result<(), Failure> {
         mark(&mut deployment, StepState::Done, detail.clone());
         let millis = u64::try_from(now() - deployment.switched.unwrap_or_else(now)).unwrap_or(0);
         progress.say(StepName::Watch.name(), Outcome::Done { detail, changed: true, millis });
@@ -193,7 +199,8 @@ impl Ambit {
     }
 }
 
-fn mark(deployment: &mut Deployment, state: StepState, detail: String) {
+/// Writes into the journal how watching stands.
+pub(crate) fn mark(deployment: &mut Deployment, state: StepState, detail: String) {
     if let Some(step) = deployment.steps.iter_mut().find(|s| s.name == StepName::Watch) {
         step.started.get_or_insert_with(now);
         if state != StepState::Running {

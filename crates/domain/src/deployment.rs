@@ -348,17 +348,14 @@ pub struct Shape {
     pub watch: bool,
 }
 
+/// A step that was not begun.
+fn pending(name: StepName, round: u32) -> StepRecord {
+    StepRecord { name, round, state: StepState::Pending, started: None, finished: None, detail: String::new() }
+}
+
 /// The journal of a deployment before anything was done.
 #[must_use]
 pub fn journal(shape: Shape) -> Vec<StepRecord> {
-    let step = |name, round| StepRecord {
-        name,
-        round,
-        state: StepState::Pending,
-        started: None,
-        finished: None,
-        detail: String::new(),
-    };
     let mut steps = Vec::new();
     let first = [
         (shape.gates, StepName::Gates),
@@ -366,13 +363,13 @@ pub fn journal(shape: Shape) -> Vec<StepRecord> {
         (shape.migrate, StepName::Migrate),
         (shape.seed, StepName::Seed),
     ];
-    steps.extend(first.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| step(name, 0)));
+    steps.extend(first.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| pending(name, 0)));
     for round in 0..shape.rounds {
         let names = [StepName::Start, StepName::Health, StepName::Switch, StepName::Drain, StepName::Stop];
-        steps.extend(names.map(|name| step(name, round)));
+        steps.extend(names.map(|name| pending(name, round)));
     }
     if shape.watch {
-        steps.push(step(StepName::Watch, 0));
+        steps.push(pending(StepName::Watch, 0));
     }
     steps
 }
@@ -388,15 +385,7 @@ pub fn hosted_journal(gates: bool, copy: bool, watch: bool) -> Vec<StepRecord> {
         (true, StepName::AwaitThere),
         (watch, StepName::Watch),
     ];
-    let step = |name| StepRecord {
-        name,
-        round: 0,
-        state: StepState::Pending,
-        started: None,
-        finished: None,
-        detail: String::new(),
-    };
-    names.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| step(name)).collect()
+    names.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| pending(name, 0)).collect()
 }
 
 impl Deployment {

@@ -16,6 +16,7 @@ use crate::{
     deployment_log::DeploymentLog,
     pipeline::about,
     scope::Scope,
+    watch::mark,
 };
 
 /// How often a release is looked at while it is watched.
@@ -61,7 +62,7 @@ impl Ambit {
             scope.save(&record)?;
         }
         if let Trigger::Recovery { from, .. } = deployment.trigger {
-            self.taken_back(from)?;
+            self.rolled_back(from)?;
         }
         let watched = deployment.steps.iter().any(|s| s.name == StepName::Watch && s.state != StepState::Done);
         self.note_quietly(about(&deployment, "deployment.live"));
@@ -132,12 +133,7 @@ impl Ambit {
                 () = tokio::time::sleep(EVERY) => {}
             }
         };
-        mark(&mut deployment, StepState::Done, detail.clone());
-        let millis = u64::try_from(now() - since).unwrap_or(0);
-        progress.say(StepName::Watch.name(), Outcome::Done { detail, changed: true, millis });
-        self.finish(&mut deployment, DeploymentState::Succeeded)?;
-        self.note_quietly(about(&deployment, "deployment.succeeded"));
-        Ok(())
+        self.watched(deployment, &progress, detail)
     }
 
     /// A later deployment that has its turn.
@@ -189,22 +185,5 @@ impl Ambit {
         }
         self.wake(&deployment.environment);
         Ok(())
-    }
-
-    fn taken_back(&self, number: ambit_domain::DeploymentId) -> Result<(), Failure> {
-        let mut failed = self.known_deployment(number)?;
-        failed.state = DeploymentState::RolledBack;
-        self.save(&failed)?;
-        self.note_quietly(about(&failed, "deployment.rolled-back"));
-        Ok(())
-    }
-}
-
-fn mark(deployment: &mut Deployment, state: StepState, detail: String) {
-    if let Some(step) = deployment.steps.iter_mut().find(|s| s.name == StepName::Watch) {
-        step.started.get_or_insert_with(now);
-        step.finished = Some(now());
-        step.state = state;
-        step.detail = detail;
     }
 }
