@@ -177,6 +177,7 @@ fn a_push_is_watched_approved_with_the_evidence_in_view_and_taken_back() {
 
     desk.open("/projects/shop/audit?environment=prod");
     browser.click("form[action='/language'] button");
+    browser.until_text("header", "Sign out");
     browser.until_text("h1", "Audit");
     assert!(browser.script("return location.href", &json!([])).as_str().unwrap().ends_with("/audit?environment=prod"));
     browser.click("form[action='/sign-out'] button");

@@ -66,6 +66,8 @@ impl Browser {
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=es"],
         });
         let wanted = json!({ "capabilities": { "alwaysMatch": {
+            // A page that is on its way is waited for, as a person does.
+            "timeouts": { "implicit": 20_000 },
             "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let session = browser.call("POST", "/session", &wanted);
