@@ -20,7 +20,11 @@ mod classify;
 mod cleaning;
 mod code;
 mod components;
+<<<<<<< ours
 mod dashboard;
+=======
+mod cost;
+>>>>>>> theirs
 mod declaration;
 mod deliver;
 mod deploy;
@@ -29,6 +33,7 @@ mod deployment_log;
 mod deployments;
 mod destroy;
 mod diff;
+mod doctor;
 mod down;
 mod drain;
 mod drill;
@@ -86,6 +91,7 @@ mod webhook;
 pub use access::{CreateToken, CreatedToken, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink};
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
+pub use ambit_host::Service;
 pub use ambit_store::{AuditFilter, Point};
 pub use approve::{Decide, Decision, Waive};
 pub use backup::{BackUp, BackupStatus, Backups, DrillBackup};
@@ -93,12 +99,17 @@ pub use certificates::{AddCertificate, CertificateStatus, Certificates, RemoveCe
 pub use check::{Checked, check, check_declaration};
 pub use ci::{WorkflowFile, Workflows, workflow_drift, write_workflows};
 pub use classify::{Classified, ProposedColumn};
+<<<<<<< ours
 pub use dashboard::{DashboardAddress, PlaceDashboard};
+=======
+pub use cost::{Cost, Measured};
+>>>>>>> theirs
 pub use declaration::{Declaration, Invalid, LoadError};
 pub use deploy::{Deploy, Promote};
 pub use deployments::{DeploymentView, Figures, Followed};
 pub use destroy::Destroy;
 pub use diff::Diff;
+pub use doctor::{DaemonSeen, Patient, diagnose};
 pub use down::Down;
 pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
