@@ -20,11 +20,8 @@ mod classify;
 mod cleaning;
 mod code;
 mod components;
-<<<<<<< ours
 mod dashboard;
-=======
 mod cost;
->>>>>>> theirs
 mod declaration;
 mod deliver;
 mod deploy;
@@ -99,11 +96,8 @@ pub use certificates::{AddCertificate, CertificateStatus, Certificates, RemoveCe
 pub use check::{Checked, check, check_declaration};
 pub use ci::{WorkflowFile, Workflows, workflow_drift, write_workflows};
 pub use classify::{Classified, ProposedColumn};
-<<<<<<< ours
 pub use dashboard::{DashboardAddress, PlaceDashboard};
-=======
 pub use cost::{Cost, Measured};
->>>>>>> theirs
 pub use declaration::{Declaration, Invalid, LoadError};
 pub use deploy::{Deploy, Promote};
 pub use deployments::{DeploymentView, Figures, Followed};
