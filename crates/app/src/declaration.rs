@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ambit_domain::{
-    Failure, FailureKind,
-    spec::{Diagnostic, EnvironmentName, Project, Severity},
+    EnvironmentId, Failure, FailureKind,
+    spec::{Diagnostic, EnvironmentName, Kind, Project, Severity},
 };
 use ambit_secrets::{Identities, SecretsFile};
 
@@ -132,6 +132,14 @@ impl Declaration {
             declaration: self.text.clone(),
             secrets: self.secrets_text.clone(),
         }
+    }
+
+    /// The environment through which people are told what concerns the whole project: production, or else the last one.
+    pub(crate) fn foremost(&self) -> Option<EnvironmentId> {
+        let environments = &self.project.environments;
+        let production = environments.values().find(|e| e.kind == Kind::Production);
+        let environment = production.or_else(|| environments.values().last())?.name.clone();
+        Some(EnvironmentId { project: self.project.name.clone(), environment })
     }
 
     /// The value of a secret; `None` where nobody set it.

@@ -169,6 +169,27 @@ pub(crate) enum Command {
     /// Show how far the project is on the way to three environments, and the next step.
     #[command(after_help = "Example:\n  ambit guide")]
     Guide,
+    /// Run the daemon as a service of this machine (systemd), now and whenever it starts.
+    #[command(
+        after_help = "Examples:\n  ambit install --print   # the unit, and what would be done\n  sudo ambit install\n  sudo ambit install --remove   # what runs goes on, data stays"
+    )]
+    Install {
+        /// Print the unit and change nothing.
+        #[arg(long, conflicts_with = "remove")]
+        print: bool,
+        /// Take the service away.
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Look at everything between a phone and the database; tell what is wrong and what mends it. Exit code 1 where something is.
+    #[command(after_help = "Examples:\n  ambit doctor\n  ambit doctor prod   # this environment, and what it needs")]
+    Doctor {
+        /// Environments; those that are on this machine where none is named.
+        environments: Vec<String>,
+    },
+    /// Show what the environments cost each month, and what they take of this machine; exit code 1 where it is over the budget.
+    #[command(after_help = "Examples:\n  ambit cost\n  ambit cost --json   # amounts in cents")]
+    Cost,
     /// Run simulated services around on this machine, to try plan and apply without an account.
     #[command(
         after_help = "Example:\n  ambit simulate &\n  export AMBIT_SIMULATE=http://127.0.0.1:8700\n  ambit plan && ambit apply && ambit plan\n\nWhile AMBIT_SIMULATE is set, no real service is asked and no real token leaves this machine."
@@ -620,6 +641,12 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    #[command(hide = true)]
+    Manual {
+        /// Write a man page for each command into a folder, instead of printing the reference.
+        #[arg(long, value_name = "FOLDER")]
+        man: Option<PathBuf>,
     },
     /// Run the daemon in the foreground, as a service unit does. `up` starts it by itself.
     #[command(after_help = "Example:\n  ambit daemon   # ExecStart= of a service unit")]

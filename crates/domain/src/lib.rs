@@ -9,8 +9,10 @@ mod announcing;
 pub mod audit;
 pub mod backup;
 pub mod ci;
+pub mod cost;
 pub mod delivery;
 pub mod deployment;
+pub mod diagnosis;
 pub mod dns;
 pub mod dora;
 pub mod expo;
@@ -36,6 +38,7 @@ pub mod release;
 pub mod renewal;
 pub mod rollout;
 pub mod sentry;
+pub mod service_unit;
 
 pub use actor::Actor;
 pub use ambit_spec as spec;

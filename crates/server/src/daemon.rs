@@ -134,6 +134,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().run_jobs());
     background.spawn(ambit().run_cleaning());
     background.spawn(ambit().watch_outside());
+    background.spawn(ambit().watch_budgets());
     background.spawn(ambit().drop_interrupted_copies());
     background.spawn(ambit().run_backups());
     background.spawn(ambit().run_deliveries());

@@ -20,8 +20,16 @@ pub(crate) enum Takes {
     TextOrTable(&'static [Key]),
     /// A table whose keys the team chooses, with scalars.
     Free,
-    /// Two numbers.
-    Range,
+    /// US dollars a month: one number, two or three, or a table with the price of a year.
+    Price,
+    /// A table of names and prices.
+    Prices,
+    /// Such a table for each environment.
+    PricesEach,
+    /// A table of names and tables with these keys.
+    Named(&'static [Key]),
+    /// A number, or two with what lies between.
+    Amount,
 }
 
 /// One key.
@@ -42,7 +50,10 @@ const fn each(name: &'static str, takes: Takes, about: &'static str) -> Key {
     Key { name, takes, per_environment: true, about }
 }
 
-use Takes::{Bool, Duration, Free, Number, OneOf, Range, Scalar, Size, Table, Text, TextOrTable, TextOrTexts, Texts};
+use Takes::{
+    Amount, Bool, Duration, Free, Named, Number, OneOf, Price, Prices, PricesEach, Scalar, Size, Table, Text,
+    TextOrTable, TextOrTexts, Texts,
+};
 
 /// One section of the file.
 pub(crate) struct Section {
@@ -335,7 +346,35 @@ const TEMPLATES: &[Key] = &[
     one("drift", Text, "A service around is not as declared any more."),
     one("alert", Text, "Monitoring found something wrong."),
     one("resolved", Text, "What an alert told of is over."),
+    one("over-budget", Text, "The environments cost more than `costs.budget`."),
 ];
+
+/// The keys of `[costs]` that are no environment's.
+pub(crate) const COSTS: &[Key] = &[
+    one(
+        "budget",
+        Number,
+        "What may be paid. `ambit cost` fails where the recommended total is over it, and the team is told once a month.",
+    ),
+    one("shared", Prices, "What all environments share."),
+    one("host", PricesEach, "What an environment costs besides where it lives on this machine."),
+    one("railway", PricesEach, "What an environment costs besides where it lives at Railway."),
+    one(
+        "stated",
+        Named(STATED),
+        "Totals that somebody wrote down, by any name. `ambit cost` says where the line items disagree.",
+    ),
+];
+
+pub(crate) const STATED: &[Key] = &[
+    one("of", TextOrTexts, "The environments and shared items that it sums up; everything where nothing is said."),
+    one("minimum", Amount, "The total of the least prices."),
+    one("recommended", Amount, "The total of the recommended prices."),
+    one("paid", Amount, "The total with every paid plan."),
+];
+
+/// What stands in the table of an environment's costs.
+const LINE_ITEM: &[Key] = &[one("NAME", Price, "A line item: a service or anything else that is paid for.")];
 
 pub(crate) const SECTIONS: &[Section] = &[
     Section { header: "", about: "What one file declares.", keys: TOP },
@@ -366,6 +405,13 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { header: "providers.expo", about: "Where the mobile app is built.", keys: EXPO },
     Section { header: "providers.uptimerobot", about: "Who watches from outside.", keys: UPTIMEROBOT },
     Section { header: "providers.sentry", about: "Where errors go.", keys: SENTRY },
+    Section { header: "costs", about: "What is paid, in US dollars a month.", keys: COSTS },
+    Section {
+        header: "costs.ENVIRONMENT",
+        about: "What an environment costs wherever it lives. `[costs.shared]`, `[costs.host.ENVIRONMENT]` and \
+                `[costs.railway.ENVIRONMENT]` hold the same.",
+        keys: LINE_ITEM,
+    },
     Section { header: "tls", about: "Where the certificates of public hosts come from.", keys: TLS },
     Section { header: "notifications", about: "Who is told.", keys: NOTIFICATIONS },
 ];
@@ -378,11 +424,8 @@ pub(crate) const ROOTS: &[(&str, &str)] = &[
     ("secrets", "Variables whose values are encrypted in ambit.secrets."),
     ("mobile", "The mobile app."),
     ("monitoring", "What is watched and who is alerted."),
-    ("costs", "Line items of each environment's monthly cost in US dollars: minimum and recommended."),
+    ("costs", "What is paid, as line items in US dollars a month."),
     ("providers", "The same picture at services elsewhere."),
     ("tls", "Where the certificates of public hosts come from."),
     ("notifications", "Who is told of deployments."),
 ];
-
-/// The line items of costs: any service, two numbers.
-pub(crate) const COST: Takes = Range;

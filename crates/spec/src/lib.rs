@@ -5,6 +5,7 @@
 //! use it.
 
 mod backup;
+mod costs;
 mod cross_checks;
 pub mod diagnostic;
 mod dotenv;
@@ -30,6 +31,7 @@ mod urls;
 mod variables;
 mod zone_line;
 
+pub use costs::{Costs, Placement, Price, Prices, Stated};
 pub use diagnostic::{Diagnostic, Severity};
 pub use dotenv::{Format, write};
 pub use model::*;

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    costs::Costs,
     monitoring::Monitoring,
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
@@ -32,6 +33,8 @@ pub struct Project {
     pub acme: Option<Acme>,
     /// The services around.
     pub providers: Providers,
+    /// What is paid each month.
+    pub costs: Costs,
 }
 
 /// What an environment is for; decides defaults and what is refused.
@@ -81,8 +84,6 @@ pub struct Environment {
     pub monitoring: Monitoring,
     /// Who is told of deployments.
     pub notifications: Notifications,
-    /// Line items of its monthly cost, by service: US dollars, minimum and recommended.
-    pub costs: IndexMap<String, (f64, f64)>,
     /// The mobile app as built for it.
     pub mobile: Option<Mobile>,
     /// Secrets by which Ambit opens services elsewhere; for no app, unless `services` says so.

@@ -37,6 +37,8 @@ pub enum Occasion {
     QaRejected,
     /// A service around is not as declared any more.
     Drift,
+    /// The environments cost more than they may.
+    OverBudget,
     /// Monitoring found something wrong.
     Alert,
     /// What an alert told of is over.
@@ -49,7 +51,7 @@ pub enum Occasion {
 
 impl Occasion {
     /// Every occasion that people are told of, in the order in which they read them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Deployed,
         Self::Failed,
         Self::Waiting,
@@ -61,6 +63,7 @@ impl Occasion {
         Self::Drift,
         Self::Alert,
         Self::Resolved,
+        Self::OverBudget,
     ];
 
     /// Its name in the file, on screens and in webhooks.
@@ -80,6 +83,7 @@ impl Occasion {
             Self::Ended => "ended",
             Self::Alert => "alert",
             Self::Resolved => "resolved",
+            Self::OverBudget => "over-budget",
         }
     }
 

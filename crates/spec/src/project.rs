@@ -8,7 +8,7 @@ use std::{
 use indexmap::IndexMap;
 
 use crate::{
-    backup, cross_checks,
+    backup, costs, cross_checks,
     diagnostic::{Diagnostic, Severity},
     format::{self, Key},
     mobile,
@@ -99,7 +99,8 @@ fn project(reader: &mut Reader, root: &Node) -> Option<Project> {
     for environment in environments.values_mut() {
         environment.provider_tokens = providers.secrets();
     }
-    Some(Project { name: name.unwrap_or(read_as), domain, environments, acme, providers })
+    let costs = costs::read(reader, root);
+    Some(Project { name: name.unwrap_or(read_as), domain, environments, acme, providers, costs })
 }
 
 fn only_tables(reader: &mut Reader, root: &Node) {
@@ -134,7 +135,8 @@ fn environment_names<'n>(reader: &mut Reader, root: &'n Node) -> Vec<(Environmen
     declared
         .iter()
         .filter_map(|entry| {
-            let taken = format::VARIABLE.iter().chain(format::SECRET).any(|k| k.name == entry.key);
+            let keys = format::VARIABLE.iter().chain(format::SECRET).chain(format::COSTS);
+            let taken = keys.into_iter().any(|k| k.name == entry.key);
             // Those are Ambit's own: the servers that tests run against.
             let taken = taken || entry.key.starts_with("ambit-");
             match entry.key.parse() {
@@ -212,7 +214,6 @@ fn read_environment(
         redis: None,
         variables: variables::read(reader, root, name.as_str()),
         monitoring: monitoring::read(reader, root, name.as_str()),
-        costs: read_costs(reader, root, name.as_str()),
         notifications: notifications::read(reader, root, name.as_str()),
         mobile: mobile::read(reader, root, name.as_str()),
         provider_tokens: Vec::new(),
@@ -299,29 +300,6 @@ fn read_data(reader: &mut Reader, node: &Node, name: &EnvironmentName, kind: Kin
     }
     let masked = node.get("masked").and_then(|n| reader.bool(n, "masked")).unwrap_or(true);
     Some(DataSource { from: text.parse().ok()?, masked })
-}
-
-fn read_costs(reader: &mut Reader, root: &Node, environment: &str) -> IndexMap<String, (f64, f64)> {
-    let mut all = IndexMap::new();
-    let Some(entries) = root.get("costs").and_then(Node::table) else { return all };
-    reader.environment_keys(entries);
-    let Some(items) = entries.iter().find(|e| e.key == environment).and_then(|e| e.node.table()) else { return all };
-    for item in items {
-        let pair = match &item.node.item {
-            Item::List(list) => match list.as_slice() {
-                [low, high] => reader.number(low, &item.key).zip(reader.number(high, &item.key)),
-                _ => None,
-            },
-            _ => None,
-        };
-        match pair {
-            Some((low, high)) if low >= 0.0 && high >= low => {
-                all.insert(item.key.clone(), (low, high));
-            }
-            _ => reader.error(&item.node.span, format!("`{}` takes [minimum, recommended]", shown(&item.key))),
-        }
-    }
-    all
 }
 
 /// A path below the project's folder.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::format::{self, COST, Key, Takes};
+use crate::format::{self, Key, Takes};
 
 /// JSON Schema (draft 2020-12) of `ambit.toml`.
 #[must_use]
@@ -20,7 +20,11 @@ pub fn schema() -> Value {
             "secrets" => named(&object(format::SECRET)),
             "mobile" => object(format::MOBILE),
             "monitoring" => object(format::MONITORING),
-            "costs" => named(&named(&takes(COST))),
+            "costs" => {
+                let mut costs = object(format::COSTS);
+                costs["additionalProperties"] = takes(Takes::Prices);
+                costs
+            }
             "providers" => {
                 let all = format::PROVIDERS.iter().map(|(name, keys)| ((*name).to_owned(), object(keys)));
                 json!({ "type": "object", "properties": all.collect::<Map<_, _>>(), "additionalProperties": false })
@@ -51,16 +55,19 @@ pub fn reference() -> String {
         for key in section.keys {
             let each = if key.per_environment { " *" } else { "" };
             out.push_str(&format!("| `{}`{each} | {} | {} |\n", key.name, words(key.takes), key.about));
-            if let Takes::Table(keys) | Takes::TextOrTable(keys) = key.takes {
-                for inner in keys {
-                    out.push_str(&format!(
-                        "| `{}.{}` | {} | {} |\n",
-                        key.name,
-                        inner.name,
-                        words(inner.takes),
-                        inner.about
-                    ));
-                }
+            let (inner, below) = match key.takes {
+                Takes::Table(keys) | Takes::TextOrTable(keys) => (keys, ""),
+                Takes::Named(keys) => (keys, ".NAME"),
+                _ => continue,
+            };
+            for inner in inner {
+                out.push_str(&format!(
+                    "| `{}{below}.{}` | {} | {} |\n",
+                    key.name,
+                    inner.name,
+                    words(inner.takes),
+                    inner.about
+                ));
             }
         }
         out.push('\n');
@@ -82,7 +89,11 @@ fn words(takes: Takes) -> String {
         Takes::Table(_) => "table".to_owned(),
         Takes::TextOrTable(_) => "text or table".to_owned(),
         Takes::Free => "table of names and values".to_owned(),
-        Takes::Range => "`[minimum, recommended]`".to_owned(),
+        Takes::Price => "`5`, `[minimum, recommended]`, `[minimum, recommended, paid]`, `{ yearly = … }`".to_owned(),
+        Takes::Prices => "table of line items".to_owned(),
+        Takes::PricesEach => "table of line items for each environment".to_owned(),
+        Takes::Named(_) => "table of names and tables".to_owned(),
+        Takes::Amount => "number or `[from, to]`".to_owned(),
     }
 }
 
@@ -114,6 +125,14 @@ fn scalar() -> Value {
     json!({ "type": ["string", "number", "boolean"] })
 }
 
+fn amount() -> Value {
+    json!({ "type": "number", "minimum": 0 })
+}
+
+fn amounts(least: usize, most: usize) -> Value {
+    json!({ "type": "array", "items": amount(), "minItems": least, "maxItems": most })
+}
+
 fn takes(takes_: Takes) -> Value {
     let texts = json!({ "type": "array", "items": { "type": "string" } });
     match takes_ {
@@ -129,6 +148,14 @@ fn takes(takes_: Takes) -> Value {
         Takes::Table(keys) => object(keys),
         Takes::TextOrTable(keys) => json!({ "anyOf": [{ "type": "string" }, object(keys)] }),
         Takes::Free => named(&scalar()),
-        Takes::Range => json!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 }),
+        Takes::Price => {
+            let price = json!({ "anyOf": [amount(), amounts(2, 3)] });
+            let yearly = json!({ "type": "object", "properties": { "yearly": price }, "required": ["yearly"], "additionalProperties": false });
+            json!({ "anyOf": [price, yearly] })
+        }
+        Takes::Prices => named(&takes(Takes::Price)),
+        Takes::PricesEach => named(&takes(Takes::Prices)),
+        Takes::Named(keys) => named(&object(keys)),
+        Takes::Amount => json!({ "anyOf": [amount(), amounts(2, 2)] }),
     }
 }

@@ -605,3 +605,28 @@ fn monitoring_says_for_each_environment_how_much_and_who_is_told_when() {
     assert!(told.project.is_some(), "a place that is missing stops nothing");
     assert!(told.diagnostics.iter().any(|d| d.message.contains("alerts of test do not get to email")));
 }
+
+#[test]
+fn costs_that_say_nothing_sensible_are_told_with_their_places() {
+    let text = "project = \"shop\"\n[environments.prod]\n[costs]\nbudget = -1\n[costs.pord]\napi = 5\n[costs.prod]\n\
+                api = [10, 5]\nredis = \"5\"\nmail = [1, 2, 3, 4]\nname = { yearly = -25 }\nhuge = 1e300\nnan = nan\n\
+                [costs.shared]\nexpo = [0, 0, 29]\n[costs.host]\nprod = 5\n\
+                [costs.stated]\na = { of = \"exp\", minimum = [2, 1] }\nb = { minimun = 2 }\n";
+    assert_eq!(
+        findings(text),
+        [
+            "4:10 `budget` takes US dollars a month",
+            "5:8 unknown environment `pord` (not declared; did you mean `prod`?)",
+            "8:7 `api` takes [minimum, recommended]",
+            "9:9 `redis` takes [minimum, recommended]",
+            "10:8 `mail` takes [minimum, recommended]",
+            "11:8 `name` takes [minimum, recommended]",
+            "12:8 `huge` takes [minimum, recommended]",
+            "13:7 `nan` takes [minimum, recommended]",
+            "17:8 [costs.host.prod] takes line items, not a number",
+            "19:12 `exp` is neither an environment nor a shared item (did you mean `expo`?)",
+            "19:29 `minimum` takes US dollars: an amount, or [from, to]",
+            "20:7 unknown key `minimun` in [costs.stated.b] (did you mean `minimum`?)",
+        ]
+    );
+}

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ambit_domain::{
-    Announcement, EnvironmentId, Failure,
+    Announcement, Failure,
     outside::{Change, Place, Plan},
-    spec::{Kind, Occasion, ProjectName},
+    spec::{Occasion, ProjectName},
 };
 use serde::{Deserialize, Serialize};
 
@@ -117,10 +117,7 @@ impl Ambit {
     }
 
     fn tell_of_drift(&self, declaration: &Declaration, found: &OutsideDrift) {
-        let environments = &declaration.project.environments;
-        let production = environments.values().find(|e| e.kind == Kind::Production);
-        let Some(environment) = production.or_else(|| environments.values().last()) else { return };
-        let id = EnvironmentId { project: declaration.project.name.clone(), environment: environment.name.clone() };
+        let Some(id) = declaration.foremost() else { return };
         let what: Vec<String> = found.changes.iter().map(|(place, c)| format!("{place}: {}", c.key)).collect();
         let announcement = Announcement {
             reason: Some(what.join(", ")),
