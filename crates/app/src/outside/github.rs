@@ -1,5 +1,6 @@
 //! The repository at GitHub: branches, their protection, environments, secrets, the webhook.
 
+mod tokens;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use super::{
     Tokens,
     digests::Digests,
+    railway::Projects,
     side::{Done, Outside},
 };
 use crate::{
@@ -42,6 +44,8 @@ pub(super) struct Repository<'a> {
     /// Under this it is remembered.
     setting: String,
     digests: Digests,
+    /// Where tokens for workflows are made, or why not.
+    railway: Result<Projects<'a>, String>,
 }
 
 impl<'a> Repository<'a> {
@@ -53,7 +57,8 @@ impl<'a> Repository<'a> {
         let place = tokens.simulator.as_ref().or(declared.access.endpoint.as_ref()).map_or("github", String::as_str);
         let setting = format!("github {} {place} {}", declaration.project.name, declared.repository);
         let (simulated, digests) = (tokens.simulator.is_some(), Digests::open(ambit)?);
-        Ok(Self { ambit, declaration, declared, client, simulated, setting, digests })
+        let railway = Projects::open(ambit, declaration, tokens).map_err(|failure| super::spoken(&failure));
+        Ok(Self { ambit, declaration, declared, client, simulated, setting, digests, railway })
     }
 
     /// Of the same value elsewhere there is another.
@@ -126,11 +131,12 @@ impl Outside for Repository<'_> {
         Place::Github
     }
 
-    async fn look(&self, _: &mut Known) -> Result<Look<Op>, Failure> {
+    async fn look(&self, known: &mut Known) -> Result<Look<Op>, Failure> {
         let mut remarks = Vec::new();
         let about = self.client.about().await?;
-        let wanted = self.wanted(&ci::needs(self.declaration)?, &mut remarks).await?;
+        let mut wanted = self.wanted(&ci::needs(self.declaration)?, &mut remarks).await?;
         let memory = self.still(&about)?;
+        self.tokens(&mut wanted, known, &memory, &mut remarks).await?;
         let remembered: Vec<Name> = memory.written.keys().filter_map(|key| Name::secret_of(key)).collect();
         let of_remembered = remembered.iter().filter_map(|name| name.home.environment());
         let environments: BTreeSet<String> =
@@ -151,7 +157,11 @@ impl Outside for Repository<'_> {
         let calls: usize = found
             .steps
             .iter()
-            .map(|step| if matches!(step.op, Op::Secret { .. }) { CALLS_OF_A_SECRET } else { 1 })
+            .map(|step| match step.op {
+                Op::Secret { .. } | Op::Token { .. } => CALLS_OF_A_SECRET,
+                Op::RemoveToken { .. } => 0,
+                _ => 1,
+            })
             .sum();
         Ok(Look {
             title: self.declared.repository.clone(),
@@ -171,6 +181,8 @@ impl Outside for Repository<'_> {
     async fn carry_out(&self, steps: &[Step<Op>]) -> Result<Done, Failure> {
         let Some(Step { op, .. }) = steps.first() else { return Ok(Done::These(0)) };
         let secret = match op {
+            Op::Token { name } => return self.make_token(name).await,
+            Op::RemoveToken { token } => return self.remove_token(token).await,
             Op::Secret { name, .. } => self.secret(name)?,
             Op::Hook { .. } => self.ambit.webhook_of(&self.declaration.project.name)?.map(|(_, secret)| secret),
             _ => None,

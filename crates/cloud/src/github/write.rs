@@ -43,6 +43,9 @@ impl Github {
     pub async fn carry_out(&self, op: &Op, secret: Option<&str>) -> Result<Outcome, Failure> {
         let (method, path, body, feature) = match op {
             Op::Secret { name, .. } => return self.write_secret(name, needed(secret)?).await,
+            Op::Token { .. } | Op::RemoveToken { .. } => {
+                return Err(Failure::new(FailureKind::Internal, "Railway's tokens are made at Railway"));
+            }
             Op::RemoveSecret { name } => (Method::DELETE, self.secret(name), None, None),
             Op::Branch { name, commit } => {
                 let body = json!({ "ref": format!("refs/heads/{name}"), "sha": commit });

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     outside::{Change, Detail, Remark, Said, Step},
+    railway::ProjectToken,
     spec::{EnvironmentName, ProjectName},
 };
 
@@ -82,6 +83,16 @@ pub enum Op {
         /// The keyed digest of what it says.
         digest: String,
     },
+    /// Has Railway make a token, writes it as a secret, and deletes those that Ambit had made before.
+    Token {
+        /// The secret.
+        name: Name,
+    },
+    /// Deletes a token of Railway's that Ambit had made.
+    RemoveToken {
+        /// Which.
+        token: ProjectToken,
+    },
     /// Deletes a secret that Ambit wrote.
     RemoveSecret {
         /// Which.
@@ -155,6 +166,10 @@ pub fn compare(project: &ProjectName, wanted: &Wanted, there: &Present, memory: 
         values::hook(hook, &there.hooks, &mut found);
     }
     values::forgotten(wanted, there, &mut found);
+    for (environment, token) in &wanted.retired {
+        found.of = Some(environment.clone());
+        values::remove(token, &mut found);
+    }
     let Comparison { steps, remarks, kept, .. } = found;
     Found { steps, remarks, kept, unmanaged: unmanaged(wanted, there) }
 }

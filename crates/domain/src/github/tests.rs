@@ -122,6 +122,12 @@ impl Model {
                 self.secrets(&name.home).insert(name.name.clone(), now.to_string());
                 self.memory.written.insert(name.key(), Written { digest, updated_at: now.to_string() });
             }
+            Op::Token { name } => {
+                self.secrets(&name.home).insert(name.name.clone(), now.to_string());
+                let written = Written { digest: now.to_string(), updated_at: now.to_string() };
+                self.memory.written.insert(name.key(), written);
+            }
+            Op::RemoveToken { .. } => {}
             Op::RemoveSecret { name } => {
                 self.secrets(&name.home).remove(&name.name);
                 self.memory.written.remove(&name.key());
