@@ -367,3 +367,42 @@ fn an_open_critical_issue_closes_the_gate_and_github_hears_how_the_deployment_we
     let (code, out, said) = deployed.team.runs(&["deploy", "-e", "prod", "--wait"]);
     assert!(code != 0 && format!("{out}{said}").contains("GitHub could not be asked for issues"), "{out}{said}");
 }
+
+#[test]
+fn import_takes_over_rulesets_and_secrets_that_do_what_is_declared_and_changes_nothing_of_what_they_do() {
+    let Some(team) = Team::new() else { return };
+    team.apply();
+    let ruleset = team.github.by_hand(|r| {
+        r.rulesets[0]["name"] = "releases stay".into();
+        r.rulesets[0]["enforcement"] = "evaluate".into();
+        r.write_secret("prod", "AMBIT_SSH_KEY", "by hand");
+        r.write_secret("prod", "NOBODYS", "by hand");
+        r.rulesets[0].clone()
+    });
+    assert!(team.keys().contains(&"tags v* of prod".to_owned()));
+    let (code, _, said) = team.runs(&["import", "--only", "github"]);
+    assert!(code == 1 && said.contains("nobody said yes"), "{said}");
+    let told = team.machine.ok(&team.project, &["import", "--only", "github", "--yes"]);
+    assert!(told.contains("releases stay → ambit:kaia/prod") && told.contains("github: 2 taken over"), "{told}");
+    team.github.by_hand(|r| {
+        assert_eq!((r.rulesets.len(), r.rulesets[0]["name"].as_str()), (1, Some("ambit:kaia/prod")));
+        assert_eq!(r.rulesets[0]["rules"], ruleset["rules"]);
+        assert_eq!(r.environments["prod"].secrets["AMBIT_SSH_KEY"].value, "by hand");
+        assert_eq!(r.odd_answers, Vec::<String>::new());
+    });
+    let told = team.machine.ok(&team.project, &["import", "--only", "github", "--yes"]);
+    assert!(told.contains("nothing of somebody else's"), "{told}");
+    // The next plan shows what would change in it.
+    assert_eq!(team.keys(), ["tags v* of prod", "secret AMBIT_SSH_KEY of prod"]);
+    team.apply();
+    assert_eq!(team.plan().0, 0);
+    team.github.by_hand(|r| {
+        assert_eq!((r.rulesets.len(), r.rulesets[0]["enforcement"].as_str()), (1, Some("active")));
+        assert_eq!(r.environments["prod"].secrets["AMBIT_SSH_KEY"].value, SSH_KEY);
+    });
+    assert!(team.machine.ok(&team.project, &["log"]).contains("outside.imported"));
+    // Who cannot look takes nothing over.
+    team.github.by_hand(|r| r.moved = true);
+    let (code, _, said) = team.runs(&["import", "--only", "github", "--yes"]);
+    assert!(code != 0 && said.contains("the repository was renamed or moved"), "{said}");
+}

@@ -144,7 +144,10 @@ fn a_token_that_vanished_at_either_side_is_replaced_after_a_yes_and_the_old_one_
         let output = team.machine.ambit(&team.project, &["plan", "--only", "github"]);
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    assert!(code == Some(2) && told.contains("somebody else") && told.contains("a new project token of shop-dev"), "{told}");
+    assert!(
+        code == Some(2) && told.contains("somebody else") && told.contains("a new project token of shop-dev"),
+        "{told}"
+    );
     team.apply();
     team.is_whole("it was set by hand");
 
@@ -174,10 +177,14 @@ fn a_secret_of_a_persons_stays_and_a_declared_one_wins() {
 
     let file = team.project.join("ambit.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(file, text.replace("[secrets]\n", "[secrets]\nRAILWAY_PROJECT_TOKEN = { only = [\"prod\"] }\n")).unwrap();
+    std::fs::write(file, text.replace("[secrets]\n", "[secrets]\nRAILWAY_PROJECT_TOKEN = { only = [\"prod\"] }\n"))
+        .unwrap();
     team.set("RAILWAY_PROJECT_TOKEN", "declared-token");
     let changes = team.changes();
-    assert!(changes[0] == "change secret RAILWAY_TOKEN of prod" && changes[1].starts_with("delete token"), "{changes:?}");
+    assert!(
+        changes[0] == "change secret RAILWAY_TOKEN of prod" && changes[1].starts_with("delete token"),
+        "{changes:?}"
+    );
     team.apply();
     assert_eq!((team.secret("prod").as_deref(), team.tokens("shop").len()), (Some("declared-token"), 0));
     assert_eq!(team.changes(), Vec::<String>::new());

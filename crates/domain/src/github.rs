@@ -3,6 +3,7 @@
 //! Ambit never takes a protection away but the one that stands against what is declared, and what is stricter than declared stays. A
 //! ruleset is the project's own by its name (`ambit:kaia/prod`); a secret is, where Ambit remembers that it wrote it.
 
+mod adopt;
 mod compare;
 mod declared;
 mod deployment;
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use self::{
+    adopt::adoptable,
     compare::{Found, Op, compare},
     declared::{known_hosts, wanted},
     deployment::{State, state},

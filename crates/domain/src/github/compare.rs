@@ -41,6 +41,20 @@ pub enum Op {
         /// What it says.
         tags: Tags,
     },
+    /// Gives a ruleset that does what is declared the project's mark.
+    AdoptTags {
+        /// By what GitHub knows it.
+        id: u64,
+        /// The name that it gets.
+        mark: String,
+    },
+    /// Remembers a secret that somebody else wrote as the project's.
+    AdoptSecret {
+        /// Which.
+        name: Name,
+        /// When it was written.
+        updated_at: String,
+    },
     /// Deletes a ruleset of the project.
     RemoveTags {
         /// By what GitHub knows it.

@@ -11,17 +11,13 @@ use crate::{
 pub(super) fn compare(wanted: &Wanted, there: &Present, found: &mut Comparison<'_>) {
     for (name, given) in &wanted.values {
         found.of = name.home.environment();
-        let environment = match &name.home {
-            Home::Environment(environment) => there.environments.get(environment),
-            Home::Repository => None,
-        };
         if name.secret {
-            let updated = match name.home {
-                Home::Repository => there.secrets.get(&name.name),
-                Home::Environment(_) => environment.and_then(|e| e.secrets.get(&name.name)),
-            };
-            secret(name, given, updated.map(String::as_str), found);
+            secret(name, given, there.secret(name).map(String::as_str), found);
         } else {
+            let environment = match &name.home {
+                Home::Environment(environment) => there.environments.get(environment),
+                Home::Repository => None,
+            };
             let value = environment.and_then(|e| e.variables.get(&name.name));
             variable(name, given, value.map(String::as_str), found);
         }
@@ -108,13 +104,7 @@ pub(super) fn forgotten(wanted: &Wanted, there: &Present, found: &mut Comparison
         else {
             continue;
         };
-        let updated = match &name.home {
-            Home::Repository => there.secrets.get(&name.name),
-            Home::Environment(environment) => {
-                there.environments.get(environment).and_then(|e| e.secrets.get(&name.name))
-            }
-        };
-        if updated == Some(&written.updated_at) {
+        if there.secret(&name) == Some(&written.updated_at) {
             found.of = name.home.environment();
             let detail = Detail::new("", Some(Said::Secret(written.digest.clone())), None);
             found.step(Change::delete(name.title(), vec![detail]), Op::RemoveSecret { name });
