@@ -59,6 +59,7 @@ mod plan;
 mod policy;
 mod progress;
 mod prune;
+mod pull_requests;
 mod qa;
 mod rehearse;
 mod release;

@@ -207,7 +207,7 @@ fn the_webhook_is_made_where_ambit_has_one_and_its_secret_is_known_to_both() {
             (r.hooks[0].0["config"]["url"].as_str(), &r.hooks[0].1),
             (Some("https://hooks.kaia.ai/github"), &secret)
         );
-        assert_eq!(r.hooks[0].0["events"].as_array().unwrap().len(), 4);
+        assert_eq!(r.hooks[0].0["events"].as_array().unwrap().len(), 5);
         r.hooks[0].0["active"] = false.into();
     });
     assert_eq!(team.keys(), ["webhook https://hooks.kaia.ai/github"]);

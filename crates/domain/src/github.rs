@@ -4,6 +4,7 @@
 //! ruleset is the project's own by its name (`ambit:kaia/prod`); a secret is, where Ambit remembers that it wrote it.
 
 mod adopt;
+mod check;
 mod compare;
 mod declared;
 mod deployment;
@@ -28,6 +29,7 @@ use crate::{
 
 pub use self::{
     adopt::adoptable,
+    check::{CHECK, Check, PullRequest, Verdict, deployed_from},
     compare::{Found, Op, compare},
     declared::{known_hosts, wanted},
     deployment::{State, state},
@@ -236,7 +238,7 @@ pub struct Hook {
 }
 
 /// What deliveries tell of.
-pub const EVENTS: [&str; 4] = ["push", "create", "delete", "deployment_review"];
+pub const EVENTS: [&str; 5] = ["push", "create", "delete", "deployment_review", "pull_request"];
 
 /// The repository as it is declared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -188,7 +188,7 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
         (Language::Spanish, Occasion::Drift) => {
             "{project} {environment}: {version} no están como se declaró\n{reason}\nsiguiente paso: {next}"
         }
-        (_, Occasion::Began | Occasion::Ended) => "{project} {environment}: {version}",
+        (_, Occasion::Began | Occasion::Ended | Occasion::Checked) => "{project} {environment}: {version}",
         (Language::Spanish, Occasion::BuildPublished) => {
             "{project} {environment}: ya se puede instalar la build {version}\n{commit} {subject}\npor {author}\n{url}\n\
              siguiente paso: {next}"

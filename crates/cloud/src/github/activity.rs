@@ -1,6 +1,9 @@
 //! What happens: deployments and statuses of commits are told, issues are asked for.
 
-use ambit_domain::{Failure, github::State};
+use ambit_domain::{
+    Failure,
+    github::{CHECK, Check, State},
+};
 use hyper::Method;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
@@ -95,6 +98,16 @@ impl Github {
             return self.write(&format!("/deployments/{deployment}/statuses"), &body).await.map(drop);
         }
         self.tell_commit(told).await
+    }
+
+    /// Tells of a pull request's commit whether it would be deployed. May be repeated: the newest counts.
+    pub async fn tell_check(&self, commit: &str, check: &Check) -> Result<(), Failure> {
+        let body = json!({
+            "state": check.verdict.of_commit(),
+            "context": CHECK,
+            "description": cut(&check.words),
+        });
+        self.write(&format!("/statuses/{}", part(commit)), &body).await.map(drop)
     }
 
     async fn tell_commit(&self, told: &Told<'_>) -> Result<(), Failure> {
