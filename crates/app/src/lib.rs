@@ -63,6 +63,7 @@ mod pull_requests;
 mod qa;
 mod rehearse;
 mod release;
+mod release_notes;
 mod releases_elsewhere;
 mod remote;
 mod reset;

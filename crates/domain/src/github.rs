@@ -9,6 +9,7 @@ mod compare;
 mod declared;
 mod deployment;
 mod environments;
+mod notes;
 mod protection;
 mod values;
 
@@ -34,6 +35,7 @@ pub use self::{
     declared::{known_hosts, wanted},
     deployment::{State, state},
     environments::{DeployedFrom, Settings},
+    notes::{Named, Notes},
     protection::{Checks, Protection, Reviews, Rules, Who},
 };
 

@@ -60,7 +60,11 @@ impl Ambit {
             created: deployment.created,
             newest: !overtaken,
         };
-        github.tell(&told).await.map_err(untold)
+        github.tell(&told).await.map_err(untold)?;
+        match self.notes_of(declaration, environment, &deployment).map_err(untold)? {
+            Some(notes) if state == State::Success => github.release(&commit.from, &notes).await.map_err(untold),
+            _ => Ok(()),
+        }
     }
 
     /// What was said of a pull request last, for the same reason.
