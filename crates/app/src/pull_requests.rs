@@ -7,8 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ambit_domain::{
-    Actor, Announcement, EnvironmentId, Failure, FailureKind,
-    audit::Note,
+    Announcement, EnvironmentId, Failure, FailureKind,
     github::{Check, PullRequest, Verdict, deployed_from},
     spec::{EnvironmentName, Occasion, ProjectName},
 };
@@ -60,16 +59,10 @@ impl Ambit {
     }
 
     async fn work_off_request(&self, delivery: &PendingDelivery, request: Option<PullRequest>) {
-        let project = &delivery.project;
         if let Some(request) = request
-            && let Err(failure) = self.check_pull_request(project, &request).await
+            && let Err(failure) = self.check_pull_request(&delivery.project, &request).await
         {
-            tracing::warn!(causes = ?failure.causes, "pull request {}: {failure}", request.number);
-            let note = Note::new(&Actor::new("github", "github"), project, "webhook.failed")
-                .about("delivery", delivery.id.as_str())
-                .about("why", failure.message.as_str())
-                .about("because", failure.causes);
-            self.note_quietly(note);
+            self.came_to_nothing(delivery, failure);
         }
         if let Err(error) = self.store.finish_delivery(delivery.sequence) {
             tracing::error!("delivery {}: {}", delivery.id, store_failure(&error));

@@ -346,16 +346,20 @@ impl Ambit {
             }
         };
         if let Err(failure) = work.await {
-            tracing::warn!(causes = ?failure.causes, "delivery {} came to nothing: {failure}", delivery.id);
-            let note = Note::new(&Actor::new("github", "github"), &delivery.project, "webhook.failed")
-                .about("delivery", delivery.id.as_str())
-                .about("why", failure.message.as_str())
-                .about("because", failure.causes);
-            self.note_quietly(note);
+            self.came_to_nothing(delivery, failure);
         }
         if let Err(error) = self.store.finish_delivery(delivery.sequence) {
             tracing::error!("delivery {}: {}", delivery.id, store_failure(&error));
         }
+    }
+
+    pub(crate) fn came_to_nothing(&self, delivery: &PendingDelivery, failure: Failure) {
+        tracing::warn!(causes = ?failure.causes, "delivery {} came to nothing: {failure}", delivery.id);
+        let note = Note::new(&Actor::new("github", "github"), &delivery.project, "webhook.failed")
+            .about("delivery", delivery.id.as_str())
+            .about("why", failure.message.as_str())
+            .about("because", failure.causes);
+        self.note_quietly(note);
     }
 
     async fn changed_at_github(

@@ -200,6 +200,11 @@ fn a_token_of_the_account_that_does_not_do_is_said_and_github_goes_on_without_it
     assert!(changes.is_empty() && told.contains("Railway does not authorize that"), "{changes:?} {told}");
     assert!(told.contains("secret RAILWAY_TOKEN of prod"), "what it cannot vouch for is said: {told}");
     assert!(!told.contains("expired-planted-token"));
+    // A project that is no longer the team's keeps what GitHub deploys by.
+    team.set("RAILWAY_TOKEN", team.railway.token());
+    team.github.by_hand(|r| r.write_secret("dev", "RAILWAY_TOKEN", "by hand"));
+    team.railway.account().by_hand(|world| world.projects.iter_mut().for_each(|p| p.description.clear()));
+    assert_eq!(team.changes(), Vec::<String>::new());
 }
 
 #[test]

@@ -5,7 +5,10 @@
 //! token that no secret says; a crash after it one that is not known to be the secret's. The next apply makes another and deletes them. What
 //! GitHub has works all the while: a token is deleted only after a newer one is written.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use ambit_cloud::github::Outcome;
 use ambit_domain::{
@@ -40,12 +43,10 @@ impl Repository<'_> {
             let Some(environment) = self.deploys_by(name) else { continue };
             made.insert(name.clone(), self.token(name, environment, help, known, memory, remarks).await);
         }
-        let left = memory.made_at.iter().filter(|(of, _)| {
-            !made.iter().any(|(name, given)| {
-                matches!(given, Given::Made(_)) && name.home.environment().is_some_and(|e| e.as_str() == of.as_str())
-            })
-        });
-        for (environment, project) in left.filter_map(|(of, project)| Some((of.parse().ok()?, project))) {
+        // While nobody can tell whether a token is in use, it stays.
+        let asked: BTreeSet<EnvironmentName> = made.keys().filter_map(|name| name.home.environment()).collect();
+        let made_at = memory.made_at.iter().filter_map(|(of, project)| Some((of.parse().ok()?, project)));
+        for (environment, project) in made_at.filter(|(environment, _)| !asked.contains(environment)) {
             self.retired(&environment, project, wanted).await;
         }
         wanted.values.extend(made);
