@@ -8,6 +8,7 @@ mod answer;
 mod change;
 mod deploy;
 mod read;
+mod tokens;
 
 use std::sync::{Mutex, PoisonError};
 
