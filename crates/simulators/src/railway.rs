@@ -5,7 +5,9 @@ mod config;
 mod deployments;
 mod domains;
 mod mutations;
+mod proxies;
 mod queries;
+mod servers;
 mod services;
 mod shown;
 mod templates;
@@ -22,7 +24,9 @@ use std::{
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-pub use self::world::{Deployment, Domain, Environment, Instance, Project, Service, Trigger, Variable, Volume, World};
+pub use self::world::{
+    Deployment, Domain, Environment, Instance, Project, Proxy, Service, Trigger, Variable, Volume, World,
+};
 use self::{
     domains::Names,
     world::{Done, not_authorized},
