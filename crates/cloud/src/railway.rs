@@ -7,6 +7,7 @@
 mod answer;
 mod change;
 mod deploy;
+mod reach;
 mod read;
 
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +23,7 @@ use crate::{api::Api, http::Answer};
 pub use self::{
     change::{Tried, Volume},
     deploy::{Backup, Deployment, Line},
+    reach::TcpProxy,
     read::{Project, Template},
 };
 

@@ -66,6 +66,7 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Servers(BTreeMap<(String, String), Server>);
 
 struct Server {
+    port: u16,
     watch: Option<ChildStdin>,
     shell: Child,
 }
@@ -78,8 +79,9 @@ impl Drop for Server {
 }
 
 impl Servers {
-    pub(super) fn runs(&self, environment: &str, service: &str) -> bool {
-        self.0.contains_key(&(environment.to_owned(), service.to_owned()))
+    /// Where one listens, once it runs.
+    pub(super) fn port(&self, environment: &str, service: &str) -> Option<u16> {
+        self.0.get(&(environment.to_owned(), service.to_owned())).map(|server| server.port)
     }
 
     /// Starts one and waits until it takes connections.
@@ -165,7 +167,7 @@ fn start(wanted: &Wanted<'_>) -> io::Result<Server> {
     // What is pressed at a terminal is ours to hear: the server ends after us.
     shell.process_group(0).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
     let mut shell = as_owner(&mut shell, owner).spawn()?;
-    let server = Server { watch: shell.stdin.take(), shell };
+    let server = Server { port: wanted.port, watch: shell.stdin.take(), shell };
     let end = Instant::now() + STARTS_WITHIN;
     while !answers(wanted) {
         if Instant::now() > end {
