@@ -207,15 +207,14 @@ impl Moving<'_> {
             self.progress.go_on()?;
             self.enter(Phase::Stopping)?;
         }
-        if self.relocation.phase == Phase::Stopping {
+        // What a daemon that was killed had stopped may have come back with the machine.
+        if matches!(self.relocation.phase, Phase::Stopping | Phase::Carrying) {
             self.stop_source().await?;
             crate::fault::point("the source of a move is stopped");
             self.relocation.touched = true;
             self.enter(Phase::Carrying)?;
         }
         if self.relocation.phase == Phase::Carrying {
-            // What a daemon that was killed had stopped may have come back with the machine.
-            self.stop_source().await?;
             self.carry().await?;
             crate::fault::point("data of a move is carried");
             self.enter(Phase::Starting)?;

@@ -349,6 +349,10 @@ fn what_fails_before_the_target_serves_leaves_the_source_serving() {
     let host = team.host();
     team.get(&host, "/order").unwrap();
     // It does not build there.
+    let declared = team.declared();
+    std::fs::write(team.project.join("ambit.toml"), declared.replace("on = \"host\"", "on = \"railway\"")).unwrap();
+    team.ok(&["apply", "--only", "railway", "--yes"]);
+    std::fs::write(team.project.join("ambit.toml"), &declared).unwrap();
     team.railway.account().by_hand(|world| world.fails_in = Some("BUILDING".to_owned()));
     let (code, said) = team.move_to("railway");
     assert!(code != 0 && said.contains("serves at this machine as before"), "{said}");
