@@ -8,14 +8,15 @@
 mod begin;
 mod data;
 mod finish;
+mod look;
 mod names;
 mod source;
 mod target;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
 use ambit_domain::{
-    Actor, EnvironmentId, Failure, FailureKind, Placement,
+    Actor, EnvironmentId, Failure, FailureKind, Hosted, Placement,
     audit::Note,
     relocation::{Holdings, Phase, Relocation},
     spec::{Environment, EnvironmentName, Placement as Lives},
@@ -72,6 +73,8 @@ struct Moving<'a> {
     tokens: &'a Tokens,
     progress: Progress,
     relocation: Relocation,
+    /// The side at Railway, opened once: each look at the project is a request.
+    there: OnceLock<Box<dyn Hosted + 'a>>,
 }
 
 impl Ambit {
@@ -131,7 +134,8 @@ impl Ambit {
                 .hint("declare it again until its move is over")
         })?;
         let progress = progress.clone();
-        let mut moving = Moving { ambit: self, declaration, environment, id, tokens, progress, relocation };
+        let there = OnceLock::new();
+        let mut moving = Moving { ambit: self, declaration, environment, id, tokens, progress, relocation, there };
         let to_phase = moving.relocation.phase;
         if to_phase == Phase::Undoing {
             moving.undo().await?;
@@ -178,7 +182,16 @@ impl Ambit {
     }
 }
 
-impl Moving<'_> {
+impl<'a> Moving<'a> {
+    /// The side at Railway; not before its project is there.
+    fn hosted(&self) -> Result<&(dyn Hosted + 'a), Failure> {
+        if let Some(there) = self.there.get() {
+            return Ok(&**there);
+        }
+        let opened = self.ambit.hosted(self.declaration, self.environment, self.tokens)?;
+        Ok(&**self.there.get_or_init(|| opened))
+    }
+
     /// Writes down how far it is, before anything more is done.
     fn enter(&mut self, phase: Phase) -> Result<(), Failure> {
         self.relocation.phase = phase;

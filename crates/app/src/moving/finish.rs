@@ -102,7 +102,7 @@ impl Moving<'_> {
         if self.relocation.touched || self.relocation.left || self.relocation.to == Placement::Host {
             return Ok(true);
         }
-        let hosted = self.ambit.hosted(self.declaration, self.environment, self.tokens)?;
+        let hosted = self.hosted()?;
         Ok(hosted.declared().is_subset(&self.relocation.fresh))
     }
 
@@ -111,7 +111,7 @@ impl Moving<'_> {
         if self.relocation.opened.is_empty() {
             return Ok(());
         }
-        let hosted = self.ambit.hosted(self.declaration, self.environment, self.tokens)?;
+        let hosted = self.hosted()?;
         match hosted.close(&self.relocation.opened).await {
             Err(failure) if failure.kind == FailureKind::NotFound => Ok(()),
             closed => closed,

@@ -26,7 +26,7 @@ impl Moving<'_> {
 
     async fn stop_what_runs_there(&mut self) -> Result<(), Failure> {
         if self.relocation.stopped.is_none() {
-            let running = self.ambit.hosted(self.declaration, self.environment, self.tokens)?.running().await?;
+            let running = self.hosted()?.running().await?;
             self.relocation.stopped = Some(running);
             self.save()?;
         }
@@ -39,8 +39,7 @@ impl Moving<'_> {
             Placement::Railway => self.ambit.start_apps(self.id).await,
             Placement::Host => {
                 let Some(stopped) = &self.relocation.stopped else { return Ok(()) };
-                let hosted = self.ambit.hosted(self.declaration, self.environment, self.tokens)?;
-                hosted.start_again(stopped, self.relocation.started).await.map(drop)
+                self.hosted()?.start_again(stopped, self.relocation.started).await.map(drop)
             }
         }
     }

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::{
     Moving,
-    begin::{refuse, refuse_data, repository_with, told},
+    look::{refuse, refuse_data, repository_with, told},
 };
 use crate::{code::CodeAt, components::components, outside::Of, scope::Scope};
 
@@ -35,10 +35,6 @@ impl Moving<'_> {
             }
         }
         self.compare_sides().await
-    }
-
-    fn hosted(&self) -> Result<Box<dyn Hosted + '_>, Failure> {
-        self.ambit.hosted(self.declaration, self.environment, self.tokens)
     }
 
     pub(super) fn scope(&self) -> Result<Scope<'_>, Failure> {
@@ -82,7 +78,7 @@ impl Moving<'_> {
             let hosted = self.hosted()?;
             let end = tokio::time::Instant::now() + LONGEST;
             for (app, id) in &built {
-                self.await_there(&*hosted, app, id, end).await?;
+                self.await_there(hosted, app, id, end).await?;
             }
             Ok(((), format!("{} built and healthy at Railway", self.relocation.commit.short()), true))
         };
