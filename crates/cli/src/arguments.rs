@@ -746,6 +746,20 @@ pub(crate) struct LogSearchArguments {
     pub(crate) release: Option<String>,
 }
 
+impl LogSearchArguments {
+    /// Whether anything is looked for.
+    pub(crate) fn looks(&self) -> bool {
+        let Self { since, until, grep, level, release } = self;
+        since.is_some() || until.is_some() || grep.is_some() || level.is_some() || release.is_some()
+    }
+
+    /// What is looked for.
+    pub(crate) fn query(self) -> ambit_app::LogQuery {
+        let Self { since, until, grep, level, release } = self;
+        ambit_app::LogQuery { since, until, grep, level, release }
+    }
+}
+
 fn level(word: &str) -> Result<ambit_app::Level, String> {
     ambit_app::Level::named(word).ok_or_else(|| "one of: trace, debug, info, warn, error, fatal".to_owned())
 }

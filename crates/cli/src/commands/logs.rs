@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, path::Path, process::ExitCode, thread, time::Duration};
 
-use ambit_app::{LogLine, LogQuery};
+use ambit_app::LogLine;
 use ambit_domain::Failure;
 
 use crate::{
@@ -30,9 +30,8 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let project = context::project(folder)?;
     let ambit = context::ambit()?;
-    let LogSearchArguments { since, until, grep, level, release } = search;
-    let history = since.is_some() || until.is_some() || grep.is_some() || level.is_some() || release.is_some();
-    let mut query = LogQuery { since, until, grep, level, release };
+    let (history, until) = (search.looks(), search.until);
+    let mut query = search.query();
     let mut reader = ambit.logs(&project, of.environments, of.services)?;
     if history {
         if follow {
