@@ -88,6 +88,14 @@ impl Ambit {
         self.remembered(&under_way(id))
     }
 
+    /// Nothing of an environment is on this machine any more.
+    pub(crate) fn forget_where_it_lives(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        if self.moved_to(id)? == Some(Placement::Host) {
+            self.remember(&lives(id), &None::<Placement>)?;
+        }
+        self.remember(&left(id, Placement::Host), &false)
+    }
+
     /// Fails while an environment is being moved.
     pub(crate) fn refuse_while_moving(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let Some(relocation) = self.relocation(id)? else { return Ok(()) };

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ambit_simulators::{Railway, contract};
+use ambit_simulators::{Everything, Gateway, Railway, contract};
 use serde_json::Value;
 use support::{Machine, git, until};
 
@@ -42,7 +42,9 @@ struct Team {
     project: PathBuf,
     railway: Railway,
     name: &'static str,
-    _runtime: tokio::runtime::Runtime,
+    /// Where simulated services are asked instead.
+    simulate: Option<String>,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Team {
@@ -54,7 +56,7 @@ impl Team {
         let railway = runtime.block_on(Railway::start(&schema, &config));
         let mut machine = Machine::new();
         let project = machine.project("shop", &[name]);
-        let team = Self { machine, project, railway, name, _runtime: runtime };
+        let team = Self { machine, project, railway, name, simulate: None, runtime };
         std::fs::create_dir(team.project.join("api")).unwrap();
         std::fs::write(team.project.join("api/app.py"), APP).unwrap();
         let text = format!(
@@ -88,11 +90,19 @@ impl Team {
     }
 
     fn ok(&self, arguments: &[&str]) -> String {
-        self.machine.ok(&self.project, arguments)
+        let (code, said) = self.run(arguments);
+        assert_eq!(code, 0, "ambit {arguments:?}: {said}");
+        said
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.machine.command(&self.project, arguments);
+        command.envs(self.simulate.iter().map(|at| ("AMBIT_SIMULATE", at)));
+        command
     }
 
     fn run(&self, arguments: &[&str]) -> (i32, String) {
-        told(&self.machine.ambit(&self.project, arguments))
+        told(&self.command(arguments).output().unwrap())
     }
 
     fn move_to(&self, to: &str) -> (i32, String) {
@@ -141,7 +151,8 @@ impl Team {
 
     /// Whether the app serves at Railway.
     fn serves_there(&self) -> bool {
-        let status: Value = serde_json::from_str(&self.ok(&["status", "--json"])).unwrap();
+        let status = self.machine.ok(&self.project, &["status", "--json"]);
+        let status: Value = serde_json::from_str(&status).unwrap();
         let services = status["hosted"][0]["services"].as_array().cloned().unwrap_or_default();
         services.iter().any(|s| s["name"] == format!("api-{}", self.name) && s["healthy"] == true)
     }
@@ -167,7 +178,9 @@ impl Team {
     }
 
     /// Everything that an environment holds, in one text.
-    fn all_of(&self, ask: impl Fn(&str) -> String, redis: impl Fn(&[&str]) -> String) -> String {
+    fn all_of(&self, there: bool) -> String {
+        let ask = |sql: &str| if there { self.there(sql) } else { self.here(sql) };
+        let redis = |words: &[&str]| if there { self.redis_there(words) } else { self.redis_here(words) };
         let rows = ask("select string_agg(id || what, ',' order by id) from orders");
         let at = ask("select last_value || ' ' || is_called from orders_id_seq");
         format!("{rows}\n{at}\n{} {}", redis(&["get", "cart"]), redis(&["dbsize"]))
@@ -305,11 +318,7 @@ fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
     for point in points {
         // Each on the way there, and each on the way back.
         for to in ["railway", "host"] {
-            let (ask, redis): (Box<dyn Fn(&str) -> String>, Box<dyn Fn(&[&str]) -> String>) = match there {
-                false => (Box::new(|sql| team.here(sql)), Box::new(|words| team.redis_here(words))),
-                true => (Box::new(|sql| team.there(sql)), Box::new(|words| team.redis_there(words))),
-            };
-            let before = team.all_of(ask, redis);
+            let before = team.all_of(there);
             team.machine.kill_daemon();
             let mut command = team.machine.command(&team.project, &["move", "-e", "dev", "--to", to]);
             let (code, said) = told(&command.env("AMBIT_KILL_AT", point).output().unwrap());
@@ -323,11 +332,7 @@ fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
             let again = team.move_to(to);
             assert!(again.1.contains("already"), "{to}, killed when {point}: {}", again.1);
             there = to == "railway";
-            let after = match there {
-                true => team.all_of(|sql| team.there(sql), |words| team.redis_there(words)),
-                false => team.all_of(|sql| team.here(sql), |words| team.redis_here(words)),
-            };
-            assert_eq!(before, after, "{to}, killed when {point}");
+            assert_eq!(before, team.all_of(there), "{to}, killed when {point}");
             assert_eq!(team.serves_there_once(), there, "{to}, killed when {point}");
             assert_eq!(team.get(&host, "/").is_some(), !there, "{to}, killed when {point}");
         }
@@ -415,4 +420,43 @@ fn what_cannot_be_meant_is_refused_before_anything_changes() {
     assert!(code != 0 && said.contains("not empty"), "{said}");
     assert_eq!(team.there("select n from theirs"), "1");
     assert_eq!(team.get(&host, "/count").as_deref(), Some("1"));
+
+    // Emptied by its owner, it is taken; production goes there and comes back.
+    team.there("drop table theirs");
+    for to in ["railway", "host"] {
+        let (code, said) = team.run(&["move", "-e", "prod", "--to", to, "--confirm", "prod"]);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(team.get(&host, "/count").is_some(), to == "host", "{said}");
+    }
+    assert_eq!(team.get(&host, "/count").as_deref(), Some("1"));
+}
+
+#[test]
+fn names_follow_where_the_zone_is_declared() {
+    let everything = Everything::new();
+    let (Some(_), Some(zone)) = (&everything.railway, everything.cloudflare.clone()) else { return };
+    let more = "[providers.cloudflare]\nzone = \"shop.example\"\naddress = \"203.0.113.7\"\n";
+    let Some(mut team) = Team::new("dev", more) else { return };
+    let gateway = team.runtime.block_on(Gateway::start(0, everything.services())).unwrap();
+    team.simulate = Some(gateway.base());
+    let host = team.host();
+    team.get(&host, "/order").unwrap();
+    team.ok(&["apply", "--only", "dns", "--yes"]);
+    let of_the_host = || {
+        let records = zone.records();
+        let of = |r: &&Value| r["name"] == "api.shop.example";
+        let found = records.iter().find(of).unwrap();
+        (found["type"].as_str().unwrap().to_owned(), found["content"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(of_the_host(), ("A".to_owned(), "203.0.113.7".to_owned()));
+    let (code, said) = team.move_to("railway");
+    assert_eq!(code, 0, "{said}");
+    assert!(of_the_host().1.ends_with(".up.railway.app"), "{:?}", of_the_host());
+    assert!(zone.records().iter().any(|r| r["type"] == "TXT" && r["name"] == "_railway-verify.api.shop.example"));
+    let (code, said) = team.run(&["plan", "--only", "dns", "--only", "railway"]);
+    assert_eq!(code, 0, "what was moved is as declared: {said}");
+    let (code, said) = team.move_to("host");
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(of_the_host(), ("A".to_owned(), "203.0.113.7".to_owned()));
+    assert!(!zone.records().iter().any(|r| r["type"] == "TXT" && r["name"] == "_railway-verify.api.shop.example"));
 }

@@ -131,7 +131,10 @@ fn steps(environment: &Environment, to: Placement, declaration: &Declaration) ->
         steps.push("carry the database, compare the rows of each table and each sequence".to_owned());
     }
     if environment.redis.is_some() {
-        steps.push("carry the keys of Redis with their times, compare their number".to_owned());
+        steps.push(
+            "carry the keys of Redis with their times, compare their number (Railway's proxy to it has no TLS)"
+                .to_owned(),
+        );
     }
     steps.push(format!(
         "start the apps at {there} and wait for their health checks: until here a failure is taken back"

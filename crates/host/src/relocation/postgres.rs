@@ -142,5 +142,6 @@ impl Host {
 
 /// The same server by a database that nobody renames.
 fn maintenance(login: &Login) -> Login {
-    Login { database: "postgres".to_owned(), ..login.clone() }
+    let other = if login.database == "postgres" { "template1" } else { "postgres" };
+    Login { database: other.to_owned(), ..login.clone() }
 }
