@@ -13,7 +13,12 @@ mod names;
 mod source;
 mod target;
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind, Hosted, Placement,
@@ -30,6 +35,12 @@ use crate::{
     outside::Tokens,
     progress::Progress,
 };
+
+/// How often it is looked for moves that nobody goes on with.
+const EVERY: Duration = Duration::from_secs(5);
+/// When one that failed is tried again: twice as long after each time. A free account at Railway has 100 requests an hour.
+const AGAIN: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_secs(1800);
 
 /// A request to move an environment.
 #[derive(Clone, Serialize, Deserialize)]
@@ -162,20 +173,40 @@ impl Ambit {
         moving.finish().await
     }
 
-    /// At the start of a daemon: moves that an earlier one did not finish go on.
-    pub async fn go_on_with_moves(self: std::sync::Arc<Self>) {
-        let environments = match self.store.settings_with(UNDER_WAY) {
-            Ok(all) => all,
-            Err(error) => return tracing::error!("moves cannot be read: {}", store_failure(&error)),
-        };
-        for (name, _) in environments {
-            let Some(id) = name.strip_prefix(UNDER_WAY).and_then(id_of) else { continue };
-            let ambit = std::sync::Arc::clone(&self);
-            tokio::spawn(async move {
-                if let Err(failure) = ambit.resume_move(&id).await {
-                    tracing::error!(causes = ?failure.causes, "the move of {id}: {failure}");
+    /// Moves that an earlier daemon did not finish go on, and those that stand still are tried again, ever less often, for as long as
+    /// it is polled.
+    pub async fn go_on_with_moves(self: Arc<Self>) {
+        let mut due: HashMap<EnvironmentId, (tokio::time::Instant, Duration)> = HashMap::new();
+        loop {
+            let all = match self.store.settings_with(UNDER_WAY) {
+                Ok(all) => all,
+                Err(error) => {
+                    tracing::error!("moves cannot be read: {}", store_failure(&error));
+                    Vec::new()
                 }
-            });
+            };
+            let under_way: Vec<EnvironmentId> = all
+                .iter()
+                .filter(|(_, text)| text != "null")
+                .filter_map(|(name, _)| name.strip_prefix(UNDER_WAY).and_then(id_of))
+                .collect();
+            due.retain(|id, _| under_way.contains(id));
+            for id in under_way {
+                let now = tokio::time::Instant::now();
+                let (at, pause) = due.get(&id).copied().unwrap_or((now, AGAIN));
+                // One that goes on has the environment to itself.
+                if at > now || self.left_alone(&id).is_none() {
+                    continue;
+                }
+                due.insert(id.clone(), (now + pause, SELDOM.min(pause * 2)));
+                let ambit = Arc::clone(&self);
+                tokio::spawn(async move {
+                    if let Err(failure) = ambit.resume_move(&id).await {
+                        tracing::error!(causes = ?failure.causes, "the move of {id}: {failure}");
+                    }
+                });
+            }
+            tokio::time::sleep(EVERY).await;
         }
     }
 

@@ -6,12 +6,12 @@ mod support;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
-use ambit_simulators::{Everything, Gateway, Railway, contract};
+use ambit_simulators::{Everything, Fault, Gateway, Railway, contract};
 use serde_json::Value;
 use support::{Machine, git, until};
 
@@ -324,13 +324,7 @@ fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
             let (code, said) = told(&command.env("AMBIT_KILL_AT", point).output().unwrap());
             assert_ne!(code, 0, "{to}, killed when {point}: {said}");
             until(&format!("the daemon is killed when {point}"), || !team.machine.daemon_lives());
-            team.machine.start_daemon(&team.project);
-            until(&format!("it goes on to {to}, killed when {point}"), || {
-                team.declared().contains(&format!("on = \"{to}\""))
-                    && !team.run(&["move", "-e", "dev", "--to", to, "--plan"]).1.contains("is being moved")
-            });
-            let again = team.move_to(to);
-            assert!(again.1.contains("already"), "{to}, killed when {point}: {}", again.1);
+            team.goes_on_to(to, &format!("killed when {point}"));
             there = to == "railway";
             assert_eq!(before, team.all_of(there), "{to}, killed when {point}");
             assert_eq!(team.serves_there_once(), there, "{to}, killed when {point}");
@@ -340,6 +334,20 @@ fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
 }
 
 impl Team {
+    /// The daemon is killed where it still runs, and started: it comes to the end of its move by itself.
+    fn goes_on_to(&self, to: &str, how: &str) {
+        let log = || self.ok(&["log", "-n", "1000"]);
+        let count = |what: &str| log().split_whitespace().filter(|word| *word == what).count();
+        let (begun, ended) = (count("environment.move"), count("environment.moved"));
+        self.machine.kill_daemon();
+        self.machine.start_daemon(&self.project);
+        // One that was not written down yet did nothing, and is asked for again.
+        if begun > ended {
+            until(&format!("it goes on to {to}, {how}"), || count("environment.moved") > ended);
+        }
+        until(&format!("{to} is done, {how}"), || self.move_to(to).1.contains("already"));
+    }
+
     /// Whether exactly one deployment serves there.
     fn serves_there_once(&self) -> bool {
         let serving = self.deployments_there("SUCCESS");
@@ -365,8 +373,8 @@ fn what_fails_before_the_target_serves_leaves_the_source_serving() {
     // It does not start there with the data: the daemon is held in between.
     team.machine.kill_daemon();
     let mut command = team.machine.command(&team.project, &["move", "-e", "dev", "--to", "railway"]);
-    let held = command.env("AMBIT_HOLD_AT", "data of a move is carried").stdout(std::process::Stdio::piped());
-    let child = held.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let held = command.env("AMBIT_HOLD_AT", "data of a move is carried").stdout(Stdio::piped());
+    let child = held.stderr(Stdio::piped()).spawn().unwrap();
     let stopped = || {
         let daemon = team.machine.daemon()?;
         let state = std::fs::read_to_string(format!("/proc/{daemon}/stat")).ok()?;
@@ -429,6 +437,52 @@ fn what_cannot_be_meant_is_refused_before_anything_changes() {
         assert_eq!(team.get(&host, "/count").is_some(), to == "host", "{said}");
     }
     assert_eq!(team.get(&host, "/count").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_daemon_that_is_killed_within_a_request_or_a_copy_goes_on() {
+    let Some(team) = Team::new("dev", "") else { return };
+    let host = team.host();
+    team.here("insert into orders (what) select md5(n::text) from generate_series(1, 300000) n");
+    team.redis_here(&["set", "cart", "1 book"]);
+    let mut there = false;
+    // So many requests are answered; the next one is carried out, and nobody hears of it.
+    for answered in [2, 14, 30, 45] {
+        for to in ["railway", "host"] {
+            let before = team.all_of(there);
+            team.railway.fail_after(answered, Fault::HangAfter);
+            let hung = team.railway.hung();
+            let moving = team.command(&["move", "-e", "dev", "--to", to]).stderr(Stdio::null()).spawn().unwrap();
+            let moving = std::cell::RefCell::new(moving);
+            until("a request is not answered, or it is over", || {
+                moving.borrow_mut().try_wait().unwrap().is_some() || team.railway.hung() > hung
+            });
+            team.railway.forget_faults();
+            team.goes_on_to(to, &format!("killed after {answered} requests"));
+            let _ = moving.borrow_mut().wait();
+            there = to == "railway";
+            assert_eq!(before, team.all_of(there), "{to}, killed after {answered} requests");
+            assert_eq!(team.serves_there_once(), there, "{to}, killed after {answered} requests");
+            assert_eq!(team.get(&host, "/").is_some(), !there, "{to}, killed after {answered} requests");
+        }
+    }
+    // While rows are streamed.
+    for to in ["railway", "host"] {
+        let before = team.all_of(there);
+        let mut moving = team.command(&["move", "-e", "dev", "--to", to]).stderr(Stdio::null()).spawn().unwrap();
+        let home = team.machine.folder.path().join("home").display().to_string();
+        until("rows are streamed", || {
+            let all = std::fs::read_dir("/proc").unwrap().flatten();
+            all.filter_map(|p| std::fs::read(p.path().join("environ")).ok()).any(|environment| {
+                let text = String::from_utf8_lossy(&environment);
+                text.contains("FROM_PGHOST=") && text.contains(&home)
+            })
+        });
+        team.goes_on_to(to, "killed while rows are streamed");
+        let _ = moving.wait();
+        there = to == "railway";
+        assert_eq!(before, team.all_of(there), "{to}, killed while rows are streamed");
+    }
 }
 
 #[test]

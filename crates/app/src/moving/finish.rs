@@ -81,10 +81,11 @@ impl Moving<'_> {
         self.progress = self.progress.beyond_recall();
         let progress = self.progress.clone();
         let work = async {
-            // What runs there would write, and be taken for what serves.
-            self.stop_target().await?;
+            // What runs there would do work twice. Where it cannot be stopped now, the source serves all the same: names lead to it.
+            let stopped = self.stop_target().await;
             self.start_source().await?;
             crate::fault::point("a move is taken back");
+            stopped?;
             self.close_again().await?;
             Ok(((), format!("it serves at {} again", place(other(self.relocation.to))), true))
         };
