@@ -51,6 +51,7 @@ mod matrix;
 mod migrate;
 mod mobile;
 mod monitor;
+mod moving;
 mod notify;
 mod outside;
 mod overview;
@@ -120,6 +121,7 @@ pub use mobile::{
     eas_build, eas_submit, expo_builds, fetch_expo_build, mobile_drift, sync_mobile,
 };
 pub use monitor::{Acknowledge, Uptime, UptimeDay};
+pub use moving::{Move, MovePlan, Moved};
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
 pub use overview::{Ahead, Lane, Open, Overview};

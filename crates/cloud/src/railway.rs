@@ -7,6 +7,7 @@
 mod answer;
 mod change;
 mod deploy;
+mod reach;
 mod read;
 mod tokens;
 
@@ -23,6 +24,7 @@ use crate::{api::Api, http::Answer};
 pub use self::{
     change::{Tried, Volume},
     deploy::{Backup, Deployment, Line},
+    reach::TcpProxy,
     read::{Project, Template},
 };
 

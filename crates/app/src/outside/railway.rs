@@ -200,7 +200,19 @@ impl<'a> Projects<'a> {
             found.kept += one.kept;
             found.unmanaged += one.unmanaged;
         }
+        // What was moved away stays until somebody deletes it.
+        let moved = |listed: &Listed| {
+            let project = &self.declaration.project;
+            let declared = project.environments.values().filter(|e| e.declared_railway_project().is_some());
+            let mut marks = declared.map(|e| railway::project_mark(&project.name, &e.name));
+            marks.any(|mark| railway::project_of(&mark, std::slice::from_ref(listed)).is_some())
+        };
         for listed in railway::forgotten(&self.declaration.project.name, &wanted, &all) {
+            if moved(listed) {
+                let text = "its environment lives on this machine; delete it in Railway's pages once nobody needs it";
+                found.remarks.push(Remark::new(listed.name.as_str(), text));
+                continue;
+            }
             let project = self.client.project(&listed.id).await?;
             let services = project.environments.into_values().flat_map(|e| e.services).collect();
             let whole = Present { project: project.listed, environment: String::new(), services };
