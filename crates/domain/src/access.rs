@@ -265,6 +265,8 @@ operations! {
     Work "work" Viewer,
     /// Builds of the mobile app.
     Builds "builds" Viewer,
+    /// What the environments cost.
+    Cost "cost" Viewer,
     /// Who did what.
     Audit "audit" Viewer,
     /// A commit is queued.

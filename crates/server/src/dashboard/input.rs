@@ -9,7 +9,7 @@ use ambit_domain::{
 };
 use serde_json::{Map, Value};
 
-use super::operations::{Endpoint, Kind};
+use super::endpoint::{Endpoint, Kind};
 
 /// No text of a request is longer.
 const LONGEST: usize = 10_000;

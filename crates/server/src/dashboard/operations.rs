@@ -4,52 +4,7 @@
 use ambit_domain::access::Operation;
 use axum::http::Method;
 
-/// What a field holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Number,
-    Flag,
-}
-
-/// A field of a request: in the path where the path names it, else in the query of a GET, else in the body.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) required: bool,
-    pub(crate) about: &'static str,
-}
-
-impl Field {
-    const fn text(name: &'static str, about: &'static str) -> Self {
-        Self { name, kind: Kind::Text, required: false, about }
-    }
-
-    const fn number(name: &'static str, about: &'static str) -> Self {
-        Self { name, kind: Kind::Number, required: false, about }
-    }
-
-    const fn flag(name: &'static str, about: &'static str) -> Self {
-        Self { name, kind: Kind::Flag, required: false, about }
-    }
-
-    const fn needed(self) -> Self {
-        Self { required: true, ..self }
-    }
-}
-
-/// How an operation is asked for.
-pub(crate) struct Endpoint {
-    pub(crate) method: Method,
-    /// Below `/api/v1`.
-    pub(crate) path: &'static str,
-    pub(crate) about: &'static str,
-    /// What is answered.
-    pub(crate) answer: &'static str,
-    /// Those that the path does not name by itself.
-    pub(crate) fields: &'static [Field],
-}
+use super::endpoint::{Endpoint, Field};
 
 const PROJECT: Field = Field::text("project", "The project.").needed();
 const ENVIRONMENT: Field = Field::text("environment", "The environment.").needed();
@@ -59,26 +14,6 @@ const OF_ENVIRONMENT: Field = Field::text("environment", "Of this environment al
 const LIMIT: Field = Field::number("limit", "The newest so many; 50 where nothing is said, at most 1000.");
 const REASON: Field = Field::text("reason", "Why; it stays in the record.");
 const GATE: Field = Field::text("gate", "The name of the gate.").needed();
-
-impl Endpoint {
-    fn get(path: &'static str, about: &'static str, answer: &'static str, fields: &'static [Field]) -> Self {
-        Self { method: Method::GET, path, about, answer, fields }
-    }
-
-    fn post(path: &'static str, about: &'static str, answer: &'static str, fields: &'static [Field]) -> Self {
-        Self { method: Method::POST, path, about, answer, fields }
-    }
-
-    /// Whether the path names a field.
-    pub(crate) fn in_path(&self, field: &str) -> bool {
-        self.path.split('/').any(|part| part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) == Some(field))
-    }
-
-    /// Whether it goes on after it was answered.
-    pub(crate) fn is_long(operation: Operation) -> bool {
-        matches!(operation, Operation::BackUp | Operation::Restore | Operation::PutInPlace)
-    }
-}
 
 /// How an operation is asked for.
 pub(crate) fn endpoint(operation: Operation) -> Endpoint {
@@ -182,6 +117,12 @@ pub(crate) fn endpoint(operation: Operation) -> Endpoint {
             "/projects/{project}/builds",
             "Lists the builds of the mobile app.",
             "Builds with where they are found and what QA said.",
+            &[PROJECT],
+        ),
+        Operation::Cost => Endpoint::get(
+            "/projects/{project}/cost",
+            "Tells what the environments cost each month, and what they take.",
+            "The line items with their totals, in cents; what was stated beside them; what is measured on this machine.",
             &[PROJECT],
         ),
         Operation::Audit => Endpoint::get(

@@ -2,6 +2,7 @@
 
 mod audit;
 mod builds;
+mod costs;
 mod data;
 mod deployment;
 mod environment;
@@ -13,17 +14,11 @@ mod variables;
 use std::sync::Arc;
 
 use ambit_domain::{EnvironmentId, spec::ProjectName};
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-    routing::get,
-};
+use axum::{Router, response::Response, routing::get};
 
 use super::{
     Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
 };
 
 pub(super) fn routes() -> Router<Arc<Face>> {
@@ -36,12 +31,13 @@ pub(super) fn routes() -> Router<Arc<Face>> {
         .route("/projects/{project}/variables", get(variables::page))
         .route("/projects/{project}/data", get(data::page))
         .route("/projects/{project}/builds", get(builds::page))
+        .route("/projects/{project}/costs", get(costs::page))
         .route("/projects/{project}/audit", get(audit::page))
         .route("/status/{project}", get(status::page))
 }
 
-pub(super) async fn nothing_here(State(face): State<Arc<Face>>, headers: HeaderMap, uri: Uri) -> Response {
-    Page::open(face, &headers, &uri).not_found()
+pub(super) async fn nothing_here(visit: Visit) -> Response {
+    visit.open().not_found()
 }
 
 /// An environment of the page's project that is on this machine.

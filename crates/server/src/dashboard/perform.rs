@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ambit_app::{
-    AuditFilter, BackUp, Decide, Decision, Declaration, Deploy, Promote, QaSay, RestoreRequest, RestoredCopy, Rollback,
-    Waive,
+    AuditFilter, BackUp, Cost, Decide, Decision, Declaration, Deploy, Promote, QaSay, RestoreRequest, RestoredCopy,
+    Rollback, Waive,
 };
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind,
@@ -82,6 +82,7 @@ pub(crate) async fn perform(
             })?)
         }
         Operation::Builds => told(&ambit.mobile_builds(&known_project(face, input)?, None)?),
+        Operation::Cost => told(&cost(face, &known_project(face, input)?).await?),
         Operation::Audit => {
             let filter = AuditFilter {
                 project: Some(known_project(face, input)?),
@@ -199,6 +200,14 @@ fn moment(text: &str) -> Result<i64, Failure> {
         Failure::new(FailureKind::User, format!("`{}` is no moment", text.escape_debug()))
             .hint("write it as 2026-11-24T10:02:00Z")
     })
+}
+
+/// What a project costs. Folders are counted for it, which takes as long as they are large.
+pub(crate) async fn cost(face: &Arc<Face>, project: &ProjectName) -> Result<Cost, Failure> {
+    let declaration = declaration(face, project)?;
+    let ambit = Arc::clone(&face.ambit);
+    let counted = tokio::task::spawn_blocking(move || ambit.cost(&declaration)).await;
+    counted.map_err(|e| Failure::from_error(FailureKind::Internal, &e))?
 }
 
 pub(crate) fn declaration(face: &Face, project: &ProjectName) -> Result<Declaration, Failure> {

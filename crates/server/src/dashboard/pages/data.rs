@@ -1,7 +1,5 @@
 //! Data: backups on a time line with the moments that can be restored, restores, masked copies and rehearsals.
 
-use std::sync::Arc;
-
 use ambit_app::{Backups, MaskedCopy, Rehearsal};
 use ambit_domain::{
     EnvironmentId, Failure,
@@ -9,17 +7,12 @@ use ambit_domain::{
     backup::{Backup, Range, Worth},
     provider::{Beside, BesideState},
 };
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use maud::{Markup, html};
 
 use super::super::works::{State as Stands, Work};
 use crate::dashboard::{
-    Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{self, Tone, ago, bytes, chip, lasted, moment, table},
 };
 
@@ -33,13 +26,8 @@ struct Known {
     rehearsals: Vec<Rehearsal>,
 }
 
-pub(super) async fn page(
-    State(face): State<Arc<Face>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Backups, Some(&name))?;
+pub(super) async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let signed = visit.signed(Operation::Backups, Some(&name))?;
     let all = signed.told(look(&signed).await)?;
     let title = signed.t("Data", "Datos");
     Ok(signed.page.show(

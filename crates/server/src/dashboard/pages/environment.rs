@@ -1,34 +1,30 @@
 //! One environment: its services, what they printed, and what was deployed there.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use ambit_app::{EnvironmentStatus, LogLine, ServiceStatus};
 use ambit_domain::{EnvironmentId, access::Operation};
 use axum::{
-    extract::{Path, Query, State},
-    http::{HeaderMap, Uri},
+    extract::{Path, Query},
     response::Response,
 };
 use maud::{Markup, html};
 
 use super::deployment::history;
 use crate::dashboard::{
-    Face,
     input::Input,
     logs::{self, Wanted},
     operations::endpoint,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{Tone, ago, bytes, chip, table},
 };
 
 pub(super) async fn page(
-    State(face): State<Arc<Face>>,
+    visit: Visit,
     Path((name, environment)): Path<(String, String)>,
     Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Status, Some(&name))?;
+    let signed = visit.signed(Operation::Status, Some(&name))?;
     let id = super::known(&signed, signed.project()?, &environment)?;
     let ambit = &signed.page.face.ambit;
     let status = signed.told(ambit.status(&id.project).await)?;

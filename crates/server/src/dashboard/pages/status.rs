@@ -1,31 +1,19 @@
 //! The public page: whether what a project serves to the world is up. It tells nothing else.
 
-use std::sync::Arc;
-
 use ambit_domain::{
     Wanted,
     spec::{Kind, ProjectName},
 };
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use maud::html;
 
 use crate::dashboard::{
-    Face,
-    page::Page,
+    page::Visit,
     parts::{Tone, chip},
 };
 
-pub(super) async fn page(
-    State(face): State<Arc<Face>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    let page = Page::open(face, &headers, &uri);
+pub(super) async fn page(visit: Visit, Path(name): Path<String>) -> Response {
+    let page = visit.open();
     let known = name.parse::<ProjectName>().ok().filter(|name| page.face.ambit.project_folder(name).is_ok());
     let Some(project) = known else { return page.not_found() };
     let overview = match page.face.live.overview(&page.face, &project).await {
