@@ -43,6 +43,7 @@ mod generated;
 mod github;
 mod guide;
 mod hosted;
+mod incident;
 mod intake;
 mod jobs;
 mod logs;
@@ -107,6 +108,9 @@ pub use doctor::{DaemonSeen, Patient, diagnose};
 pub use down::Down;
 pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
+pub use incident::{
+    DAYS as STATUS_DAYS, Incidents, OpenIncident, PublicIncident, ServiceUptime, StatusPage, UpdateIncident,
+};
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
 pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch};

@@ -98,6 +98,8 @@ fn a_push_is_watched_approved_with_the_evidence_in_view_and_taken_back() {
     let Some(browser) = Browser::start() else { return };
     let toml = "[environments.test]\nkind = \"staging\"\nbranch = \"main\"\nsoak = \"1s\"\n\
                 [environments.prod]\ntag = \"v*\"\napprovers = [\"lead@example.org\"]\ngates = [\"qa\", \"variables\"]\nsoak = \"2s\"\n\
+                [costs]\nbudget = 20\n[costs.shared]\nexpo = [0, 0, 29]\n[costs.prod]\napp = [5, 10]\n[costs.host.prod]\nserver = 5\n\
+                [costs.railway.prod]\nserver = 7\n[costs.stated]\nall = { minimum = 5, recommended = 15 }\n\
                 [secrets]\nOPTIONAL = { required = false }\n[variables]\nGREETING = { test = \"hola\", prod = \"hello\" }\n";
     let shop = Shop::new(&["test", "prod"], toml);
     shop.version("one");
@@ -165,6 +167,8 @@ fn a_push_is_watched_approved_with_the_evidence_in_view_and_taken_back() {
         ("/projects/shop/audit", "audit", "deployment.approved"),
         ("/projects/shop/builds", "builds-none", "ninguna"),
         ("/projects/shop/data", "data-none", "No tiene copias"),
+        ("/projects/shop/costs", "costs", "no coincide"),
+        ("/projects/shop/incidents", "incidents-none", "No hubo ninguna"),
         ("/status/shop", "status", "Todo funciona"),
     ] {
         desk.open(path);
@@ -184,6 +188,58 @@ fn a_push_is_watched_approved_with_the_evidence_in_view_and_taken_back() {
     browser.until_text("main", "ambit login");
     desk.open("/projects/shop");
     browser.until_text("main", "ambit login");
+}
+
+#[test]
+fn an_incident_is_told_to_the_world_and_ends() {
+    let Some(browser) = Browser::start() else { return };
+    let shop = Shop::new(&["test", "prod"], "[environments.test]\nkind = \"staging\"\n[environments.prod]\n");
+    shop.version("one");
+    shop.up();
+    for (name, role) in [("lead", "approver"), ("eva", "developer")] {
+        shop.ok(&["user", "add", name, "--role", role]);
+    }
+    let desk = Desk::new(browser, &shop);
+    let browser = &desk.browser;
+    desk.open("/status/shop");
+    browser.until_text("main", "Todo funciona");
+    browser.until_text("main", "Ninguna en los últimos 90 días");
+    desk.sign_in("lead");
+    desk.open("/projects/shop/incidents");
+    browser.click("#open-incident summary");
+    browser.fill("#open-incident [name=title]", "Los pagos <script>alert(1)</script> fallan");
+    browser.fill("#open-incident [name=services]", "app");
+    browser.fill("#open-incident [name=text]", "Desde las 10:02.\nLo miramos & avisamos.");
+    desk.is_sound("incidents-form");
+    browser.click("#open-incident button");
+    browser.until_text(".incident h2", "<script>alert(1)</script>");
+    desk.is_sound("incidents");
+    let number = shop.json(&["incident"])["incidents"][0]["number"].to_string();
+    shop.ok(&["incident", "update", &number, "--text", "Es el <b>disco</b>."]);
+    browser.until_text(".incident", "Es el <b>disco</b>.");
+
+    browser.click("form[action='/sign-out'] button");
+    desk.open("/status/shop");
+    browser.until_text("main", "Algo no funciona");
+    browser.until_text(".incident", "Los pagos <script>alert(1)</script> fallan");
+    browser.until_text(".incident", "Lo miramos & avisamos.");
+    assert!(!browser.text("main").contains("lead"), "who wrote it is nobody's business");
+    desk.is_sound("status-incident");
+
+    desk.sign_in("eva");
+    desk.open("/projects/shop/incidents");
+    browser.until_text(".incident", "disco");
+    assert_eq!(
+        browser.script("return document.querySelectorAll('main form').length", &json!([])),
+        0,
+        "a developer tells the world nothing"
+    );
+    desk.open("/status/shop");
+    browser.until_text("[data-part=rest]", "test");
+    shop.ok(&["incident", "resolve", &number, "--text", "Todo en orden."]);
+    browser.until_text("[data-part=past]", "Todo en orden.");
+    browser.until_text("[data-part=now]", "Todo funciona");
+    desk.is_sound("status-past");
 }
 
 #[test]

@@ -263,6 +263,10 @@ operations! {
     Copies "copies" Viewer,
     /// How a backup or a restore goes.
     Work "work" Viewer,
+    /// What the status page tells, and of every environment.
+    StatusPage "status-page" Viewer,
+    /// Incidents, and what alerts propose.
+    Incidents "incidents" Viewer,
     /// Builds of the mobile app.
     Builds "builds" Viewer,
     /// What the environments cost.
@@ -289,6 +293,12 @@ operations! {
     Reject "reject" Approver,
     /// A closed gate is answered for.
     Waive "waive" Approver,
+    /// Something that is wrong is told to the world.
+    OpenIncident "open-incident" Approver,
+    /// More of it is told.
+    UpdateIncident "update-incident" Approver,
+    /// That it is over is told.
+    ResolveIncident "resolve-incident" Approver,
     /// A database is restored beside the one that serves.
     Restore "restore" Admin,
     /// What was restored takes the place of what serves.

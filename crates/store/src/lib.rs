@@ -12,6 +12,7 @@ mod backups;
 mod database;
 mod deployments;
 mod format;
+mod incidents;
 mod intake;
 mod metrics;
 mod mobile_builds;

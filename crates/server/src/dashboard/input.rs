@@ -98,6 +98,12 @@ impl Input {
         self.0.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
+    /// Words with commas between them.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let all = self.text(name).unwrap_or_default();
+        all.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.0.get(name).and_then(Value::as_u64)
     }

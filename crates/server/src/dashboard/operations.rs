@@ -19,6 +19,7 @@ const GATE: Field = Field::text("gate", "The name of the gate.").needed();
 pub(crate) fn endpoint(operation: Operation) -> Endpoint {
     const QUEUED: &str = "The deployment as it was queued.";
     const DECIDED: &str = "The deployment as it stands now.";
+    const INCIDENT_NOW: &str = "The incident as it stands now.";
     const WORK: &str = "The work as it began; ask for it by its id.";
     match operation {
         Operation::Projects => {
@@ -113,6 +114,18 @@ pub(crate) fn endpoint(operation: Operation) -> Endpoint {
             "What it said, and what it came to.",
             const { &[PROJECT, Field::number("number", "The id of the work.").needed()] },
         ),
+        Operation::StatusPage => Endpoint::get(
+            "/projects/{project}/status-page",
+            "Tells what the status page tells, and how the services of the other environments do.",
+            "Each service with its last 90 days, and incidents.",
+            &[PROJECT],
+        ),
+        Operation::Incidents => Endpoint::get(
+            "/projects/{project}/incidents",
+            "Lists incidents, and those that alerts of production propose.",
+            "Incidents with what was told, and proposals.",
+            &[PROJECT],
+        ),
         Operation::Builds => Endpoint::get(
             "/projects/{project}/builds",
             "Lists the builds of the mobile app.",
@@ -199,6 +212,32 @@ pub(crate) fn endpoint(operation: Operation) -> Endpoint {
                 ]
             },
         ),
+        Operation::OpenIncident => Endpoint::post(
+            "/projects/{project}/incidents",
+            "Tells on the status page that something is wrong.",
+            INCIDENT_NOW,
+            const {
+                &[
+                    PROJECT,
+                    Field::text("text", "What is told; plain text.").needed(),
+                    Field::text(
+                        "title",
+                        "What is wrong, on one line; that of the alert's proposal where nothing is said.",
+                    ),
+                    Field::text(
+                        "services",
+                        "The services, with commas between them; those of the proposal where none is named.",
+                    ),
+                    Field::number("alert", "The alert that proposes it."),
+                ]
+            },
+        ),
+        Operation::UpdateIncident => {
+            told("/projects/{project}/incidents/{number}/update", "Tells more of an incident.", INCIDENT_NOW)
+        }
+        Operation::ResolveIncident => {
+            told("/projects/{project}/incidents/{number}/resolve", "Tells that an incident is over.", INCIDENT_NOW)
+        }
         Operation::BackUp => Endpoint::post(
             "/projects/{project}/environments/{environment}/backups",
             "Makes a backup and drills it.",
@@ -251,6 +290,15 @@ const TO: Field = Field::text(
     "to",
     "A version, a commit, a release or the number of a deployment; the one before where nothing is said.",
 );
+
+fn told(path: &'static str, about: &'static str, answer: &'static str) -> Endpoint {
+    const FIELDS: &[Field] = &[
+        PROJECT,
+        Field::number("number", "The number of the incident.").needed(),
+        Field::text("text", "What is told; plain text.").needed(),
+    ];
+    Endpoint::post(path, about, answer, FIELDS)
+}
 
 fn decided(path: &'static str, about: &'static str, answer: &'static str) -> Endpoint {
     Endpoint::post(path, about, answer, const { &[PROJECT, NUMBER, REASON] })

@@ -188,6 +188,7 @@ impl Page {
             (format!("{base}/variables"), "Variables"),
             (format!("{base}/data"), t("Data", "Datos")),
             (format!("{base}/builds"), t("Builds", "Compilaciones")),
+            (format!("{base}/incidents"), t("Incidents", "Incidencias")),
             (format!("{base}/costs"), t("Costs", "Costes")),
             (format!("{base}/audit"), t("Audit", "Auditoría")),
             (format!("/status/{project}"), t("Status page", "Página de estado")),
@@ -273,6 +274,11 @@ impl Signed {
     pub(super) fn field(&self, name: &str, label: &str, required: bool) -> Markup {
         html! { label { (label) " " input name=(name) required[required] maxlength="500" autocomplete="off"; } }
     }
+}
+
+/// A field for several lines of text.
+pub(super) fn lines(name: &str, label: &str) -> Markup {
+    html! { label.wide { (label) " " textarea name=(name) rows="3" required maxlength="4000" {} } }
 }
 
 fn form_token(session: &Session) -> Markup {

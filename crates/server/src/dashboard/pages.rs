@@ -6,6 +6,7 @@ mod costs;
 mod data;
 mod deployment;
 mod environment;
+mod incidents;
 mod pipeline;
 mod projects;
 mod status;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Face>> {
         .route("/projects/{project}/variables", get(variables::page))
         .route("/projects/{project}/data", get(data::page))
         .route("/projects/{project}/builds", get(builds::page))
+        .route("/projects/{project}/incidents", get(incidents::page))
         .route("/projects/{project}/costs", get(costs::page))
         .route("/projects/{project}/audit", get(audit::page))
         .route("/status/{project}", get(status::page))

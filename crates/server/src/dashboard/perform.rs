@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ambit_app::{
-    AuditFilter, BackUp, Cost, Decide, Decision, Declaration, Deploy, Promote, QaSay, RestoreRequest, RestoredCopy,
-    Rollback, Waive,
+    AuditFilter, BackUp, Cost, Decide, Decision, Declaration, Deploy, OpenIncident, Promote, QaSay, RestoreRequest,
+    RestoredCopy, Rollback, UpdateIncident, Waive,
 };
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind,
@@ -80,6 +80,29 @@ pub(crate) async fn perform(
             told(&found.ok_or_else(|| {
                 Failure::new(FailureKind::NotFound, "there is no such work; it is known until the daemon ends")
             })?)
+        }
+        Operation::StatusPage => told(&*face.live.status_page(face, &known_project(face, input)?).await?),
+        Operation::Incidents => told(&ambit.incidents(&known_project(face, input)?)?),
+        Operation::OpenIncident => {
+            let request = OpenIncident {
+                project: known_project(face, input)?,
+                title: input.text("title"),
+                text: input.text("text").unwrap_or_default(),
+                services: input.texts("services"),
+                alert: input.number("alert").and_then(|alert| i64::try_from(alert).ok()),
+                actor,
+            };
+            told(&ambit.open_incident(&request)?)
+        }
+        Operation::UpdateIncident | Operation::ResolveIncident => {
+            let request = UpdateIncident {
+                project: known_project(face, input)?,
+                number: input.number("number").and_then(|number| i64::try_from(number).ok()).unwrap_or_default(),
+                text: input.text("text").unwrap_or_default(),
+                resolve: operation == Operation::ResolveIncident,
+                actor,
+            };
+            told(&ambit.update_incident(&request)?)
         }
         Operation::Builds => told(&ambit.mobile_builds(&known_project(face, input)?, None)?),
         Operation::Cost => told(&cost(face, &known_project(face, input)?).await?),
