@@ -219,6 +219,7 @@ fn an_incident_is_told_to_the_world_and_ends() {
     browser.until_text(".incident", "Es el <b>disco</b>.");
 
     browser.click("form[action='/sign-out'] button");
+    browser.until_text("main", "ambit login");
     desk.open("/status/shop");
     browser.until_text("main", "Algo no funciona");
     browser.until_text(".incident", "Los pagos <script>alert(1)</script> fallan");
