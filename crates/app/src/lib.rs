@@ -113,7 +113,7 @@ pub use incident::{
 };
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
-pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch};
+pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch, log_moment};
 pub use masked_copy::{CopyData, MaskedCopy};
 pub use matrix::{Cell, Matrix, Row};
 pub use migrate::{Migrate, ServiceMigrations};

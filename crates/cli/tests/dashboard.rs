@@ -249,7 +249,11 @@ fn logs_are_searched_and_followed() {
     let shop = Shop::new(&["test"], "[environments.test]\nkind = \"staging\"\nbranch = \"main\"\n");
     shop.write(
         "app.py",
-        &shop::app("one", "print('<b>began</b>', flush=True)", "print('asked', self.path, flush=True)"),
+        &shop::app(
+            "one",
+            "print('<b>began</b>', flush=True); print('WARN </pre><script>alert(1)</script> is near', flush=True)",
+            "print('asked', self.path, flush=True)",
+        ),
     );
     shop.commit("one");
     shop.up();
@@ -263,6 +267,21 @@ fn logs_are_searched_and_followed() {
     browser.click(".filter button:not([type=button])");
     browser.until_text("#lines", "<b>began</b>");
     assert!(!browser.text("#lines").contains("asked"), "{}", browser.text("#lines"));
+    let only = |query: &str, wanted: &str| {
+        desk.open(&format!("/projects/shop/environments/test?{query}#logs"));
+        browser.until_text("#lines", wanted);
+        browser.text("#lines")
+    };
+    let grave = only("level=warn", "</pre><script>alert(1)</script> is near");
+    assert!(!grave.contains("began"), "{grave}");
+    assert!(only("since=1h&search=began", "began").contains("began"));
+    let release = shop.json(&["status"])["environments"][0]["services"][0]["version"].as_str().unwrap().to_owned();
+    assert!(only(&format!("release={release}"), "began").contains("near"));
+    desk.open("/projects/shop/environments/test?until=1h");
+    browser.until_text("main", "No hay tal línea");
+    desk.open("/projects/shop/environments/test?since=yesterday");
+    browser.until_text("main [role=alert]", "since");
+    desk.open("/projects/shop/environments/test");
     browser.fill("[name=search]", "/new");
     browser.click("[data-follow]");
     shop.machine.get("test.shop.localhost", "/new");
@@ -270,6 +289,58 @@ fn logs_are_searched_and_followed() {
     assert!(!browser.text("#lines").contains("began"));
     desk.is_sound("logs");
     assert!(!browser.text("main").contains("Desplegar"), "a viewer is offered nothing to do");
+}
+
+#[test]
+fn what_was_measured_is_drawn_and_said() {
+    let Some(browser) = Browser::start() else { return };
+    let shop = Shop::new(&["prod"], "[environments.prod]\n");
+    shop.version("one");
+    shop.up();
+    shop.ok(&["user", "add", "ana", "--role", "viewer"]);
+    let desk = Desk::new(browser, &shop);
+    let browser = &desk.browser;
+    desk.sign_in("ana");
+    desk.open("/projects/shop/environments/prod");
+    browser.until_text("[data-part=measured]", "No se midió nada");
+    // Half an hour, as the monitor writes it; with an outage of ten minutes.
+    let metrics = rusqlite::Connection::open(shop.machine.folder.path().join("home/metrics.db")).unwrap();
+    let minute = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs())
+        .unwrap()
+        / 60;
+    for (series, value) in [
+        ("cpu/app", 0.25),
+        ("memory/app", 64.0 * 1024.0 * 1024.0),
+        ("restarts/app", 0.0),
+        ("requests/app", 41.5),
+        ("p50/app", 3.0),
+        ("p95/app", 12.25),
+        ("uptime/app http://shop.localhost", 1.0),
+    ] {
+        let add = "INSERT INTO series (project, environment, name) VALUES ('shop', 'prod', ?1)";
+        metrics.execute(add, [series]).unwrap();
+        let number = metrics.last_insert_rowid();
+        for n in 0..30 {
+            let down = series.starts_with("uptime") && n < 10;
+            let value = if down { 0.0 } else { value };
+            metrics
+                .execute("INSERT INTO minute VALUES (?1, ?2, ?3)", rusqlite::params![number, minute - 30 + n, value])
+                .unwrap();
+        }
+    }
+    desk.open("/projects/shop/environments/prod?hours=1");
+    browser.until_text("[data-part=measured]", "ahora 25.0 %");
+    browser.until_text("[data-part=measured]", "64.0 MB");
+    browser.until_text("[data-part=measured]", "p95: ahora 12.2 ms");
+    browser.until_text("[data-part=measured]", "41.50");
+    let drawn = "return [...document.querySelectorAll('.chart svg')].map((one) => one.getAttribute('aria-label'))";
+    assert_eq!(browser.script(drawn, &json!([])).as_array().unwrap().len(), 5);
+    desk.is_sound("measured");
+    desk.open("/status/shop");
+    browser.until_text("[data-part=services]", "66.66 %");
+    assert!(!browser.text("main").contains("shop.localhost"), "hosts are nobody's business");
+    browser.click("[data-part=services] summary");
+    desk.is_sound("status-uptime");
 }
 
 #[test]

@@ -255,6 +255,10 @@ operations! {
     RollbackPreview "rollback-preview" Viewer,
     /// What services printed.
     Logs "logs" Viewer,
+    /// The names of what is measured.
+    Series "series" Viewer,
+    /// What was measured.
+    Metrics "metrics" Viewer,
     /// Variables, and whether secrets are set.
     Variables "variables" Viewer,
     /// Backups and the moments that can be restored.

@@ -177,17 +177,14 @@ pub(crate) async fn log_lines(
     };
     query.insert("project".to_owned(), project.to_string());
     query.insert("environment".to_owned(), environment);
-    let begun = Input::from_texts(&endpoint(Operation::Logs), &query).and_then(|input| {
-        let wanted = Wanted::of(&input)?;
-        let reader = wanted.reader(&face.ambit)?;
-        Ok((wanted, reader))
-    });
-    let Ok((wanted, reader)) = begun else { return StatusCode::NOT_FOUND.into_response() };
-    let begin = (face, session, wanted, reader, place, Instant::now(), true);
-    stream(unfold(begin, |(face, session, wanted, mut reader, place, said, first)| async move {
+    let begun =
+        Input::from_texts(&endpoint(Operation::Logs), &query).and_then(|input| Wanted::of(&input)?.follow(&face.ambit));
+    let Ok(following) = begun else { return StatusCode::NOT_FOUND.into_response() };
+    let begin = (face, session, following, place, Instant::now(), true);
+    stream(unfold(begin, |(face, session, mut following, place, said, first)| async move {
         let mut quiet = said;
         loop {
-            let mut lines = wanted.next(&face.ambit, &mut reader);
+            let mut lines = following.next(&face.ambit);
             let skipped = lines.len().saturating_sub(LINES);
             let newest = lines.split_off(skipped);
             let event = if first || !newest.is_empty() {
@@ -204,7 +201,7 @@ pub(crate) async fn log_lines(
             if !first {
                 tokio::time::sleep(EVERY / 2).await;
             }
-            return Some((Ok(event), (face, session, wanted, reader, place, quiet, false)));
+            return Some((Ok(event), (face, session, following, place, quiet, false)));
         }
     }))
 }

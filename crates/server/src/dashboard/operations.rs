@@ -83,10 +83,37 @@ pub(crate) fn endpoint(operation: Operation) -> Endpoint {
                     ENVIRONMENT,
                     Field::text("service", "Of this service alone."),
                     Field::text("search", "Lines that hold this text alone, whatever its case."),
+                    Field::text("since", "Not before: `15m`, `1h`, `2d` ago, or a moment as 2026-11-24T10:02:00Z."),
+                    Field::text("until", "Not after."),
+                    Field::text(
+                        "level",
+                        "Lines that say they are at least so grave: trace, debug, info, warn, error, fatal.",
+                    ),
+                    Field::text("release", "Of a release, by the first digits of its build."),
                     Field::number(
                         "lines",
                         "The last so many of each instance; 200 where nothing is said, at most 5000.",
                     ),
+                ]
+            },
+        ),
+        Operation::Series => Endpoint::get(
+            "/projects/{project}/environments/{environment}/series",
+            "Lists what is measured of an environment, and of the machine.",
+            "The names of series.",
+            const { &[PROJECT, ENVIRONMENT] },
+        ),
+        Operation::Metrics => Endpoint::get(
+            "/projects/{project}/environments/{environment}/metrics",
+            "Reads what was measured.",
+            "Points with the lowest, the mean and the highest value since the one before.",
+            const {
+                &[
+                    PROJECT,
+                    ENVIRONMENT,
+                    Field::text("series", "The name of the series, such as `cpu/backend`.").needed(),
+                    Field::number("hours", "So many hours back; 24 where nothing is said, at most 2160."),
+                    Field::number("points", "In at most so many points; 200 where nothing is said, at most 2000."),
                 ]
             },
         ),

@@ -15,10 +15,13 @@ use ambit_domain::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Face, input::Input, logs, works::Long};
+use super::{Face, input::Input, logs, parts, works::Long};
 
 /// How much of a list is told where nothing is said, and at most.
 const LIMIT: (usize, usize) = (50, 1000);
+
+/// So far back metrics are kept.
+const METRIC_HOURS: u64 = 90 * 24;
 
 /// Carries out an operation; what it came to, as the API answers it.
 pub(crate) async fn perform(
@@ -68,7 +71,19 @@ pub(crate) async fn perform(
             let id = input.environment()?;
             told(&ambit.preview_rollback(&id.project, &id.environment, input.text("to").as_deref())?)
         }
-        Operation::Logs => told(&logs::read(ambit, &logs::Wanted::of(input)?)?),
+        Operation::Logs => told(&logs::read(ambit, &logs::Wanted::of(input)?).await?.lines),
+        Operation::Series => {
+            let EnvironmentId { project, environment } = input.environment()?;
+            told(&ambit.metric_names(&project, &environment)?)
+        }
+        Operation::Metrics => {
+            let EnvironmentId { project, environment } = input.environment()?;
+            let hours = input.number("hours").map_or(24, |hours| hours.clamp(1, METRIC_HOURS));
+            let points = input.number("points").map_or(200, |points| points.clamp(1, 2000));
+            let since = parts::now() - i64::try_from(hours).unwrap_or(24) * 3_600_000;
+            let series = input.text("series").unwrap_or_default();
+            told(&ambit.metrics(&project, &environment, &series, since, u32::try_from(points).unwrap_or(200))?)
+        }
         Operation::Variables => told(&ambit.variable_matrix(&input.project()?)?),
         Operation::Backups => {
             let id = input.environment()?;

@@ -173,7 +173,7 @@ fn section(title: &str, id: &str, head: &[&str], rows: &Markup) -> Markup {
     }
 }
 
-fn place<'a>(signed: &'a Signed, at: Placement) -> &'a str {
+fn place(signed: &Signed, at: Placement) -> &str {
     match at {
         Placement::Host => signed.t("on this machine", "en esta máquina"),
         Placement::Railway => signed.t("at Railway", "en Railway"),
