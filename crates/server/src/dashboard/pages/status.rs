@@ -135,7 +135,8 @@ fn told(lang: Lang, incident: &PublicIncident) -> Markup {
     let id = format!("incident-{}", incident.number);
     html! {
         article.incident aria-labelledby=(id) {
-            h3 id=(id) { (incident.title) }
+            @if incident.resolved.is_none() { h2 id=(id) { (incident.title) } }
+            @else { h3 id=(id) { (incident.title) } }
             p {
                 @match incident.resolved {
                     None => { (chip(Tone::Bad, lang.t("goes on", "en curso"))) }
