@@ -89,6 +89,7 @@ mod webhook;
 pub use access::{CreateToken, CreatedToken, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink};
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
+pub use ambit_data::{CopyReport, ReviewedColumn, Suggestion};
 pub use ambit_host::Service;
 pub use ambit_store::{AuditFilter, Point};
 pub use approve::{Decide, Decision, Waive};

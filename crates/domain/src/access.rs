@@ -265,6 +265,10 @@ operations! {
     Backups "backups" Viewer,
     /// Masked copies with their leak checks.
     Copies "copies" Viewer,
+    /// Columns beside what becomes of them in masked copies.
+    Classification "classification" Viewer,
+    /// Rehearsals of migrations.
+    Rehearsals "rehearsals" Viewer,
     /// How a backup or a restore goes.
     Work "work" Viewer,
     /// What the status page tells, and of every environment.

@@ -21,6 +21,7 @@ mod pages;
 mod parts;
 mod perform;
 mod sign_in;
+mod slow;
 mod works;
 
 pub(crate) use api::BASE;

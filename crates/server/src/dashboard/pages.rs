@@ -2,6 +2,7 @@
 
 mod audit;
 mod builds;
+mod classification;
 mod costs;
 mod data;
 mod deployment;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> Router<Arc<Face>> {
         .route("/projects/{project}/deployments", get(deployment::list))
         .route("/projects/{project}/deployments/{number}", get(deployment::page))
         .route("/projects/{project}/environments/{environment}", get(environment::page))
+        .route("/projects/{project}/environments/{environment}/classification", get(classification::page))
         .route("/projects/{project}/variables", get(variables::page))
         .route("/projects/{project}/data", get(data::page))
         .route("/projects/{project}/builds", get(builds::page))

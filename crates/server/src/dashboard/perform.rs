@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ambit_app::{
-    AuditFilter, BackUp, Cost, Decide, Decision, Declaration, Deploy, OpenIncident, Promote, QaSay, RestoreRequest,
+    AuditFilter, BackUp, Decide, Decision, Declaration, Deploy, OpenIncident, Promote, QaSay, RestoreRequest,
     RestoredCopy, Rollback, UpdateIncident, Waive,
 };
 use ambit_domain::{
@@ -15,7 +15,7 @@ use ambit_domain::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Face, input::Input, logs, parts, works::Long};
+use super::{Face, input::Input, logs, parts, slow, works::Long};
 
 /// How much of a list is told where nothing is said, and at most.
 const LIMIT: (usize, usize) = (50, 1000);
@@ -90,6 +90,8 @@ pub(crate) async fn perform(
             Ok(json!({ "backups": ambit.backups(&id).await?, "beside": ambit.beside(&id) }))
         }
         Operation::Copies => told(&ambit.masked_copies(&input.environment()?)?),
+        Operation::Classification => told(&slow::classification(face, &input.environment()?).await?),
+        Operation::Rehearsals => told(&ambit.rehearsals(&input.environment()?)?),
         Operation::Work => {
             let found = face.works.of(&input.project()?, input.number("number").unwrap_or_default());
             told(&found.ok_or_else(|| {
@@ -120,7 +122,7 @@ pub(crate) async fn perform(
             told(&ambit.update_incident(&request)?)
         }
         Operation::Builds => told(&ambit.mobile_builds(&known_project(face, input)?, None)?),
-        Operation::Cost => told(&cost(face, &known_project(face, input)?).await?),
+        Operation::Cost => told(&slow::cost(face, &known_project(face, input)?).await?),
         Operation::Audit => {
             let filter = AuditFilter {
                 project: Some(known_project(face, input)?),
@@ -238,14 +240,6 @@ fn moment(text: &str) -> Result<i64, Failure> {
         Failure::new(FailureKind::User, format!("`{}` is no moment", text.escape_debug()))
             .hint("write it as 2026-11-24T10:02:00Z")
     })
-}
-
-/// What a project costs. Folders are counted for it, which takes as long as they are large.
-pub(crate) async fn cost(face: &Arc<Face>, project: &ProjectName) -> Result<Cost, Failure> {
-    let declaration = declaration(face, project)?;
-    let ambit = Arc::clone(&face.ambit);
-    let counted = tokio::task::spawn_blocking(move || ambit.cost(&declaration)).await;
-    counted.map_err(|e| Failure::from_error(FailureKind::Internal, &e))?
 }
 
 pub(crate) fn declaration(face: &Face, project: &ProjectName) -> Result<Declaration, Failure> {

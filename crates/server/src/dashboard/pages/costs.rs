@@ -12,12 +12,12 @@ use maud::{Markup, html};
 use crate::dashboard::{
     page::{Refusal, Signed, Visit},
     parts::{Tone, bytes, chip, table},
-    perform,
+    slow,
 };
 
 pub(super) async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Refusal> {
     let signed = visit.signed(Operation::Cost, Some(&name))?;
-    let Cost { bill, measured } = signed.told(perform::cost(&signed.page.face, signed.project()?).await)?;
+    let Cost { bill, measured } = signed.told(slow::cost(&signed.page.face, signed.project()?).await)?;
     let content = html! {
         @if bill.groups.is_empty() {
             p { (signed.t("ambit.toml declares no costs: ", "ambit.toml no declara costes: ")) code { "[costs.ENVIRONMENT]" } }
