@@ -86,7 +86,10 @@ mod variables;
 mod watch;
 mod webhook;
 
-pub use access::{CreateToken, CreatedToken, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink};
+pub use access::{
+    Ceremony, CreateToken, CreatedToken, Made as MadePasskey, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink,
+    Used as UsedPasskey,
+};
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
 pub use ambit_data::{CopyReport, ReviewedColumn, Suggestion};

@@ -244,6 +244,53 @@ fn an_incident_is_told_to_the_world_and_ends() {
 }
 
 #[test]
+fn a_passkey_signs_in_until_it_is_removed() {
+    let Some(browser) = Browser::start() else { return };
+    let shop = Shop::new(&["test"], "[environments.test]\nkind = \"staging\"\n");
+    shop.version("one");
+    shop.up();
+    shop.ok(&["user", "add", "ana", "--role", "viewer"]);
+    browser.add_passkey_device();
+    let desk = Desk::new(browser, &shop);
+    let browser = &desk.browser;
+    let sign_in = "form[data-passkey=use] button";
+    desk.open("/sign-in");
+    browser.click(sign_in);
+    browser.until_text("[data-passkey-failed]", "No se pudo usar");
+
+    desk.sign_in("ana");
+    desk.open("/passkeys");
+    browser.until_text("main", "Aún no tienes ninguna");
+    desk.send("form[data-passkey=make]", &[("name", "mi <b>portátil</b>")]);
+    browser.until_text("[data-part=passkeys]", "mi <b>portátil</b>");
+    browser.until_text("[data-part=passkeys]", "aún sin usar");
+    desk.is_sound("passkeys");
+    // A device keeps one for each person: it is not made twice.
+    desk.send("form[data-passkey=make]", &[("name", "otra")]);
+    browser.until_text("[data-passkey-failed]", "No se pudo crear");
+
+    for _ in 0..2 {
+        browser.click("form[action='/sign-out'] button");
+        browser.until_text("main", "ambit login");
+        browser.click(sign_in);
+        browser.until_text("header .who", "ana");
+    }
+    desk.open("/passkeys");
+    browser.until_text("[data-part=passkeys]", "usada por última vez");
+    browser.click("form[action='/passkeys/remove'] button");
+    browser.until_text("main", "Aún no tienes ninguna");
+    browser.click("form[action='/sign-out'] button");
+    browser.until_text("main", "ambit login");
+    browser.click(sign_in);
+    browser.until_text("main [role=alert]", "not known here");
+    let what: Vec<String> =
+        shop.json(&["log"]).as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap().to_owned()).collect();
+    for noted in ["passkey.added", "passkey.removed", "user.signed-in"] {
+        assert!(what.iter().any(|what| what == noted), "{noted}: {what:?}");
+    }
+}
+
+#[test]
 fn logs_are_searched_and_followed() {
     let Some(browser) = Browser::start() else { return };
     let shop = Shop::new(&["test"], "[environments.test]\nkind = \"staging\"\nbranch = \"main\"\n");
@@ -400,6 +447,45 @@ fn a_database_is_restored_to_a_moment_that_was_picked() {
     let entries = shop.json(&["log", "-e", "prod"]);
     let placed = entries.as_array().unwrap().iter().find(|e| e["what"] == "restore.in-place").unwrap();
     assert_eq!(placed["who"], "root@example.org");
+}
+
+#[test]
+fn what_becomes_of_each_column_is_reviewed_and_a_copy_tells_what_it_found() {
+    let Some(browser) = Browser::start() else { return };
+    let toml = "[environments.test]\nkind = \"staging\"\n[environments.prod]\n[services.postgres]\n";
+    let shop = Shop::new(&["test", "prod"], toml);
+    shop.commit("one");
+    shop.up();
+    let sql = "CREATE TABLE people (id bigint PRIMARY KEY, email text, \"<script>alert(1)</script>\" text);\
+               INSERT INTO people SELECT i, 'persona' || i || '@empresa.example', 'x' FROM generate_series(1, 50) i";
+    shop.ok(&["psql", "-e", "prod", "--", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+    shop.ok(&["user", "add", "ana", "--role", "viewer"]);
+    let desk = Desk::new(browser, &shop);
+    let browser = &desk.browser;
+    desk.sign_in("ana");
+    let review = "/projects/shop/environments/prod/classification";
+    desk.open(review);
+    browser.until_text("main", "antes no se hace ninguna copia enmascarada");
+    let decided = "[public.people]\nemail = \"text -> email\"  # <b>addresses</b> of people\ngone = \"text -> keep\"\n";
+    shop.write("masking.toml", decided);
+    desk.open(review);
+    browser.until_text("section[aria-labelledby=settled]", "<b>addresses</b> of people");
+    browser.until_text("section[aria-labelledby=open]", "<script>alert(1)</script>");
+    browser.until_text("section[aria-labelledby=open]", "public.people.gone");
+    assert!(!browser.text("main").contains("persona7@"), "values are shown to nobody");
+    desk.is_sound("classification");
+    shop.write("masking.toml", "[public.people]\nemail = 5\n");
+    desk.open(review);
+    browser.until_text("main [role=alert]", "masking.toml is wrong");
+    assert!(browser.console()[0].contains("422"), "a page that tells a failure is none that worked");
+    shop.write("masking.toml", decided);
+    shop.ok(&["data", "classify", "-e", "prod"]);
+    shop.ok(&["data", "copy", "prod", "test"]);
+    desk.open("/projects/shop/data");
+    browser.until_text("[data-part=backups-test]", "sin fugas");
+    browser.click("#leaks-test summary");
+    browser.until_text("#leaks-test", "public.people: 50/50 filas");
+    desk.is_sound("data-copied");
 }
 
 #[test]

@@ -137,6 +137,23 @@ pub struct User {
     pub added: i64,
 }
 
+/// A key on a person's device that signs them in, without the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// Its id, in base64url.
+    pub id: String,
+    /// Whom it signs in.
+    pub user: UserName,
+    /// What they call it.
+    pub name: String,
+    /// The host of the dashboard that it is bound to.
+    pub host: String,
+    /// When it was added, in milliseconds since the Unix epoch.
+    pub added: i64,
+    /// When it was last used.
+    pub used: Option<i64>,
+}
+
 /// A token for programs, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {

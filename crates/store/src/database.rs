@@ -42,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     crate::alerts::MIGRATION,
     crate::access::MIGRATION,
     crate::incidents::MIGRATION,
+    crate::passkeys::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.

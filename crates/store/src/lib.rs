@@ -17,6 +17,7 @@ mod intake;
 mod metrics;
 mod mobile_builds;
 mod outbox;
+mod passkeys;
 
 pub use access::Session;
 pub use audit::AuditFilter;

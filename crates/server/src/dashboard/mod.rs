@@ -5,6 +5,7 @@
 
 mod api;
 mod assets;
+mod challenge;
 mod chart;
 mod endpoint;
 mod forms;
@@ -19,6 +20,7 @@ mod operations;
 mod page;
 mod pages;
 mod parts;
+mod passkeys;
 mod perform;
 mod sign_in;
 mod slow;
@@ -46,6 +48,7 @@ pub(crate) struct Face {
     ambit: Arc<Ambit>,
     limit: limit::Limit,
     live: live::Live,
+    challenges: challenge::Challenges,
     works: works::Works,
 }
 
@@ -99,6 +102,7 @@ pub(crate) fn routes(ambit: Arc<Ambit>) -> Router {
         ambit,
         limit: limit::Limit::default(),
         live: live::Live::default(),
+        challenges: challenge::Challenges::default(),
         works: works::Works::default(),
     });
     Router::new()
@@ -106,6 +110,10 @@ pub(crate) fn routes(ambit: Arc<Ambit>) -> Router {
         .merge(pages::routes())
         .route("/assets/{name}", get(assets::asset))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/passkey", post(passkeys::sign_in))
+        .route("/passkeys", get(passkeys::page))
+        .route("/passkeys/add", post(passkeys::added))
+        .route("/passkeys/remove", post(passkeys::removed))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/language", post(sign_in::choose_language))
         .route("/do/{operation}", post(forms::submitted))

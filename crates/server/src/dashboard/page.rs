@@ -166,7 +166,7 @@ impl Page {
                             @if let Some(session) = &self.session {
                                 form method="post" action="/sign-out" {
                                     (form_token(session))
-                                    span { (session.caller.user.name) " · " (session.caller.user.role) }
+                                    span { a href="/passkeys" { (session.caller.user.name) } " · " (session.caller.user.role) }
                                     button { (t("Sign out", "Salir")) }
                                 }
                             }
@@ -281,6 +281,6 @@ pub(super) fn lines(name: &str, label: &str) -> Markup {
     html! { label.wide { (label) " " textarea name=(name) rows="3" required maxlength="4000" {} } }
 }
 
-fn form_token(session: &Session) -> Markup {
+pub(super) fn form_token(session: &Session) -> Markup {
     html! { input type="hidden" name="form" value=(session.form_token()); }
 }

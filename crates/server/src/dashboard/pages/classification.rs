@@ -20,7 +20,7 @@ pub(super) async fn page(visit: Visit, Path((name, environment)): Path<(String, 
     let content = html! {
         p {
             (signed.t("As masking.toml of the project's folder says. It is changed there, and by ", "Como dice masking.toml en la carpeta del proyecto. Se cambia allí, y con "))
-            code { "ambit data classify " (id.environment) } "."
+            code { "ambit data classify -e " (id.environment) } "."
         }
         @if columns.is_empty() { p { (signed.t("The database has no tables.", "La base de datos no tiene tablas.")) } }
         @if !open.is_empty() {
