@@ -3,22 +3,21 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write,
     sync::{Mutex, PoisonError},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::parts::now;
-use crate::github::hex;
 
 /// For so long a challenge may be answered, in milliseconds.
 const LASTS: i64 = 10 * 60 * 1000;
 
 pub(crate) struct Challenges {
     key: [u8; 32],
-    answered: Mutex<HashMap<String, i64>>,
+    answered: Mutex<HashMap<Vec<u8>, i64>>,
 }
 
 impl Default for Challenges {
@@ -28,19 +27,16 @@ impl Default for Challenges {
 }
 
 impl Challenges {
-    /// A challenge for something, in hex digits: of a session, or of nobody.
+    /// A challenge for something, in base64url.
     pub(crate) fn give(&self, purpose: &str) -> String {
         let body: Vec<u8> = rand::random::<[u8; 16]>().into_iter().chain((now() + LASTS).to_be_bytes()).collect();
         let mark = self.mark(purpose, &body).finalize().into_bytes();
-        body.iter().chain(&mark).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        BASE64.encode([&body[..], &mark].concat())
     }
 
     /// Whether a challenge was given for that, is not over, and was not answered before. It is answered now.
     pub(crate) fn take(&self, purpose: &str, challenge: &str) -> bool {
-        let Some(bytes) = hex(challenge) else { return false };
+        let Ok(bytes) = BASE64.decode(challenge) else { return false };
         let Some((body, mark)) = bytes.split_at_checked(24) else { return false };
         let end = body.get(16..).and_then(|end| end.try_into().ok()).map_or(0, i64::from_be_bytes);
         if end <= now() || self.mark(purpose, body).verify_slice(mark).is_err() {
@@ -48,7 +44,7 @@ impl Challenges {
         }
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         answered.retain(|_, end| *end > now());
-        answered.insert(challenge.to_ascii_lowercase(), end).is_none()
+        answered.insert(body.to_vec(), end).is_none()
     }
 
     fn mark(&self, purpose: &str, body: &[u8]) -> Hmac<Sha256> {
@@ -68,7 +64,7 @@ mod tests {
         let challenges = Challenges::default();
         let one = challenges.give("sign-in");
         assert!(!challenges.take("register ana", &one) && !Challenges::default().take("sign-in", &one));
-        for forged in ["", "00", &one[2..], &format!("{}00", &one[..one.len() - 2]), &"0".repeat(one.len())] {
+        for forged in ["", "00", &one[4..], &format!("{}AAAA", &one[..one.len() - 4]), &"A".repeat(one.len())] {
             assert!(!challenges.take("sign-in", forged), "{forged}");
         }
         assert!(challenges.take("sign-in", &one));

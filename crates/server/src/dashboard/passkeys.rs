@@ -98,15 +98,7 @@ fn ceremony<T>(
     let scheme = if is_secure(headers) { "https" } else { "http" };
     let origin = format!("{scheme}://{host}");
     let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
-    // The script hands the digits over as bytes of text.
-    let challenge = challenge_text(challenge);
-    work(&Ceremony { challenge: &challenge, origin: &origin, host: name })
-}
-
-/// A challenge as browsers repeat it: its digits, as bytes, in base64url.
-fn challenge_text(challenge: &str) -> String {
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    URL_SAFE_NO_PAD.encode(challenge)
+    work(&Ceremony { challenge, origin: &origin, host: name })
 }
 
 /// `GET /passkeys`

@@ -8,7 +8,7 @@ const encoded = (buffer) =>
 
 async function used(form) {
   const publicKey = {
-    challenge: bytes(form.elements.challenge.value),
+    challenge: decoded(form.elements.challenge.value),
     rpId: location.hostname,
     userVerification: "required",
   };
@@ -19,7 +19,7 @@ async function used(form) {
 async function made(form) {
   const { user, handle, known } = form.dataset;
   const publicKey = {
-    challenge: bytes(form.elements.challenge.value),
+    challenge: decoded(form.elements.challenge.value),
     rp: { id: location.hostname, name: "Ambit" },
     user: { id: bytes(handle), name: user, displayName: user },
     pubKeyCredParams: [{ type: "public-key", alg: -7 }],
