@@ -2,22 +2,31 @@
 //! server, in this browser's page, for the challenge that was given, by somebody whom the device knows.
 //!
 //! No attestation is asked for, and browsers hand the public key over ready to be used (`getPublicKey`), so that nothing of CBOR
-//! or COSE is read here. One algorithm is asked for, which every platform has: ES256.
+//! or COSE is read here. Two algorithms are asked for, as platforms have them: ES256, and RS256 with 2048 bits.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// Texts of a browser are no longer, as they are sent.
 const LONGEST: usize = 8 << 10;
-/// How a public key on P-256 begins (RFC 5480): what it is, and that a point follows.
-const P256: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
-    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-/// An uncompressed point of it.
-const POINT: usize = 65;
+/// How a public key on P-256 begins (RFC 5480), and its length with the uncompressed point that follows.
+const P256: ([u8; 26], usize) = (
+    [
+        0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+        0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    ],
+    91,
+);
+/// The same of a public key of RSA with 2048 bits and the usual exponent (RFC 3279).
+const RSA: ([u8; 24], usize) = (
+    [
+        0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05,
+        0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
+    ],
+    294,
+);
 /// Flags of the authenticator's data: somebody was there, was recognised, and a key was made.
 const PRESENT: u8 = 1;
 const VERIFIED: u8 = 1 << 2;
@@ -75,7 +84,7 @@ struct ClientData {
     cross_origin: bool,
 }
 
-/// Checks a new passkey; returns its public key, a point on P-256.
+/// Checks a new passkey; returns its public key.
 pub(super) fn check_made(made: &Made, ceremony: &Ceremony<'_>) -> Result<Vec<u8>, Refused> {
     client_data(&decoded(&made.client)?, "webauthn.create", ceremony)?;
     let data = decoded(&made.authenticator)?;
@@ -88,8 +97,18 @@ pub(super) fn check_made(made: &Made, ceremony: &Ceremony<'_>) -> Result<Vec<u8>
         return Err(Refused("the passkey is not the one that was made"));
     }
     let key = decoded(&made.key)?;
-    let point = key.strip_prefix(&P256).filter(|point| point.len() == POINT && point.first() == Some(&4));
-    point.map(<[u8]>::to_vec).ok_or(Refused("its key is of a kind that was not asked for"))
+    if understood(&key).is_none() {
+        return Err(Refused("its key is of a kind that was not asked for"));
+    }
+    Ok(key)
+}
+
+/// The algorithm of a public key, and the part of it that the algorithm takes.
+fn understood(key: &[u8]) -> Option<(&'static dyn VerificationAlgorithm, &[u8])> {
+    let of = |begin: &[u8], length| key.strip_prefix(begin).filter(|_| key.len() == length);
+    let point = of(&P256.0, P256.1).filter(|point| point.first() == Some(&4));
+    let point = point.map(|point| (&ECDSA_P256_SHA256_ASN1 as &dyn VerificationAlgorithm, point));
+    point.or_else(|| of(&RSA.0, RSA.1).map(|key| (&RSA_PKCS1_2048_8192_SHA256 as _, key)))
 }
 
 /// Checks the use of a passkey with its public key; returns how often it was used, as it counts itself.
@@ -99,7 +118,8 @@ pub(super) fn check_used(used: &Used, key: &[u8], ceremony: &Ceremony<'_>) -> Re
     let mut signed = decoded(&used.authenticator)?;
     let (_, count) = authenticator_data(&signed, ceremony)?;
     signed.extend(Sha256::digest(&client));
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key)
+    let (algorithm, key) = understood(key).ok_or(Refused("its key cannot be used"))?;
+    UnparsedPublicKey::new(algorithm, key)
         .verify(&signed, &decoded(&used.signature)?)
         .map_err(|_| Refused("the signature is not that of the passkey"))?;
     Ok(count)
@@ -182,7 +202,7 @@ pub(super) mod device {
                 id: BASE64.encode(&self.id),
                 client: BASE64.encode(Self::client("webauthn.create", ceremony)),
                 authenticator: BASE64.encode(data),
-                key: BASE64.encode([&P256[..], self.pair.public_key().as_ref()].concat()),
+                key: BASE64.encode([&P256.0[..], self.pair.public_key().as_ref()].concat()),
             }
         }
 
@@ -203,6 +223,14 @@ pub(super) mod device {
 mod tests {
     use super::{device::Device, *};
 
+    const RSA_KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAzlgBkWwSRQIaSknLmcch_uKyhjhhANHls6PRLJ4JGqxIKq8roAWqFQQn\
+        wRUeTaYGDs4IQTzEOYaGgSCt87QDrpMLoWupyRy35mT1XfNiKR-B1gIL9z0dydUyvwse0oj5NsSpwD1nrguzsQWF6b7TXa758GgG\
+        V6B8FJq3S0EUw7YyuCSYNmjkh4FRj-uxd-jGtlO8FD_83YuPaGGRfLhGlXqGcaqVrKwaian1ArvLdiCUohqVzUs3BtI1WFEwjGgn\
+        hiFFUtWn7kiGviG1QMJOKRdOZL5bvo0rmgZKFL57ip0F-iJz9T7NLrUtdWslR2nZeK7KWIRUeFkzo90PARm3tQIDAQAB";
+    const RSA_SIGNATURE: &str = "OtAz8MavdiEcN4SBftzcSQ04FSPC_MlA_knAY5bY5jQCb9ilKU0x9VXwZXyEVfbGMCDWrOyK6G2XZxgJOicFmuMvl6pHCyHRqjao\
+        h8MddsY5ltuDfmhMkffu2iZAw_8saeF7Fl_EM5UCcv-1Ekx9xLnJW--PNPJs924JaXlfK3q7tPzvrVWb9aNcLLYKeZ-EkmVL44ej\
+        2Tv4pmgQSUEkBT3x-XJY36NA_Eql8it8-EEbZ1NauHCjXQQ167QlVjAETJCbxXUrIbwo8bmwFSyFwKUnh9rPRzQNJFHrfG0F4mCB\
+        0Di5MpPxYA7kmmFJcrZOF_QhiS_q4MIHFwbkaNV0RA";
     const HERE: Ceremony<'_> = Ceremony { challenge: "abc", origin: "https://ambit.kaia.ai", host: "ambit.kaia.ai" };
 
     #[test]
@@ -220,6 +248,23 @@ mod tests {
             check_used(&Used { authenticator: tampered, ..genuine }, &key, &HERE).is_err(),
             "the counter was changed"
         );
+    }
+
+    #[test]
+    fn a_key_of_rsa_is_taken_too() {
+        // Made by OpenSSL; the private key was thrown away.
+        let key = BASE64.decode(RSA_KEY).unwrap();
+        let client = r#"{"type":"webauthn.get","challenge":"abc","origin":"https://ambit.kaia.ai"}"#;
+        let data = [Sha256::digest(HERE.host).as_slice(), &[PRESENT | VERIFIED], &7_u32.to_be_bytes()].concat();
+        let used = Used {
+            id: "AAAA".into(),
+            client: BASE64.encode(client),
+            authenticator: BASE64.encode(data),
+            signature: RSA_SIGNATURE.into(),
+        };
+        assert_eq!(check_used(&used, &key, &HERE), Ok(7));
+        let other = Used { signature: RSA_SIGNATURE.replace('A', "B"), ..used };
+        assert!(check_used(&other, &key, &HERE).is_err());
     }
 
     #[test]
@@ -256,7 +301,7 @@ mod tests {
             "A".into(),
             "é".into(),
             BASE64.encode([0; 91]),
-            BASE64.encode([&P256[..], &[2; 65]].concat()),
+            BASE64.encode([&P256.0[..], &[2; 65]].concat()),
             "A".repeat(LONGEST + 1),
         ] {
             assert!(check_made(&Made { key: key.clone(), ..good.clone() }, &HERE).is_err(), "{key}");

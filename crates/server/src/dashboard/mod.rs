@@ -13,6 +13,7 @@ mod guard;
 mod input;
 mod lang;
 mod limit;
+mod listen;
 mod live;
 mod logs;
 mod openapi;
@@ -81,7 +82,7 @@ impl Listener {
         }
         let routes = routes(Arc::clone(ambit));
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).await {
+            if let Err(error) = axum::serve(listen::Port::new(listener), routes).await {
                 tracing::error!(%error, "the dashboard is not served any more");
             }
         });

@@ -22,7 +22,7 @@ async function made(form) {
     challenge: decoded(form.elements.challenge.value),
     rp: { id: location.hostname, name: "Ambit" },
     user: { id: bytes(handle), name: user, displayName: user },
-    pubKeyCredParams: [{ type: "public-key", alg: -7 }],
+    pubKeyCredParams: [-7, -257].map((alg) => ({ type: "public-key", alg })),
     excludeCredentials: known.split(" ").filter(Boolean).map((id) => ({ type: "public-key", id: decoded(id) })),
     authenticatorSelection: { residentKey: "required", userVerification: "required" },
     attestation: "none",
