@@ -39,7 +39,7 @@ pub struct Ambit {
     pub(crate) metrics: OnceLock<Metrics>,
     /// What the monitor read last.
     pub(crate) readings: Mutex<Readings>,
-    /// Held while an alert is read and written.
+    /// Held while an alert or an incident is read and written.
     pub(crate) alerting: Mutex<()>,
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,

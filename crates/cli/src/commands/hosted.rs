@@ -94,8 +94,9 @@ pub(crate) async fn logs(
     if search.release.is_some() {
         return Err(Failure::new(FailureKind::User, "not supported yet: logs at Railway by their release"));
     }
-    let (read_lines, shown) = if search.looks() { (SEARCHED, lines) } else { (lines.unwrap_or(SHOWN), None) };
-    let filter = search.query().filter()?;
+    let query = search.query();
+    let (read_lines, shown) = if query.is_empty() { (lines.unwrap_or(SHOWN), None) } else { (SEARCHED, lines) };
+    let filter = query.filter()?;
     let declaration = context::declaration(folder)?;
     let ambit = context::ambit()?;
     let named = declaration.select(environments)?;
