@@ -64,8 +64,11 @@ impl Ambit {
             }
             Some(Placement::Host) if environment.map_or(Ok(false), |e| self.lives_elsewhere(id, e))? => {
                 let name = &id.environment;
-                Err(Failure::new(FailureKind::User, format!("{name} lives at Railway: only its sites are on this machine"))
-                    .hint(format!("ambit move -e {name} --to host brings it here, with its data")))
+                Err(Failure::new(
+                    FailureKind::User,
+                    format!("{name} lives at Railway: only its sites are on this machine"),
+                )
+                .hint(format!("ambit move -e {name} --to host brings it here, with its data")))
             }
             Some(asked) => Ok(asked),
             None => {

@@ -328,7 +328,9 @@ impl Ambit {
         if deployment.trigger.goes_back() {
             return self.recorded_code(deployment);
         }
-        Ok(self.committed(deployment, sources).unwrap_or_else(|| CodeAt::WorkingTree { folder: sources.folder.clone() }))
+        Ok(self
+            .committed(deployment, sources)
+            .unwrap_or_else(|| CodeAt::WorkingTree { folder: sources.folder.clone() }))
     }
 
     /// The code of its commit, where it has one.
