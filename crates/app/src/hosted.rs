@@ -1,6 +1,7 @@
 //! Environments that live at a service elsewhere: deployments, what serves, logs. The same words as for this machine; the service
 //! builds, starts and replaces by itself.
 
+pub(crate) mod backups;
 mod railway;
 mod run;
 

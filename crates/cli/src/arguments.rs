@@ -1066,6 +1066,9 @@ pub(crate) enum BackupCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// List them: proven, unproven or failed, and the moments that can be restored.
     #[command(after_help = "Example:\n  ambit backup list -e prod")]

@@ -5,6 +5,7 @@
 //! answered by an error: whoever asked looks at what is there.
 
 mod answer;
+mod backups;
 mod change;
 mod deploy;
 mod read;
@@ -20,8 +21,9 @@ use self::answer::{Errors, understood};
 use crate::{api::Api, http::Answer};
 
 pub use self::{
+    backups::Backup,
     change::{Tried, Volume},
-    deploy::{Backup, Deployment, Line},
+    deploy::{Deployment, Line},
     read::{Project, Template},
 };
 

@@ -137,6 +137,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().watch_budgets());
     background.spawn(ambit().drop_interrupted_copies());
     background.spawn(ambit().run_backups());
+    background.spawn(ambit().run_hosted_backups());
     background.spawn(ambit().run_deliveries());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());

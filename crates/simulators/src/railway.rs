@@ -1,6 +1,7 @@
 //! Railway: an account that remembers. Documents and variables are checked against the published schema, patches of settings against
 //! the schema of theirs; what those do not say (names that are not unique, who may ask what, what takes its time) by rules of its own.
 
+mod backups;
 mod config;
 mod deployments;
 mod domains;
@@ -22,6 +23,7 @@ use std::{
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+pub use self::backups::Backup;
 pub use self::world::{Deployment, Domain, Environment, Instance, Project, Service, Trigger, Variable, Volume, World};
 use self::{
     domains::Names,

@@ -1,26 +1,23 @@
 //! An environment that lives at Railway.
 
-use std::time::Duration;
+mod backups;
 
 use ambit_cloud::railway::Deployment;
 use ambit_domain::{
     Failure, FailureKind, Hosted,
-    hosted::{HostedLine, HostedService, HostedState},
+    hosted::{HostedData, HostedLine, HostedService, HostedState},
     railway::{Names, Place, Present, PresentService},
     spec::{Environment, ServiceName},
 };
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::outside::railway::Projects;
+use crate::{ambit::Ambit, outside::railway::Projects};
 
 /// How many of a service's newest deployments are looked through.
 const NEWEST: u32 = 20;
 /// How many lines tell why something is over.
 const WORDS: usize = 12;
-/// How often it is looked whether a copy is made, and how often at most.
-const EVERY: Duration = Duration::from_secs(2);
-const LOOKS: u32 = 300;
 
 pub(super) struct AtRailway<'a> {
     projects: Projects<'a>,
@@ -42,7 +39,7 @@ impl<'a> AtRailway<'a> {
     async fn service(&self, name: &str) -> Result<(&PresentService, Place), Failure> {
         let present = self.present().await?;
         let service = present.services.iter().find(|service| service.name == name).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("{} has no service {name}", self.describe()))
+            Failure::new(FailureKind::NotFound, format!("{} has no service {name}", HostedData::describe(self)))
                 .hint("ambit apply --only railway")
         })?;
         let (project, environment) = (present.project.id.clone(), present.environment.clone());
@@ -54,12 +51,8 @@ impl<'a> AtRailway<'a> {
         Ok(self.projects.client().deployments(at, NEWEST).await?.into_iter().find(fits))
     }
 
-    async fn volume(&self) -> Result<Option<String>, Failure> {
-        if self.environment.postgres.is_none() {
-            return Ok(None);
-        }
-        let (service, _) = self.service(&self.names.postgres()).await?;
-        Ok(service.volumes.first().map(|volume| volume.instance.clone()))
+    fn ambit(&self) -> &Ambit {
+        self.projects.ambit()
     }
 }
 
@@ -88,36 +81,18 @@ fn unknown(why: String) -> Failure {
 #[async_trait]
 impl Hosted for AtRailway<'_> {
     fn describe(&self) -> String {
-        format!("Railway ({})", self.environment.railway_project().unwrap_or_default())
+        HostedData::describe(self)
     }
 
     async fn copy_data(&self, name: &str) -> Result<Option<String>, Failure> {
-        let Some(volume) = self.volume().await? else { return Ok(None) };
-        let client = self.projects.client();
-        let is_there = |all: &[ambit_cloud::railway::Backup]| all.iter().any(|b| b.name.as_deref() == Some(name));
-        if !is_there(&client.backups(&volume).await?) {
-            match client.back_up(&volume, name).await? {
-                Ok(workflow) => {
-                    let mut looks = 0;
-                    while !client.is_over(&workflow).await? {
-                        looks += 1;
-                        if looks == LOOKS {
-                            return Err(Failure::new(FailureKind::Machine, "Railway did not finish the copy in time"));
-                        }
-                        tokio::time::sleep(EVERY).await;
-                    }
-                }
-                Err(why) if !is_there(&client.backups(&volume).await?) => return Err(unknown(why)),
-                Err(_) => {}
-            }
-        }
-        Ok(Some(format!("{name} of {}", self.names.postgres())))
+        let Some(volume) = self.postgres_volume().await? else { return Ok(None) };
+        self.copy(&volume, name).await?;
+        Ok(Some(format!("{name} of {}", volume.service)))
     }
 
     async fn newest_copy(&self) -> Result<Option<i64>, Failure> {
-        let Some(volume) = self.volume().await? else { return Ok(None) };
-        let all = self.projects.client().backups(&volume).await?;
-        Ok(all.iter().map(|backup| moment(&backup.created_at)).max())
+        let Some(volume) = self.postgres_volume().await? else { return Ok(None) };
+        Ok(self.copies(&volume).await?.iter().map(|listed| listed.copy.made).max())
     }
 
     async fn deploy(&self, app: &ServiceName, commit: &str, since: i64) -> Result<String, Failure> {
@@ -208,8 +183,11 @@ impl Hosted for AtRailway<'_> {
         let named = |service: &&PresentService| services.is_empty() || services.contains(&service.name);
         if let Some(unknown) = services.iter().find(|name| present.services.iter().all(|s| s.name != **name)) {
             let there: Vec<&str> = present.services.iter().map(|s| s.name.as_str()).collect();
-            return Err(Failure::new(FailureKind::NotFound, format!("{} has no service {unknown}", self.describe()))
-                .hint(format!("there are: {}", there.join(", "))));
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("{} has no service {unknown}", HostedData::describe(self)),
+            )
+            .hint(format!("there are: {}", there.join(", "))));
         }
         let mut all = Vec::new();
         for service in present.services.iter().filter(named) {

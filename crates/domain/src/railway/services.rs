@@ -167,10 +167,11 @@ pub(super) fn remarks(environment: &Environment) -> Vec<Remark> {
     let mut all = Vec::new();
     let mut remark = |text: String| all.push(Remark::new(environment.name.as_str(), text));
     if let Some(backup) = &environment.backup {
-        if backup.every < Duration::from_secs(86_400) {
-            let hours = backup.every.as_secs().div_ceil(3600);
-            remark(format!("Railway backs up once a day at best; backups every {hours} h are not made there yet"));
-        }
+        remark(format!(
+            "Ambit's daemon asks for a backup every {} and keeps it for {}; Railway's own daily ones are made besides, also where no daemon runs",
+            hours(backup.every),
+            hours(crate::backup::kept(backup)),
+        ));
         if backup.point_in_time {
             remark(
                 "restoring to any moment has to be switched on at Railway (its pages, the database's Backups tab): a restore makes a new service"
@@ -189,4 +190,12 @@ pub(super) fn remarks(environment: &Environment) -> Vec<Remark> {
         remark("`memory` and `settings` of PostgreSQL and Redis are not set there".to_owned());
     }
     all
+}
+
+/// `6 h`, `7 days`
+fn hours(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds % 86_400 == 0 && seconds > 86_400 => format!("{} days", seconds / 86_400),
+        seconds => format!("{} h", seconds.div_ceil(3600)),
+    }
 }

@@ -171,7 +171,7 @@ fn begin(face: &Arc<Face>, actor: Actor, operation: Operation, input: &Input) ->
     let id = input.environment()?;
     let EnvironmentId { project, environment } = id.clone();
     let long = match operation {
-        Operation::BackUp => Long::BackUp(BackUp { project, environment, actor: actor.clone() }),
+        Operation::BackUp => Long::BackUp(BackUp { project, environment, at: None, actor: actor.clone() }),
         Operation::Restore => {
             let to = input.text("moment").map(|text| moment(&text)).transpose()?;
             let backup = input.text("backup");

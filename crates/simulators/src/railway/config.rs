@@ -12,7 +12,7 @@ const USUAL_BRANCH: &str = "main";
 pub(super) fn rendered(environment: &Environment) -> Value {
     let services = environment.instances.iter().map(|(id, instance)| (id.clone(), service(environment, id, instance)));
     let shared = environment.shared.iter().map(|(name, v)| (name.clone(), variable(v)));
-    let volumes = environment.volumes.iter().map(|v| (v.id.clone(), json!({ "sizeMB": 5000 })));
+    let volumes = environment.volumes.iter().map(|v| (v.id.clone(), json!({ "sizeMB": v.size })));
     let object = |all: Map<String, Value>| Value::Object(all);
     json!({ "services": object(services.collect()), "sharedVariables": object(shared.collect()),
         "volumes": object(volumes.collect()) })
