@@ -6,7 +6,9 @@ mod config;
 mod deployments;
 mod domains;
 mod mutations;
+mod proxies;
 mod queries;
+mod servers;
 mod services;
 mod shown;
 mod templates;
@@ -24,7 +26,9 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 pub use self::backups::Backup;
-pub use self::world::{Deployment, Domain, Environment, Instance, Project, Service, Trigger, Variable, Volume, World};
+pub use self::world::{
+    Deployment, Domain, Environment, Instance, Project, Proxy, Service, Trigger, Variable, Volume, World,
+};
 use self::{
     domains::Names,
     world::{Done, not_authorized},
