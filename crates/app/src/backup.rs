@@ -50,6 +50,9 @@ pub struct DrillBackup {
     pub environment: EnvironmentName,
     /// The backup; the newest where nothing is said.
     pub name: Option<String>,
+    /// Where; as a deployment goes where nothing is said.
+    #[serde(default)]
+    pub at: Option<Placement>,
     /// Who asks.
     pub actor: Actor,
 }
@@ -204,6 +207,12 @@ impl Ambit {
     /// Restores a backup for trial.
     pub async fn drill(&self, request: &DrillBackup, progress: &Progress) -> Result<Backup, Failure> {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
+        if let Some(declaration) = self.elsewhere(&id, request.at)? {
+            let environment = &declaration.project.environments[&id.environment];
+            let progress = progress.environment(&id.environment);
+            let which = (request.name.as_deref(), &request.actor);
+            return self.drill_again_elsewhere(&declaration, environment, which, &progress).await;
+        }
         self.backed_up(&id)?;
         let backup = self.backup(&id, request.name.as_deref())?;
         let progress = progress.environment(&id.environment);
@@ -435,7 +444,7 @@ impl Ambit {
     pub async fn backups(&self, id: &EnvironmentId) -> Result<Backups, Failure> {
         let backups = self.all_backups(id)?;
         let mut trouble = self.backup_trouble(id)?;
-        let ranges = match backups.iter().any(|b| b.postgres.is_some()) {
+        let mut ranges = match backups.iter().any(|b| b.postgres.is_some()) {
             // What is recorded is shown also where the repository cannot be reached.
             true => self.recoverable(id).await.unwrap_or_else(|failure| {
                 trouble.get_or_insert(failure.message);
@@ -446,6 +455,7 @@ impl Ambit {
         if let Some(there) = self.remembered::<Option<String>>(&trouble_key(id, Placement::Railway))? {
             trouble.get_or_insert(there);
         }
+        ranges.extend(self.restorable_elsewhere(id)?);
         Ok(Backups { backups, ranges, trouble })
     }
 

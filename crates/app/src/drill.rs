@@ -141,6 +141,7 @@ impl Ambit {
     }
 }
 
-fn told(failure: &Failure) -> String {
+/// Why something failed, in one line.
+pub(crate) fn told(failure: &Failure) -> String {
     std::iter::once(&failure.message).chain(&failure.causes).cloned().collect::<Vec<_>>().join(": ")
 }

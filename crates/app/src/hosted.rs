@@ -2,7 +2,9 @@
 //! builds, starts and replaces by itself.
 
 pub(crate) mod backups;
+mod drill;
 mod railway;
+mod restores;
 mod run;
 
 use ambit_domain::{

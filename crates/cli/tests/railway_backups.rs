@@ -4,10 +4,10 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
-use ambit_simulators::{Fault, Railway, RailwayBackup, RailwayVolume, RailwayWorld, contract};
-use serde_json::Value;
+use ambit_simulators::{Fault, Railway, RailwayBackup, RailwayVolume, RailwayWorld, Request, Service, contract};
+use serde_json::{Value, json};
 use support::{Machine, until};
 
 struct Team {
@@ -48,7 +48,8 @@ impl Team {
     fn declare(&self, backup: &str) {
         let backup = if backup.is_empty() { String::new() } else { format!("backup = {{ {backup} }}\n") };
         let text = format!(
-            "project = \"shop\"\n[environments.prod]\n{backup}{SHOP}[secrets]\nRAILWAY_TOKEN = {{}}\n\
+            "project = \"shop\"\n[environments.prod]\nbranch = \"main\"\n{backup}{SHOP}[secrets]\nRAILWAY_TOKEN = {{}}\n\
+             [providers.github]\nrepository = \"shop/shop\"\n\
              [providers.railway]\nproject = \"shop\"\nendpoint = \"{}\"\n",
             self.railway.base()
         );
@@ -94,6 +95,65 @@ impl Team {
 
     fn trouble(&self) -> Value {
         self.json(&["backup", "list", "-e", "prod"])["trouble"].clone()
+    }
+}
+
+/// Restores of a real PostgreSQL, where there is one.
+impl Team {
+    const TO_ANY_MOMENT: &str =
+        "every = \"6h\", keep = \"7d\", point-in-time = true, smoke = \"SELECT count(*) >= 0 FROM pg_class\"";
+
+    /// Asks Railway's API for something, as anybody else would.
+    fn ask(&self, document: &str, variables: &Value) -> Value {
+        let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
+        let mut headers = hyper::HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {}", self.railway.token()).parse().unwrap());
+        let (at, method) = (std::time::Instant::now(), hyper::Method::POST);
+        let (path, query) = ("/graphql/v2".to_owned(), String::new());
+        let request = Request { at, method, path, query, headers, body: body.into() };
+        let answer: Value = serde_json::from_slice(&self.railway.account().reply(&request).body).unwrap();
+        assert!(answer["errors"].is_null(), "{answer}");
+        answer["data"].clone()
+    }
+
+    /// Services by name: project, environment and service.
+    fn services(&self) -> BTreeMap<String, [String; 3]> {
+        self.by_hand(|world| {
+            let project = &world.projects[0];
+            let ids = |id: &String| [project.id.clone(), project.environments[0].id.clone(), id.clone()];
+            project.services.iter().map(|s| (s.name.clone(), ids(&s.id))).collect()
+        })
+    }
+
+    /// A URL that leads to a database there from here; its port is opened where it is not.
+    fn url(&self, service: &str) -> String {
+        let [project, environment, service] = self.services()[service].clone();
+        let ids = json!({ "p": project, "e": environment, "s": service });
+        let open = self.by_hand(|world| !world.projects[0].environments[0].instances[&service].proxies.is_empty());
+        if !open {
+            let input = json!({ "applicationPort": 5432, "environmentId": environment, "serviceId": service });
+            self.ask(
+                "mutation($input: TCPProxyCreateInput!) { tcpProxyCreate(input: $input) { id } }",
+                &json!({ "input": input }),
+            );
+        }
+        let document = "query($p: String!, $e: String!, $s: String) { variables(projectId: $p, environmentId: $e, serviceId: $s) }";
+        self.ask(document, &ids)["variables"]["DATABASE_PUBLIC_URL"].as_str().unwrap().to_owned()
+    }
+
+    fn sql(&self, service: &str, statement: &str) -> String {
+        let url = format!("{}?sslmode=require", self.url(service));
+        let output =
+            Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", &url, "-c", statement]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// A moment with everything of before behind it and nothing of what follows.
+    fn moment(&self) -> String {
+        let sql = "SELECT pg_sleep(0.02); SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), pg_sleep(0.02)";
+        let said = self.sql("postgresql", sql);
+        said.lines().last().unwrap().trim_end_matches('|').to_owned()
     }
 }
 
@@ -235,9 +295,137 @@ fn what_the_hour_has_no_requests_for_is_put_off() {
     team.declare("every = \"10s\"");
     until("it was looked what there is", || team.railway.account().calls() >= 3);
     let said = team.fails(&["backup", "now", "-e", "prod"]);
-    assert!(said.contains("are left of this hour at Railway (shop), and a backup takes 20"), "{said}");
+    assert!(said.contains("are left of this hour at Railway (shop), and this takes 20"), "{said}");
     assert_eq!((team.names(), team.trouble()), (vec![Vec::<String>::new(); 2], Value::Null));
     assert!(!team.ok(&["log"]).contains("backup.failed"));
     team.railway.account().limit(1000);
     until("it is made", || !team.recorded().is_empty());
+}
+
+#[test]
+fn a_backup_is_proven_by_a_drill_that_restores_its_moment_beside() {
+    let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
+    let plan = team.ok(&["plan", "--only", "railway"]);
+    assert!(plan.contains("0 to do"), "what was switched on is on: {plan}");
+    team.sql(
+        "postgresql",
+        "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 500)",
+    );
+    let made = team.json(&["backup", "now", "-e", "prod"]);
+    assert_eq!(made["drill"]["failure"], Value::Null, "{made}");
+    let checked = made["drill"]["checked"].to_string();
+    assert!(checked.contains("500 rows in 1 tables") && checked.contains("as counted"), "{checked}");
+    assert!(checked.contains("the smoke query holds"), "{checked}");
+    assert_eq!(team.services().into_keys().collect::<Vec<_>>(), ["api", "postgresql", "redis"], "the copy is gone");
+    assert_eq!(team.copies().len(), 2, "and so is its volume");
+    let listed = team.ok(&["backup", "list", "-e", "prod"]);
+    assert!(listed.contains("proven") && listed.contains("any moment since"), "{listed}");
+    assert!(team.ok(&["status"]).contains("backup ●"));
+
+    // One that cannot be restored is told, and is no proof.
+    team.by_hand(|world| world.fails_in = Some("DEPLOYING".to_owned()));
+    let said = team.fails(&["backup", "now", "-e", "prod"]);
+    assert!(said.contains("was not proven: postgresql-drill-") && said.contains("is failed"), "{said}");
+    assert_eq!(team.recorded()[0]["drill"]["failure"].as_str().map(|why| why.contains("is failed")), Some(true));
+    assert!(team.ok(&["status"]).contains("cannot be restored"));
+    assert!(team.ok(&["log"]).contains("backup.failed"));
+    assert_eq!(team.services().len(), 3, "the copy is gone all the same");
+    // Tried once more it is proven.
+    assert!(team.ok(&["backup", "drill", "-e", "prod"]).contains("is proven"));
+}
+
+#[test]
+fn a_drill_that_is_killed_is_held_and_leaves_nothing_behind() {
+    let Some(team) = Team::new("") else { return };
+    team.declare(Team::TO_ANY_MOMENT);
+    team.ok(&["apply", "--only", "railway", "--yes"]);
+    team.machine.kill_daemon();
+    team.machine.start_daemon_to_be_killed(&team.project, "when a restore was asked for");
+    assert_eq!(team.services().len(), 4, "the copy was asked for");
+    team.machine.start_daemon(&team.project);
+    until("the backup is proven", || {
+        team.recorded().first().is_some_and(|b| b["drill"]["failure"].is_null() && b["drill"].is_object())
+    });
+    assert_eq!(team.services().len(), 3);
+    assert_eq!(team.recorded().len(), 1);
+}
+
+#[test]
+fn a_restore_to_a_moment_is_made_beside_and_takes_the_place_after_a_yes() {
+    let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
+    until("the first backup is proven", || team.recorded().first().is_some_and(|b| b["drill"].is_object()));
+    team.sql("postgresql", "CREATE TABLE orders (id int); INSERT INTO orders SELECT generate_series(1, 7)");
+    let before = team.moment();
+    team.sql("postgresql", "DELETE FROM orders WHERE id > 3");
+    let look = team.json(&["restore", "-e", "prod", "--to", &before, "--into", "look"]);
+    assert_eq!((&look["name"], &look["place"]), (&json!("postgresql-restored-look"), &json!("Railway (shop)")));
+    assert_eq!(team.sql("postgresql-restored-look", "SELECT count(*) FROM orders"), "7", "as of the moment");
+    assert_eq!(team.sql("postgresql", "SELECT count(*) FROM orders"), "3", "what serves is never touched");
+    let listed = team.ok(&["restore", "list", "-e", "prod"]);
+    assert!(listed.contains("postgresql-restored-look") && listed.contains("restored, to look at"), "{listed}");
+    assert!(team.fails(&["restore", "-e", "prod", "--to", &before, "--into", "look"]).contains("there is a copy"));
+    let plan = team.ok(&["plan", "--only", "railway"]);
+    assert!(plan.contains("0 to do"), "what lies beside is nothing to plan: {plan}");
+    team.ok(&["restore", "remove", "postgresql-restored-look", "-e", "prod"]);
+    assert_eq!(team.services().len(), 3);
+
+    let said = team.fails(&["restore", "-e", "prod", "--to", "2026-01-01T00:00:00Z"]);
+    assert!(said.contains("cannot be restored to") && said.contains("nothing was changed"), "{said}");
+    assert!(team.fails(&["restore", "-e", "prod", "--to", "2099-01-01T00:00:00Z"]).contains("has not come yet"));
+
+    let old = team.services()["postgresql"].clone();
+    let restored = team.json(&["restore", "-e", "prod", "--to", &before, "--yes"]);
+    let kept = restored["kept"].as_str().unwrap().to_owned();
+    assert_eq!(team.services()[&kept], old, "what served is kept");
+    assert_eq!(team.sql("postgresql", "SELECT count(*) FROM orders"), "7");
+    assert_eq!(team.sql(&kept, "SELECT count(*) FROM orders"), "3");
+    let log = team.ok(&["log"]);
+    assert!(log.contains("restore.made") && log.contains("restore.in-place"), "{log}");
+    // What serves now is archived when somebody says yes to that, and backed up by itself.
+    assert!(team.fails(&["plan", "--only", "railway"]).contains("postgresql point-in-time"));
+    let names = || team.names().last().map_or(0, Vec::len);
+    until("it has a backup", || names() > 0);
+}
+
+#[test]
+fn what_was_killed_between_two_names_is_put_in_place() {
+    let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
+    until("the first backup is proven", || team.recorded().first().is_some_and(|b| b["drill"].is_object()));
+    team.sql("postgresql", "CREATE TABLE orders (id int)");
+    let (old, moment) = (team.services()["postgresql"].clone(), team.moment());
+    let deployed = || {
+        team.by_hand(|world| {
+            let project = &world.projects[0];
+            let api = project.services.iter().find(|s| s.name == "api").unwrap();
+            project.environments[0].instances[&api.id].deployments.len()
+        })
+    };
+    let before = deployed();
+    assert!(before > 0);
+    team.machine.kill_daemon();
+    let daemon = {
+        let mut command = team.machine.command(&team.project, &["daemon"]);
+        command.env("AMBIT_KILL_AT", "when a database lost its name").stderr(std::process::Stdio::null());
+        command.spawn().unwrap()
+    };
+    until("the daemon runs", || team.machine.daemon_lives());
+    team.fails(&["restore", "-e", "prod", "--to", &moment, "--yes"]);
+    let mut daemon = daemon;
+    daemon.wait().unwrap();
+    assert!(!team.services().contains_key("postgresql"), "nothing is called so now");
+    team.machine.start_daemon(&team.project);
+    until("it is in place", || team.services().contains_key("postgresql"));
+    assert_ne!(team.services()["postgresql"], old);
+    until("the app takes notice", || deployed() == before + 1);
+}
+
+#[test]
+fn without_an_archived_log_a_restore_says_what_to_declare() {
+    let Some(team) = Team::new("every = \"6h\"") else { return };
+    until("the first backup is made", || team.recorded().len() == 1);
+    let name = team.recorded()[0]["name"].as_str().unwrap().to_owned();
+    let said = team.fails(&["restore", "-e", "prod", "--backup", &name]);
+    assert!(said.contains("is not archived") && said.contains("point-in-time = true"), "{said}");
+    assert_eq!(team.services().len(), 3);
+    assert_eq!(team.recorded()[0]["drill"], Value::Null, "and nothing proves it");
 }

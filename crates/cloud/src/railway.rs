@@ -9,6 +9,7 @@ mod backups;
 mod change;
 mod deploy;
 mod read;
+mod restores;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -25,6 +26,7 @@ pub use self::{
     change::{Tried, Volume},
     deploy::{Deployment, Line},
     read::{Project, Template},
+    restores::TcpProxy,
 };
 
 /// Where the API is.

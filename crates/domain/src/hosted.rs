@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-pub use self::data::{HostedData, HostedVolume, ListedCopy};
+pub use self::data::{HostedData, HostedVolume, ListedCopy, Reached};
 use crate::{Failure, spec::ServiceName};
 
 /// Where a deployment goes.

@@ -8,6 +8,7 @@ mod domains;
 mod mutations;
 mod proxies;
 mod queries;
+mod restores;
 mod servers;
 mod services;
 mod shown;

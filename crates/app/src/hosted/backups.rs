@@ -14,17 +14,19 @@ use ambit_domain::{
     audit::Note,
     backup::{
         Backup, due,
-        hosted::{HostedCopy, OURS, VolumeCopy, is_ours, surplus},
+        hosted::{Counted, HostedCopy, OURS, VolumeCopy, is_ours, surplus},
         kept,
     },
     hosted::{HostedData, HostedVolume, ListedCopy},
     spec::{self, Environment, ProjectName},
 };
+use ambit_host::afar;
 use serde::{Deserialize, Serialize};
+use tokio::sync::MutexGuard;
 
 use crate::{
     ambit::{Ambit, now, store_failure},
-    backup::{BackupStatus, tried_key, trouble_key},
+    backup::{BackupStatus, one_of, tried_key, trouble_key},
     declaration::Declaration,
     fault,
     monitor::KeptElsewhere,
@@ -36,6 +38,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(5);
 /// What copying one volume takes of requests, and looking around before. What is left for less is left to what people do.
 const REQUESTS: u32 = 10;
+/// How soon a drill that could not be held is tried again, in milliseconds.
+const AGAIN: i64 = 15 * 60_000;
 /// What the copies before deployments are called.
 const OF_DEPLOYMENTS: &str = "ambit-deployment-";
 
@@ -46,28 +50,48 @@ struct Begun {
     at: i64,
 }
 
+fn soon_key(id: &EnvironmentId) -> String {
+    format!("backup-soon {id} at railway")
+}
+
 fn begun_key(id: &EnvironmentId) -> String {
     format!("backup-begun {id}")
 }
 
 /// An environment where it lives, with what is declared of its backups.
-struct There<'a> {
-    id: EnvironmentId,
-    declared: &'a spec::Backup,
-    data: Box<dyn HostedData + 'a>,
+pub(super) struct There<'a> {
+    pub(super) id: EnvironmentId,
+    pub(super) declared: &'a spec::Backup,
+    pub(super) data: Box<dyn HostedData + 'a>,
+}
+
+impl There<'_> {
+    /// What is left of the hour's requests has to be enough to come to an end.
+    pub(super) fn enough_requests(&self, needs: u32) -> Result<(), Failure> {
+        match self.data.requests_left() {
+            Some(left) if left < needs => {
+                let what = format!(
+                    "{left} requests are left of this hour at {}, and this takes {needs}",
+                    self.data.describe()
+                );
+                Err(Failure::new(FailureKind::Interrupted, what).hint("it is done as soon as there are enough again"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Ambit {
     /// Makes backups of environments elsewhere when they are due, for as long as it is polled.
     pub async fn run_hosted_backups(self: Arc<Self>) {
-        let mut first = true;
+        let mut settled = BTreeSet::new();
         let mut unread = BTreeSet::new();
         loop {
             tokio::time::sleep(EVERY).await;
             match self.store.projects() {
                 Ok(projects) => {
                     for project in projects {
-                        match self.do_what_is_due_elsewhere(&project, first).await {
+                        match self.do_what_is_due_elsewhere(&project, &mut settled).await {
                             Ok(()) => drop(unread.remove(&project)),
                             // Said once: a file that cannot be read is asked for every few seconds.
                             Err(failure) if unread.insert(project.clone()) => {
@@ -81,11 +105,14 @@ impl Ambit {
                     tracing::error!("it cannot be read which backups are due elsewhere: {}", store_failure(&error));
                 }
             }
-            first = false;
         }
     }
 
-    async fn do_what_is_due_elsewhere(&self, project: &ProjectName, first: bool) -> Result<(), Failure> {
+    async fn do_what_is_due_elsewhere(
+        &self,
+        project: &ProjectName,
+        settled: &mut BTreeSet<EnvironmentId>,
+    ) -> Result<(), Failure> {
         if !self.was_applied(project)? {
             return Ok(());
         }
@@ -93,22 +120,54 @@ impl Ambit {
         self.note_kept(&declaration)?;
         for environment in declaration.project.environments.values().filter(|e| is_backed_up_there(e)) {
             let id = EnvironmentId { project: project.clone(), environment: environment.name.clone() };
-            if first && self.remembered::<Option<Begun>>(&begun_key(&id))?.is_some() {
-                // It was interrupted, and is gone on with at once.
-                self.remember::<Option<i64>>(&tried_key(&id, Placement::Railway), &None)?;
+            match self.do_what_is_due_of(&declaration, environment, !settled.contains(&id)).await {
+                Ok(()) => drop(settled.insert(id)),
+                Err(failure) => tracing::warn!(causes = ?failure.causes, "{id} at Railway: {failure}"),
             }
-            if !self.is_due_elsewhere(&id, environment)? {
-                continue;
-            }
-            let _one = self.backing_up_elsewhere.lock().await;
-            // Somebody may have done it meanwhile.
-            if self.is_due_elsewhere(&id, environment)? {
-                let (actor, unheard) = (Actor::daemon(), Progress::unheard());
-                let made = self.make_backup_elsewhere(&declaration, environment, &actor, &unheard).await;
-                if let Err(failure) = made {
-                    tracing::warn!(causes = ?failure.causes, "{id} at Railway: {failure}");
-                }
-            }
+        }
+        Ok(())
+    }
+
+    async fn do_what_is_due_of(
+        &self,
+        declaration: &Declaration,
+        environment: &Environment,
+        first: bool,
+    ) -> Result<(), Failure> {
+        let id = EnvironmentId { project: declaration.project.name.clone(), environment: environment.name.clone() };
+        if first {
+            self.go_on_elsewhere(&self.there(declaration, environment)?).await?;
+        }
+        let drill_key = format!("drill-tried {id} at railway");
+        let is_due = || self.is_due_elsewhere(&id, environment);
+        let tried = || self.remembered::<Option<i64>>(&drill_key);
+        let rests = |at: Option<i64>| at.is_some_and(|at| (0..AGAIN).contains(&(now() - at)));
+        if !is_due()? && (self.to_be_drilled(&id)?.is_none() || rests(tried()?)) {
+            return Ok(());
+        }
+        let there = self.there(declaration, environment)?;
+        let (actor, unheard) = (Actor::daemon(), Progress::unheard());
+        let _one = self.backing_up_elsewhere.lock().await;
+        // Somebody may have done it meanwhile.
+        if is_due()? {
+            self.make_backup_elsewhere(&there, &actor, &unheard).await?;
+        }
+        if let Some(backup) = self.to_be_drilled(&id)?.filter(|_| tried().is_ok_and(|at| !rests(at))) {
+            self.remember(&drill_key, &Some(now()))?;
+            self.drill_elsewhere(&there, backup, &actor, &unheard).await?;
+        }
+        Ok(())
+    }
+
+    /// After a start of the daemon: what was interrupted is gone on with at once.
+    async fn go_on_elsewhere(&self, there: &There<'_>) -> Result<(), Failure> {
+        let _one = self.backing_up_elsewhere.lock().await;
+        if self.remembered::<Option<Begun>>(&begun_key(&there.id))?.is_some() {
+            self.remember::<Option<i64>>(&tried_key(&there.id, Placement::Railway), &None)?;
+        }
+        self.remember::<Option<i64>>(&format!("drill-tried {} at railway", there.id), &None)?;
+        if there.data.settle().await? {
+            self.after_a_swap(&there.id)?;
         }
         Ok(())
     }
@@ -139,7 +198,10 @@ impl Ambit {
 
     fn is_due_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
         let Some(declared) = &environment.backup else { return Ok(false) };
-        let backups = self.store.hosted_backups(id).map_err(|e| store_failure(&e))?;
+        let backups = match self.remembered::<bool>(&soon_key(id))? {
+            true => Vec::new(),
+            false => self.store.hosted_backups(id).map_err(|e| store_failure(&e))?,
+        };
         let tried = self.remembered(&tried_key(id, Placement::Railway))?;
         Ok(due(declared.every, &backups, tried, now()).is_some())
     }
@@ -154,7 +216,11 @@ impl Ambit {
         Declaration::open(&folder, &self.keys_of(project))
     }
 
-    fn there<'a>(&'a self, declaration: &'a Declaration, environment: &'a Environment) -> Result<There<'a>, Failure> {
+    pub(super) fn there<'a>(
+        &'a self,
+        declaration: &'a Declaration,
+        environment: &'a Environment,
+    ) -> Result<There<'a>, Failure> {
         let project = &declaration.project.name;
         let Some(declared) = &environment.backup else {
             return Err(not_backed_up(environment));
@@ -173,30 +239,61 @@ impl Ambit {
         actor: &Actor,
         progress: &Progress,
     ) -> Result<Backup, Failure> {
-        let _one = match self.backing_up_elsewhere.try_lock() {
-            Ok(free) => free,
-            Err(_) => {
-                progress.notice("backup", "waits for a backup elsewhere that is under way");
-                self.backing_up_elsewhere.lock().await
-            }
-        };
-        self.make_backup_elsewhere(declaration, environment, actor, progress).await
+        let _one = self.one_elsewhere(progress).await;
+        let there = self.there(declaration, environment)?;
+        let backup = self.make_backup_elsewhere(&there, actor, progress).await?;
+        match self.to_be_drilled(&there.id)? {
+            Some(newest) if newest.name == backup.name => self.drill_elsewhere(&there, newest, actor, progress).await,
+            _ => Ok(backup),
+        }
+    }
+
+    /// Restores a backup elsewhere for trial.
+    pub(crate) async fn drill_again_elsewhere(
+        &self,
+        declaration: &Declaration,
+        environment: &Environment,
+        (name, actor): (Option<&str>, &Actor),
+        progress: &Progress,
+    ) -> Result<Backup, Failure> {
+        let _one = self.one_elsewhere(progress).await;
+        let there = self.there(declaration, environment)?;
+        let backups = self.store.hosted_backups(&there.id).map_err(|e| store_failure(&e))?;
+        let backup = one_of(&there.id, backups, name)?;
+        self.drill_elsewhere(&there, backup, actor, progress).await
+    }
+
+    /// Waits until nobody has the data elsewhere to himself.
+    pub(super) async fn one_elsewhere(&self, progress: &Progress) -> MutexGuard<'_, ()> {
+        if let Ok(free) = self.backing_up_elsewhere.try_lock() {
+            return free;
+        }
+        progress.notice("backup", "waits for a backup, a drill or a restore elsewhere that is under way");
+        self.backing_up_elsewhere.lock().await
+    }
+
+    /// Has a backup made soon.
+    pub(super) fn back_up_soon_elsewhere(&self, id: &EnvironmentId) -> Result<(), Failure> {
+        self.remember::<Option<i64>>(&tried_key(id, Placement::Railway), &None)?;
+        self.remember(&soon_key(id), &true)
     }
 
     async fn make_backup_elsewhere(
         &self,
-        declaration: &Declaration,
-        environment: &Environment,
+        there: &There<'_>,
         actor: &Actor,
         progress: &Progress,
     ) -> Result<Backup, Failure> {
-        let there = self.there(declaration, environment)?;
         let id = &there.id;
         self.remember(&tried_key(id, Placement::Railway), &Some(now()))?;
         let work = async {
             let volumes = there.data.volumes().await?;
-            enough_requests(&there, &volumes)?;
-            let backup = self.copy_volumes(&there, &volumes).await?;
+            if volumes.is_empty() {
+                let what = format!("{} has no volume that could be backed up", there.data.describe());
+                return Err(Failure::new(FailureKind::NotFound, what));
+            }
+            there.enough_requests(REQUESTS.saturating_mul(u32::try_from(volumes.len()).unwrap_or(u32::MAX)))?;
+            let backup = self.copy_volumes(there, &volumes).await?;
             let stored = backup.hosted.as_ref().map_or(0, HostedCopy::stored).div_ceil(1024);
             let detail = format!("{} at {}, {stored} kB stored", backup.name, there.data.describe());
             Ok(((backup, volumes), detail, true))
@@ -212,10 +309,11 @@ impl Ambit {
             }
         };
         self.remember::<Option<String>>(&trouble_key(id, Placement::Railway), &None)?;
+        self.remember(&soon_key(id), &false)?;
         let note = Note::new(actor, &id.project, "backup.made").environment(&id.environment);
         self.note_quietly(note.about("name", backup.name.as_str()).about("place", there.data.describe().as_str()));
         // What is kept too long costs money, and is no failure of the backup.
-        if let Err(failure) = self.tidy_elsewhere(&there, &volumes).await {
+        if let Err(failure) = self.tidy_elsewhere(there, &volumes).await {
             progress.notice("backup", format!("what is kept too long was not deleted: {}", failure.message));
             tracing::warn!(causes = ?failure.causes, "{id}: what is kept too long was not deleted: {failure}");
         }
@@ -245,10 +343,27 @@ impl Ambit {
             copies.push(there.data.copy(volume, &begun.name).await?);
         }
         fault::point("before a backup elsewhere is recorded");
-        let backup = record(&there.id, begun.name, begun.at, there.data.describe(), copies);
+        let mut backup = record(&there.id, begun.name, begun.at, there.data.describe(), copies);
+        let counted = self.count_elsewhere(there).await;
+        if let (Some(hosted), Ok(counted)) = (&mut backup.hosted, counted) {
+            hosted.counted = counted;
+        }
         self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
         self.remember::<Option<Begun>>(&key, &None)?;
         Ok(backup)
+    }
+
+    /// The rows that are there now, where a drill can come back to this moment.
+    async fn count_elsewhere(&self, there: &There<'_>) -> Result<Option<Counted>, Failure> {
+        let archives = there.data.archives().await?;
+        self.note_archived(&there.id, archives)?;
+        if !archives {
+            return Ok(None);
+        }
+        match there.data.reached(&there.data.postgres()).await? {
+            Some(reached) => afar::count(&reached).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Makes the record say what is there, and deletes what is kept no longer. What somebody else made stays.
@@ -313,25 +428,6 @@ fn not_backed_up(environment: &Environment) -> Failure {
         .hint(format!("declare it in [environments.{name}] of ambit.toml: backup = {{ every = \"6h\" }}"))
 }
 
-/// What is left of the hour's requests has to be enough to come to an end.
-fn enough_requests(there: &There<'_>, volumes: &[HostedVolume]) -> Result<(), Failure> {
-    if volumes.is_empty() {
-        let what = format!("{} has no volume that could be backed up", there.data.describe());
-        return Err(Failure::new(FailureKind::NotFound, what));
-    }
-    let needs = REQUESTS.saturating_mul(u32::try_from(volumes.len()).unwrap_or(u32::MAX));
-    match there.data.requests_left() {
-        Some(left) if left < needs => {
-            let what = format!(
-                "{left} requests are left of this hour at {}, and a backup takes {needs}",
-                there.data.describe()
-            );
-            Err(Failure::new(FailureKind::Interrupted, what).hint("it is made as soon as there are enough again"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn record(id: &EnvironmentId, name: String, started: i64, place: String, volumes: Vec<VolumeCopy>) -> Backup {
     let finished = volumes.iter().map(|v| v.made).max().unwrap_or(started).max(started);
     Backup {
@@ -341,7 +437,7 @@ fn record(id: &EnvironmentId, name: String, started: i64, place: String, volumes
         finished,
         postgres: None,
         redis: None,
-        hosted: Some(HostedCopy { place, volumes }),
+        hosted: Some(HostedCopy { place, volumes, counted: None }),
         drill: None,
     }
 }

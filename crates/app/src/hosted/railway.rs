@@ -1,11 +1,14 @@
 //! An environment that lives at Railway.
 
 mod backups;
+mod data;
+mod once;
+mod restores;
 
 use ambit_cloud::railway::Deployment;
 use ambit_domain::{
     Failure, FailureKind, Hosted,
-    hosted::{HostedData, HostedLine, HostedService, HostedState},
+    hosted::{HostedLine, HostedService, HostedState},
     railway::{Names, Place, Present, PresentService},
     spec::{Environment, ServiceName},
 };
@@ -39,7 +42,7 @@ impl<'a> AtRailway<'a> {
     async fn service(&self, name: &str) -> Result<(&PresentService, Place), Failure> {
         let present = self.present().await?;
         let service = present.services.iter().find(|service| service.name == name).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("{} has no service {name}", HostedData::describe(self)))
+            Failure::new(FailureKind::NotFound, format!("{} has no service {name}", self.place()))
                 .hint("ambit apply --only railway")
         })?;
         let (project, environment) = (present.project.id.clone(), present.environment.clone());
@@ -49,6 +52,16 @@ impl<'a> AtRailway<'a> {
     /// The newest deployment of a service that fits.
     async fn newest(&self, at: &Place, fits: impl Fn(&Deployment) -> bool) -> Result<Option<Deployment>, Failure> {
         Ok(self.projects.client().deployments(at, NEWEST).await?.into_iter().find(fits))
+    }
+
+    /// `Railway (kaia)`
+    fn place(&self) -> String {
+        format!("Railway ({})", self.environment.railway_project().unwrap_or_default())
+    }
+
+    async fn last_lines(&self, deployment: &str) -> Result<Vec<String>, Failure> {
+        let lines = self.projects.client().lines(deployment, WORDS).await?;
+        Ok(lines.into_iter().map(|line| line.message).collect())
     }
 
     fn ambit(&self) -> &Ambit {
@@ -81,18 +94,18 @@ fn unknown(why: String) -> Failure {
 #[async_trait]
 impl Hosted for AtRailway<'_> {
     fn describe(&self) -> String {
-        HostedData::describe(self)
+        self.place()
     }
 
     async fn copy_data(&self, name: &str) -> Result<Option<String>, Failure> {
         let Some(volume) = self.postgres_volume().await? else { return Ok(None) };
-        self.copy(&volume, name).await?;
+        self.copy_of(&volume, name).await?;
         Ok(Some(format!("{name} of {}", volume.service)))
     }
 
     async fn newest_copy(&self) -> Result<Option<i64>, Failure> {
         let Some(volume) = self.postgres_volume().await? else { return Ok(None) };
-        Ok(self.copies(&volume).await?.iter().map(|listed| listed.copy.made).max())
+        Ok(self.copies_of(&volume).await?.iter().map(|listed| listed.copy.made).max())
     }
 
     async fn deploy(&self, app: &ServiceName, commit: &str, since: i64) -> Result<String, Failure> {
@@ -120,8 +133,7 @@ impl Hosted for AtRailway<'_> {
     }
 
     async fn last_words(&self, deployment: &str) -> Result<Vec<String>, Failure> {
-        let lines = self.projects.client().lines(deployment, WORDS).await?;
-        Ok(lines.into_iter().map(|line| line.message).collect())
+        self.last_lines(deployment).await
     }
 
     async fn go_back(&self, app: &ServiceName, deployment: &str, since: i64) -> Result<String, Failure> {
@@ -183,11 +195,8 @@ impl Hosted for AtRailway<'_> {
         let named = |service: &&PresentService| services.is_empty() || services.contains(&service.name);
         if let Some(unknown) = services.iter().find(|name| present.services.iter().all(|s| s.name != **name)) {
             let there: Vec<&str> = present.services.iter().map(|s| s.name.as_str()).collect();
-            return Err(Failure::new(
-                FailureKind::NotFound,
-                format!("{} has no service {unknown}", HostedData::describe(self)),
-            )
-            .hint(format!("there are: {}", there.join(", "))));
+            return Err(Failure::new(FailureKind::NotFound, format!("{} has no service {unknown}", self.place()))
+                .hint(format!("there are: {}", there.join(", "))));
         }
         let mut all = Vec::new();
         for service in present.services.iter().filter(named) {

@@ -25,10 +25,15 @@ pub(crate) async fn run(folder: &Path, command: BackupCommand, json: bool) -> Re
                 context::daemon().await?.work("/v1/backup", &request, |event| lines.show(&event)).await?;
             told(&backup, json);
         }
-        BackupCommand::Drill { name, environment } => {
+        BackupCommand::Drill { name, environment, at } => {
             let id = context::environment(folder, &environment)?;
-            let request =
-                DrillBackup { project: id.project, environment: id.environment, name, actor: context::actor(folder) };
+            let request = DrillBackup {
+                project: id.project,
+                environment: id.environment,
+                name,
+                at: at.map(Into::into),
+                actor: context::actor(folder),
+            };
             let lines = Lines::new(json);
             let backup: Backup =
                 context::daemon().await?.work("/v1/backup/drill", &request, |event| lines.show(&event)).await?;

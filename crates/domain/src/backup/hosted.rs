@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Worth};
+use super::{Backup, TableCount, Worth};
 
 /// What the name of one begins with; the moment follows, in digits. What somebody else made there is called otherwise, and is never
 /// touched.
@@ -17,6 +17,18 @@ pub struct HostedCopy {
     pub place: String,
     /// One of each volume.
     pub volumes: Vec<VolumeCopy>,
+    /// The rows that were counted after it, where its PostgreSQL is reached from here.
+    #[serde(default)]
+    pub counted: Option<Counted>,
+}
+
+/// The rows of every table at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The moment by the server's own clock, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// Rows of each table.
+    pub tables: Vec<TableCount>,
 }
 
 /// The copy of one volume.
@@ -35,6 +47,12 @@ pub struct VolumeCopy {
 }
 
 impl HostedCopy {
+    /// The moment that it stands for, as far as its log leads to it: that of the count, else that of the last copy.
+    #[must_use]
+    pub fn moment(&self) -> Option<i64> {
+        self.counted.as_ref().map(|c| c.at).or_else(|| self.volumes.iter().map(|v| v.made).max())
+    }
+
     /// The bytes that are paid for.
     #[must_use]
     pub fn stored(&self) -> u64 {
@@ -74,7 +92,7 @@ mod tests {
             finished: started,
             postgres: None,
             redis: None,
-            hosted: Some(HostedCopy { place: "Railway (kaia)".into(), volumes: Vec::new() }),
+            hosted: Some(HostedCopy { place: "Railway (kaia)".into(), volumes: Vec::new(), counted: None }),
             drill,
         }
     }

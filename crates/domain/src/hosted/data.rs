@@ -22,6 +22,21 @@ pub struct ListedCopy {
     pub copy: VolumeCopy,
 }
 
+/// How a PostgreSQL there is reached from here.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The role that everything belongs to.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// The database.
+    pub database: String,
+}
+
 /// The data of an environment at a service elsewhere. Every method may be called again after a crash at any point.
 #[async_trait]
 pub trait HostedData: Send + Sync {
@@ -42,4 +57,32 @@ pub trait HostedData: Send + Sync {
 
     /// Deletes a copy.
     async fn remove_copy(&self, volume: &HostedVolume, copy: &VolumeCopy) -> Result<(), Failure>;
+
+    /// Whether PostgreSQL's log is archived, so that it can be restored to a moment.
+    async fn archives(&self) -> Result<bool, Failure>;
+
+    /// What PostgreSQL is called there.
+    fn postgres(&self) -> String;
+
+    /// Makes a PostgreSQL of that name beside the one that serves, with the data of a moment (milliseconds since the Unix epoch), and
+    /// waits until it answers. One of that name that is there, or was asked for a moment ago, is that one.
+    async fn restore(&self, to: i64, name: &str) -> Result<(), Failure>;
+
+    /// What lies beside: restored ones, and what was replaced by one.
+    async fn beside(&self) -> Result<Vec<String>, Failure>;
+
+    /// Deletes what lies beside under a name, with its data.
+    async fn remove_beside(&self, name: &str) -> Result<(), Failure>;
+
+    /// How the PostgreSQL of a name is reached from here; `None` where it is not.
+    async fn reached(&self, name: &str) -> Result<Option<Reached>, Failure>;
+
+    /// The same, opened to the outside for it where it is not.
+    async fn open(&self, name: &str) -> Result<Reached, Failure>;
+
+    /// Lets what lies beside take the place of the one that serves, which is kept under another name; the apps are deployed anew for it.
+    async fn put_in_place(&self, name: &str, kept: &str) -> Result<(), Failure>;
+
+    /// Goes on with what took the place of another when that was interrupted; tells whether something was.
+    async fn settle(&self) -> Result<bool, Failure>;
 }

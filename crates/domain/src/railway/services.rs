@@ -12,6 +12,9 @@ use crate::{
     spec::{App, Code, Environment, Form, Kind, Persistence, Project, Role, Service},
 };
 
+/// Railway's image makes a full backup each week and keeps four of them.
+const ARCHIVE_IS_KEPT: Duration = Duration::from_secs(21 * 86_400);
+
 /// Its kind in one word.
 pub(super) fn kind(environment: &Environment) -> &'static str {
     match environment.kind {
@@ -35,6 +38,7 @@ pub(super) fn all(
             version: postgres.version,
             database: postgres.database.clone(),
             schedule: schedule(environment),
+            archive: environment.backup.as_ref().is_some_and(|backup| backup.point_in_time),
         };
         services.push(WantedService { name: names.postgres(), mark: format!("{mark}/postgres"), what });
     }
@@ -172,11 +176,8 @@ pub(super) fn remarks(environment: &Environment) -> Vec<Remark> {
             hours(backup.every),
             hours(crate::backup::kept(backup)),
         ));
-        if backup.point_in_time {
-            remark(
-                "restoring to any moment has to be switched on at Railway (its pages, the database's Backups tab): a restore makes a new service"
-                    .to_owned(),
-            );
+        if backup.point_in_time && crate::backup::kept(backup) > ARCHIVE_IS_KEPT {
+            remark("Railway keeps the log that leads to any moment for three to four weeks".to_owned());
         }
     }
     let only_here =

@@ -143,6 +143,9 @@ fn carried_out(mut there: Option<Present>, steps: &[crate::outside::Step<Op>]) -
                     .for_each(|h| h.port = *port);
             }
             Op::DeleteHost { id } => present.services.iter_mut().for_each(|s| s.hosts.retain(|h| h.id != *id)),
+            Op::Archive { at: place, .. } => own(&at(place), &mut |s| {
+                s.variables.insert(ARCHIVE.to_owned(), Some("${{Postgres-PITR.BUCKET}}".to_owned()));
+            }),
             Op::Schedule { volume, kinds } => {
                 let volumes = present.services.iter_mut().flat_map(|s| &mut s.volumes);
                 for volume in volumes.filter(|v| v.instance == *volume) {

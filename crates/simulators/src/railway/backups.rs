@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     mutations::unknown,
+    restores::Restore,
     world::{Done, Volume, Workflow, World, moment, not_authorized},
 };
 use crate::graphql::Refused;
@@ -31,6 +32,10 @@ pub struct Backup {
 pub(super) enum Pending {
     /// A copy of a volume by its id in the environment.
     Backup(String, Backup),
+    /// A change that has a PostgreSQL's log archived, by environment and service.
+    Overlay(String, String),
+    /// A PostgreSQL as it was at a moment, as a service of its own.
+    Restore(Restore),
 }
 
 impl World {
@@ -57,6 +62,8 @@ impl World {
                     volume.backups.push(Backup { created: moment(), ..backup });
                 }
             }
+            Pending::Overlay(environment, service) => self.stage_archive(&environment, &service),
+            Pending::Restore(restore) => self.restore(restore),
         }
     }
 

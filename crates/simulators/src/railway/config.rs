@@ -40,7 +40,7 @@ fn service(environment: &Environment, id: &str, of: &Instance) -> Value {
 impl World {
     /// Commits a patch that was found in order, and deploys what it changed.
     pub(super) fn commit(&mut self, environment: &str, patch: &Value, skip_deploys: bool) -> Done<Value> {
-        for part in ["volumes", "buckets", "privateNetworkDisabled"] {
+        for part in ["volumes", "privateNetworkDisabled"] {
             if !patch[part].is_null() {
                 return Err(Refused::new(format!("this server takes no {part} in a patch")));
             }
@@ -61,6 +61,7 @@ impl World {
         if !skip_deploys {
             let changed: Vec<String> = services.into_iter().map(|(id, _)| id).collect();
             self.redeploy(environment, &changed);
+            changed.iter().for_each(|service| self.archive_from_now(environment, service));
         }
         Ok(json!(self.id()))
     }

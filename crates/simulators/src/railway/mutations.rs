@@ -76,7 +76,9 @@ impl World {
                 self.create_proxy(said("environmentId"), said("serviceId"), port)
             }
             "tcpProxyDelete" => self.delete_proxy(text("id")),
+            "templateDeployV2" if input["templateId"] == "postgres-pitr-template" => self.begin_overlay(input),
             "templateDeployV2" => self.begin_template(input),
+            "volumeInstancePITRRestore" => self.begin_restore(arguments),
             "volumeCreate" => {
                 let id = self.create_volume(said("environmentId"), said("serviceId"), said("mountPath"))?;
                 let project = self.project(said("projectId"))?;
@@ -139,7 +141,7 @@ pub(super) fn unknown(name: &str) -> Refused {
     Refused::new(format!("this server does not do {name}"))
 }
 
-fn deep_merge(into: &mut Value, patch: &Value) {
+pub(super) fn deep_merge(into: &mut Value, patch: &Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
             for (key, value) in patch {

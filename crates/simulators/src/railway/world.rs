@@ -107,6 +107,10 @@ pub struct Instance {
     pub proxies: Vec<Proxy>,
     /// Its deployments, the oldest first.
     pub deployments: Vec<Deployment>,
+    /// Since when its log is archived, RFC 3339.
+    pub archived_since: Option<String>,
+    /// The service whose data it begins with, and the moment of it.
+    pub recovers: Option<(String, String)>,
 }
 
 /// A variable as it was written.
