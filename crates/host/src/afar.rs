@@ -14,9 +14,10 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long all of it may take.
 const WITHIN: Duration = Duration::from_secs(1800);
-/// What stands between fields and between rows: no name of a table holds it.
+/// What stands between fields: no name of a table holds it.
 const FIELD: char = '\u{1f}';
-const ROW: char = '\u{1e}';
+/// What ends a row.
+const ROW: char = '\0';
 
 /// Two snapshots with a moment and the rows of every table between them. Where both are the same and see nobody at work, the rows are
 /// those of that moment.
@@ -59,15 +60,14 @@ pub async fn smoke(server: &Reached, query: &str) -> Result<(), Failure> {
     let said = ask(server, &format!("{}\n", query.trim_end().trim_end_matches(';').to_owned() + ";")).await?;
     let first = said.split(ROW).next().and_then(|row| row.split(FIELD).next()).unwrap_or_default().trim();
     if first.is_empty() || first == "f" {
-        let answer = if said.trim().is_empty() { "no row" } else { "null or false" };
+        let answer = if said.is_empty() { "no row" } else { "null or false" };
         return Err(Failure::new(FailureKind::Machine, format!("the smoke query answers {answer}")));
     }
     Ok(())
 }
 
 fn understood(said: &str, database: &str) -> Result<(Counted, bool), Failure> {
-    let rows: Vec<Vec<&str>> =
-        said.trim_end_matches([ROW, '\n']).split(ROW).map(|row| row.split(FIELD).collect()).collect();
+    let rows: Vec<Vec<&str>> = said.trim_end_matches(ROW).split(ROW).map(|row| row.split(FIELD).collect()).collect();
     let wrong = || Failure::new(FailureKind::Machine, "psql answered something that was not asked for");
     let [[first], [at, ..], tables @ .., [last]] = &rows.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] else {
         return Err(wrong());
@@ -90,7 +90,7 @@ async fn ask(server: &Reached, script: &str) -> Result<String, Failure> {
         Failure::new(FailureKind::Machine, format!("the PostgreSQL at {place} does not answer")).because(why)
     };
     let mut psql = Command::new(crate::installed().pop().map_or_else(|| "psql".into(), |i| i.programs.join("psql")));
-    psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-F", &FIELD.to_string(), "-R", &ROW.to_string(), "-f", "-"])
+    psql.args(["-XAtq0", "-v", "ON_ERROR_STOP=1", "-F", &FIELD.to_string(), "-f", "-"])
         .env("PGHOST", &server.host)
         .env("PGPORT", server.port.to_string())
         .env("PGUSER", &server.user)
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn said(last: &str) -> String {
-        format!("7:7:\u{1e}1795773600000\u{1f}\u{1e}public.\"a\nb\"\u{1f}3\u{1e}public.t\u{1f}0\u{1e}{last}\u{1e}")
+        format!("7:7:\01795773600000\u{1f}\0public.\"a\nb\"\u{1f}3\0public.t\u{1f}0\0{last}\0")
     }
 
     #[test]
