@@ -149,6 +149,12 @@ impl Team {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// Waits until the newest backup was drilled, and is content only where that proved it.
+    fn is_proven(&self) {
+        until("the newest backup is drilled", || self.recorded().first().is_some_and(|b| b["drill"].is_object()));
+        assert_eq!(self.recorded()[0]["drill"]["failure"], Value::Null);
+    }
+
     /// A moment with everything of before behind it and nothing of what follows.
     fn moment(&self) -> String {
         let sql = "SELECT pg_sleep(0.02); SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), pg_sleep(0.02)";
@@ -343,9 +349,7 @@ fn a_drill_that_is_killed_is_held_and_leaves_nothing_behind() {
     team.machine.start_daemon_to_be_killed(&team.project, "when a restore was asked for");
     assert_eq!(team.services().len(), 4, "the copy was asked for");
     team.machine.start_daemon(&team.project);
-    until("the backup is proven", || {
-        team.recorded().first().is_some_and(|b| b["drill"]["failure"].is_null() && b["drill"].is_object())
-    });
+    team.is_proven();
     assert_eq!(team.services().len(), 3);
     assert_eq!(team.recorded().len(), 1);
 }
@@ -353,7 +357,7 @@ fn a_drill_that_is_killed_is_held_and_leaves_nothing_behind() {
 #[test]
 fn a_restore_to_a_moment_is_made_beside_and_takes_the_place_after_a_yes() {
     let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
-    until("the first backup is proven", || team.recorded().first().is_some_and(|b| b["drill"].is_object()));
+    team.is_proven();
     team.sql("postgresql", "CREATE TABLE orders (id int); INSERT INTO orders SELECT generate_series(1, 7)");
     let before = team.moment();
     team.sql("postgresql", "DELETE FROM orders WHERE id > 3");
@@ -390,7 +394,7 @@ fn a_restore_to_a_moment_is_made_beside_and_takes_the_place_after_a_yes() {
 #[test]
 fn what_was_killed_between_two_names_is_put_in_place() {
     let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
-    until("the first backup is proven", || team.recorded().first().is_some_and(|b| b["drill"].is_object()));
+    team.is_proven();
     team.sql("postgresql", "CREATE TABLE orders (id int)");
     let (old, moment) = (team.services()["postgresql"].clone(), team.moment());
     let deployed = || {

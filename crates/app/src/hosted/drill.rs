@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind, Placement,
-    audit::Note,
     backup::{Backup, Drill, Worth, differences, hosted::OURS},
 };
 use ambit_host::afar;
@@ -63,10 +62,7 @@ impl Ambit {
         }
         drill.failure.clone_from(&failure);
         backup.drill = Some(drill);
-        self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
-        let note = Note::new(actor, &id.project, "backup.drilled").environment(&id.environment);
-        let result = backup.worth().to_string();
-        self.note_quietly(note.about("name", backup.name.as_str()).about("result", result.as_str()));
+        self.record_drill(&backup, actor)?;
         match tried {
             Ok(()) => Ok(backup),
             Err(failure) => {
