@@ -43,7 +43,7 @@ pub struct Ambit {
     pub(crate) metrics: OnceLock<Metrics>,
     /// What the monitor read last.
     pub(crate) readings: Mutex<Readings>,
-    /// Held while an alert is read and written.
+    /// Held while an alert or an incident is read and written.
     pub(crate) alerting: Mutex<()>,
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
@@ -63,6 +63,8 @@ pub struct Ambit {
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) receiving: tokio::sync::Mutex<()>,
     pub(crate) delivered: tokio::sync::Notify,
+    /// Wakes whoever looks at pull requests.
+    pub(crate) proposed: tokio::sync::Notify,
     /// Environments that a masked copy is being made for.
     pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
     /// One backup, drill or restore at a time: each reads a whole cluster.
@@ -106,6 +108,7 @@ impl Ambit {
             keeping_commits: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),
+            proposed: tokio::sync::Notify::new(),
             copying: Mutex::default(),
             backing_up: tokio::sync::Mutex::default(),
             backing_up_elsewhere: tokio::sync::Mutex::default(),

@@ -256,7 +256,10 @@ impl Ambit {
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
         let here = record.is_some_and(|r| r.wanted == Wanted::Running && r.live.is_some());
         let environment = declaration.project.environments.get(&id.environment);
-        let lives_there = environment.is_some_and(|e| e.railway_project().is_some());
+        let lives_there = match environment {
+            Some(environment) => self.lives_elsewhere(id, environment)?,
+            None => false,
+        };
         Ok((lives_there && !here).then_some(declaration))
     }
 

@@ -13,6 +13,7 @@ use std::{
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId,
+    provider::RELEASE_VARIABLE,
     spec::{EnvironmentName, ProjectName},
 };
 use serde::Serialize;
@@ -41,6 +42,24 @@ pub struct LogReader {
     environments: Vec<EnvironmentId>,
     services: Vec<String>,
     positions: HashMap<PathBuf, ambit_keeper::client::LogPosition>,
+}
+
+/// A moment as people write it: so long before `now`, such as `15m`, `1h`, `2d`, or as in RFC 3339.
+#[must_use]
+pub fn log_moment(text: &str, now: i64) -> Option<i64> {
+    let ago = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number: i64 = number.parse().ok().filter(|n| *n >= 0)?;
+        now.checked_sub(number.checked_mul(seconds * 1000)?)
+    };
+    ago().or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond))
 }
 
 impl Ambit {
@@ -116,5 +135,5 @@ impl Ambit {
 /// The release that a process is of, as it is told so itself.
 fn release_of(folder: &Path) -> Option<String> {
     let spec = ambit_keeper::client::read_spec(folder).ok()??;
-    spec.variables.into_iter().find_map(|(name, value)| (name == "AMBIT_RELEASE").then_some(value))
+    spec.variables.into_iter().find_map(|(name, value)| (name == RELEASE_VARIABLE).then_some(value))
 }

@@ -249,6 +249,24 @@ pub(crate) enum Command {
         #[command(flatten)]
         following: Following,
     },
+    /// Move an environment from this machine to Railway or back, with its data.
+    #[command(
+        after_help = "Examples:\n  ambit move -e test --to railway --plan   # what would be done, and how much data there is\n  ambit move -e test --to host\n  ambit move -e prod --to host --confirm prod"
+    )]
+    Move {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Where to.
+        #[arg(long, value_enum)]
+        to: DeployTo,
+        /// Show what would be done, and change nothing.
+        #[arg(long)]
+        plan: bool,
+        /// Its name once more: production asks for it.
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+    },
     /// Go back to a release that ran before, without building anything.
     #[command(
         after_help = "Examples:\n  ambit rollback prod\n  ambit rollback prod --to v1.1.4 --reason \"login fails\"\n  ambit rollback prod --restore   # and put the data from before back"
@@ -463,6 +481,14 @@ pub(crate) enum Command {
         /// How many of the newest.
         #[arg(short = 'n', long, default_value_t = 50)]
         lines: usize,
+    },
+    /// Show incidents and what alerts propose, and tell the world of one on the status page.
+    #[command(
+        after_help = "Examples:\n  ambit incident\n  ambit incident open --alert 12 --text \"We are looking into it.\""
+    )]
+    Incident {
+        #[command(subcommand)]
+        command: Option<IncidentCommand>,
     },
     /// Print what is measured, in the text format of Prometheus.
     #[command(after_help = "Example:\n  ambit metrics | grep ambit_url_up")]
@@ -728,6 +754,14 @@ pub(crate) struct LogSearchArguments {
     pub(crate) release: Option<String>,
 }
 
+impl LogSearchArguments {
+    /// What is looked for.
+    pub(crate) fn query(self) -> ambit_app::LogQuery {
+        let Self { since, until, grep, level, release } = self;
+        ambit_app::LogQuery { since, until, grep, text: None, level, release }
+    }
+}
+
 fn level(word: &str) -> Result<ambit_app::Level, String> {
     ambit_app::Level::named(word).ok_or_else(|| "one of: trace, debug, info, warn, error, fatal".to_owned())
 }
@@ -742,6 +776,46 @@ pub(crate) enum AlertsCommand {
         /// What you say about it.
         #[arg(long)]
         reason: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum IncidentCommand {
+    /// Tell on the status page that something is wrong.
+    #[command(
+        after_help = "Examples:\n  ambit incident open --alert 12 --text \"We are looking into it.\"\n  ambit incident open --title \"Logins fail\" --service backend --text \"Since 10:02. We are looking into it.\""
+    )]
+    Open {
+        /// What is wrong, on one line; that of the alert's proposal where nothing is said.
+        #[arg(long, required_unless_present = "alert")]
+        title: Option<String>,
+        /// What is told first.
+        #[arg(long)]
+        text: String,
+        /// A service that does not work as it should; may be repeated. Those of the alert's proposal where none is named.
+        #[arg(long = "service", value_name = "SERVICE", required_unless_present = "alert")]
+        services: Vec<String>,
+        /// The alert that proposes it.
+        #[arg(long)]
+        alert: Option<i64>,
+    },
+    /// Tell more of an incident.
+    #[command(after_help = "Example:\n  ambit incident update 3 --text \"It is the database. We restore it.\"")]
+    Update {
+        /// The incident's number.
+        number: i64,
+        /// What is told.
+        #[arg(long)]
+        text: String,
+    },
+    /// Tell that an incident is over.
+    #[command(after_help = "Example:\n  ambit incident resolve 3 --text \"Everything works again.\"")]
+    Resolve {
+        /// The incident's number.
+        number: i64,
+        /// What is told.
+        #[arg(long)]
+        text: String,
     },
 }
 

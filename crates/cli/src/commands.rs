@@ -26,6 +26,7 @@ mod gates;
 mod guide;
 mod hook;
 mod hosted;
+mod incident;
 mod init;
 mod install;
 mod jobs;
@@ -36,6 +37,7 @@ mod manual;
 mod metrics;
 mod migrate;
 mod mobile;
+mod move_to;
 mod notifications;
 mod outside;
 mod plan;
@@ -113,6 +115,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             wait(deploy::run(&folder()?, environment, reference, to.map(Into::into), &following, json))
         }
         Command::Promote { from, to, following } => wait(deploy::promote(&folder()?, from, to, &following, json)),
+        Command::Move { environment, to, plan, confirm } => {
+            wait(move_to::run(&folder()?, environment, to.into(), plan, confirm, json))
+        }
         Command::Rollback { environment, to, restore, yes, following } => {
             wait(rollback::run(&folder()?, &environment, to, restore, yes, &following, json))
         }
@@ -159,9 +164,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Alerts { environment, all, lines, .. } => {
             alerts::list(&folder()?, environment.as_deref(), all, lines, json)
         }
+        Command::Incident { command: None } => incident::list(&folder()?, json),
+        Command::Incident { command: Some(command) } => wait(incident::tell(&folder()?, command, json)),
         Command::Metrics => wait(metrics::run(json)),
-        Command::Logs { services, environment, follow, lines, at: Some(DeployTo::Railway), .. } => {
-            wait(hosted::logs(&folder()?, &environment, &services, follow, lines.unwrap_or(50), json))
+        Command::Logs { services, environment, follow, lines, search, at: Some(DeployTo::Railway) } => {
+            wait(hosted::logs(&folder()?, &environment, &services, search, follow, lines, json))
         }
         Command::Logs { services, environment, follow, lines, search, .. } => {
             let of = logs::Of { environments: &environment, services: &services };

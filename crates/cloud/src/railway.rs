@@ -8,8 +8,10 @@ mod answer;
 mod backups;
 mod change;
 mod deploy;
+mod reach;
 mod read;
 mod restores;
+mod tokens;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -25,8 +27,8 @@ pub use self::{
     backups::Backup,
     change::{Tried, Volume},
     deploy::{Deployment, Line},
+    reach::TcpProxy,
     read::{Project, Template},
-    restores::TcpProxy,
 };
 
 /// Where the API is.

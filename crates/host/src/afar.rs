@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 use ambit_domain::{
     Failure, FailureKind,
     backup::{TableCount, hosted::Counted},
-    hosted::Reached,
+    relocation::Login,
 };
 use tokio::{io::AsyncWriteExt, process::Command};
 
@@ -36,7 +36,7 @@ SELECT pg_current_snapshot();
 
 /// The rows of every table, and a moment at which they were so. Where somebody writes all the time the tables alone are known, with no row
 /// that has to come back.
-pub async fn count(server: &Reached) -> Result<Counted, Failure> {
+pub async fn count(server: &Login) -> Result<Counted, Failure> {
     let mut last = None;
     for attempt in 1..=TRIES {
         let (counted, quiet) = understood(&ask(server, COUNT).await?, &server.database)?;
@@ -56,7 +56,7 @@ pub async fn count(server: &Reached) -> Result<Counted, Failure> {
 }
 
 /// Whether a query answers a row whose first value is neither null nor false.
-pub async fn smoke(server: &Reached, query: &str) -> Result<(), Failure> {
+pub async fn smoke(server: &Login, query: &str) -> Result<(), Failure> {
     let said = ask(server, &format!("{}\n", query.trim_end().trim_end_matches(';').to_owned() + ";")).await?;
     let first = said.split(ROW).next().and_then(|row| row.split(FIELD).next()).unwrap_or_default().trim();
     if first.is_empty() || first == "f" {
@@ -84,7 +84,7 @@ fn understood(said: &str, database: &str) -> Result<(Counted, bool), Failure> {
     Ok((Counted { at: at.parse().map_err(|_| wrong())?, tables }, quiet))
 }
 
-async fn ask(server: &Reached, script: &str) -> Result<String, Failure> {
+async fn ask(server: &Login, script: &str) -> Result<String, Failure> {
     let failed = |why: String| {
         let place = format!("{}:{}", server.host, server.port);
         Failure::new(FailureKind::Machine, format!("the PostgreSQL at {place} does not answer")).because(why)

@@ -11,10 +11,10 @@ use std::{
 
 use ambit_app::{
     Acknowledge, AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, CreateToken,
-    Decide, Deploy, Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate,
-    OneSnapshot, PlaceDashboard, Progress, Promote, PublishBuild, QaSay, Received, Rehearse, RemoveCertificate,
-    RemoveUser, Reset, RestoreRequest, RestoredCopy, RevokeToken, Rollback, Seed, SetUser, SignIn, TryNotifications,
-    Up, Upgrade, Waive,
+    Decide, Deploy, Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, Move,
+    OneSnapshot, OpenIncident, PlaceDashboard, Progress, Promote, PublishBuild, QaSay, Received, Rehearse,
+    RemoveCertificate, RemoveUser, Reset, RestoreRequest, RestoredCopy, RevokeToken, Rollback, Seed, SetUser, SignIn,
+    TryNotifications, Up, UpdateIncident, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -130,6 +130,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     let ambit = || Arc::clone(&daemon.ambit);
     background.spawn(ambit().supervise());
     background.spawn(ambit().look_after_certificates());
+    background.spawn(ambit().go_on_with_moves());
     background.spawn(ambit().run_pipelines());
     background.spawn(ambit().run_jobs());
     background.spawn(ambit().run_cleaning());
@@ -139,6 +140,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().run_backups());
     background.spawn(ambit().run_hosted_backups());
     background.spawn(ambit().run_deliveries());
+    background.spawn(ambit().check_pull_requests());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());
     background.spawn(ambit().watch_environments());
@@ -151,6 +153,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/listen", post(listen))
         .route("/v1/deploy", post(deploy))
         .route("/v1/promote", post(promote))
+        .route("/v1/move", post(move_environment))
         .route("/v1/rollback", post(rollback))
         .route("/v1/decide", post(decide))
         .route("/v1/waive", post(waive))
@@ -189,6 +192,8 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/webhook/rotate", post(rotate_webhook))
         .route("/v1/webhook/remove", post(remove_webhook))
         .route("/v1/alerts/ack", post(acknowledge))
+        .route("/v1/incident/open", post(open_incident))
+        .route("/v1/incident/update", post(update_incident))
         .route("/v1/sign-in-link", post(sign_in_link))
         .route("/v1/user", post(set_user))
         .route("/v1/user/remove", post(remove_user))
@@ -250,6 +255,18 @@ async fn acknowledge(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response
     stream(daemon, &body, |daemon, request: Acknowledge, _| Box::pin(async move { daemon.ambit.acknowledge(&request) }))
 }
 
+async fn open_incident(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: OpenIncident, _| {
+        Box::pin(async move { daemon.ambit.open_incident(&request) })
+    })
+}
+
+async fn update_incident(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: UpdateIncident, _| {
+        Box::pin(async move { daemon.ambit.update_incident(&request) })
+    })
+}
+
 async fn stop(State(daemon): State<Arc<Daemon>>) -> StatusCode {
     // A moment for this very answer to leave.
     tokio::spawn(async move {
@@ -295,6 +312,12 @@ async fn deploy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 
 async fn promote(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Promote, _| Box::pin(async move { daemon.ambit.promote(&request).await }))
+}
+
+async fn move_environment(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Move, progress| {
+        Box::pin(async move { daemon.ambit.move_environment(&request, &progress).await })
+    })
 }
 
 async fn rollback(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {

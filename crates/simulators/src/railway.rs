@@ -77,6 +77,17 @@ impl RailwayAccount {
         change(&mut self.state().world)
     }
 
+    /// The variables of the first service of that name, as it is given them, with what is behind its proxies started.
+    #[must_use]
+    pub fn variables(&self, service: &str) -> Option<Value> {
+        let world = &mut self.state().world;
+        let project = world.projects.iter().find(|p| p.services.iter().any(|s| s.name == service))?;
+        let id = project.services.iter().find(|s| s.name == service)?.id.clone();
+        let environment = project.environments.iter().find(|e| e.instances.contains_key(&id))?.id.clone();
+        world.reach(&environment, &id).ok()?;
+        world.variables(&environment, Some(&id), false).ok()
+    }
+
     /// Where it looks for records of hosts: a function of `CNAME` or `TXT` and a name. Nobody has any until then.
     pub fn names(&self, names: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static) {
         self.state().names = Box::new(names);

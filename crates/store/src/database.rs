@@ -41,6 +41,8 @@ const MIGRATIONS: &[&str] = &[
     crate::mobile_builds::MIGRATION,
     crate::alerts::MIGRATION,
     crate::access::MIGRATION,
+    crate::incidents::MIGRATION,
+    crate::passkeys::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.
@@ -152,6 +154,16 @@ impl Store {
             .query_row("SELECT value FROM setting WHERE name = ?1", [name], |r| r.get(0))
             .optional()
             .map_err(|e| self.sqlite(e))
+    }
+
+    /// Settings whose names begin with a prefix, and their values.
+    pub fn settings_with(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare("SELECT name, value FROM setting WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name")
+            .map_err(|e| self.sqlite(e))?;
+        let rows = statement.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.sqlite(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.sqlite(e))
     }
 
     /// Sets a setting of the machine.

@@ -120,6 +120,9 @@ impl Ambit {
         self.note_kept(&declaration)?;
         for environment in declaration.project.environments.values().filter(|e| is_backed_up_there(e)) {
             let id = EnvironmentId { project: project.clone(), environment: environment.name.clone() };
+            if !self.lives_elsewhere(&id, environment)? {
+                continue;
+            }
             match self.do_what_is_due_of(&declaration, environment, !settled.contains(&id)).await {
                 Ok(()) => drop(settled.insert(id)),
                 Err(failure) => tracing::warn!(causes = ?failure.causes, "{id} at Railway: {failure}"),
@@ -178,6 +181,9 @@ impl Ambit {
         let mut kept = Vec::new();
         for environment in declaration.project.environments.values().filter(|e| is_backed_up_there(e)) {
             let id = EnvironmentId { project: project.clone(), environment: environment.name.clone() };
+            if !self.lives_elsewhere(&id, environment)? {
+                continue;
+            }
             let key = format!("backup-since {id} at railway");
             let since = match self.remembered::<Option<i64>>(&key)? {
                 Some(since) => since,
@@ -194,6 +200,14 @@ impl Ambit {
         all.retain(|id, _| id.project != *project);
         all.extend(kept);
         Ok(())
+    }
+
+    /// Whether an environment lives elsewhere: where it was moved to, else where it is declared to.
+    pub(crate) fn lives_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
+        Ok(match self.moved_to(id)? {
+            Some(lives) => lives == Placement::Railway,
+            None => environment.railway_project().is_some(),
+        })
     }
 
     fn is_due_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
@@ -417,7 +431,7 @@ fn name_at(now: i64) -> String {
 
 /// Whether it lives elsewhere, and is backed up there.
 pub(crate) fn is_backed_up_there(environment: &Environment) -> bool {
-    environment.railway_project().is_some()
+    environment.declared_railway_project().is_some()
         && environment.backup.is_some()
         && (environment.postgres.is_some() || environment.redis.is_some())
 }

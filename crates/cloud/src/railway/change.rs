@@ -257,7 +257,7 @@ fn others_staged() -> Failure {
 }
 
 /// What Railway's own list of changes says of ours.
-pub(super) const MESSAGE: &str = "ambit apply";
+const MESSAGE: &str = "ambit apply";
 
 fn written(setting: Setting, text: Option<&str>) -> Value {
     let Some(text) = text else {

@@ -1,25 +1,10 @@
-//! Databases that are restored beside, and how databases are reached from outside.
+//! Databases that are restored beside.
 
-use std::collections::BTreeMap;
-
-use ambit_domain::{Failure, railway::Place};
+use ambit_domain::railway::Place;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Railway, Tried, backups::Workflow, change::MESSAGE, document};
-
-/// Where a service is reached from outside by TCP.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TcpProxy {
-    /// The host.
-    pub domain: String,
-    /// Its port.
-    pub proxy_port: u16,
-    /// The port of the service that it leads to.
-    pub application_port: u16,
-    deleted_at: Option<String>,
-}
+use super::{Railway, Tried, backups::Workflow, document};
 
 impl Railway {
     /// Begins to make a new service of a PostgreSQL's data as of a moment (RFC 3339); tells the workflow that does it.
@@ -38,35 +23,5 @@ impl Railway {
     pub async fn redeploy(&self, at: &Place) -> Tried<()> {
         let variables = json!({ "service": at.service, "environment": at.environment });
         Ok(self.change::<Value>(document!("redeploy"), &variables, &[]).await?.map(drop))
-    }
-
-    /// Where a service is reached from outside.
-    pub async fn tcp_proxies(&self, at: &Place) -> Result<Vec<TcpProxy>, Failure> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Data {
-            tcp_proxies: Vec<TcpProxy>,
-        }
-        let variables = json!({ "service": at.service, "environment": at.environment });
-        let all = self.read::<Data>(document!("tcp_proxies"), &variables).await?.tcp_proxies;
-        Ok(all.into_iter().filter(|proxy| proxy.deleted_at.is_none()).collect())
-    }
-
-    /// Opens a port of a service to the outside. It is deployed anew for it.
-    pub async fn open_port(&self, at: &Place, port: u16) -> Tried<()> {
-        let networking = json!({ "tcpProxies": { port.to_string(): {} } });
-        let patch = json!({ "services": { at.service.as_str(): { "networking": networking } } });
-        let variables = json!({ "environment": at.environment, "patch": patch, "message": MESSAGE });
-        Ok(self.change::<Value>(document!("commit"), &variables, &[]).await?.map(drop))
-    }
-
-    /// The variables of a service with their references resolved.
-    pub async fn variables(&self, at: &Place) -> Result<BTreeMap<String, String>, Failure> {
-        #[derive(Deserialize)]
-        struct Data {
-            variables: BTreeMap<String, String>,
-        }
-        let variables = json!({ "project": at.project, "environment": at.environment, "service": at.service });
-        Ok(self.read::<Data>(document!("variables"), &variables).await?.variables)
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Failure, backup::hosted::VolumeCopy};
+use crate::{Failure, backup::hosted::VolumeCopy, relocation::Login};
 
 /// A volume there whose data is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,21 +20,6 @@ pub struct ListedCopy {
     pub name: String,
     /// The copy.
     pub copy: VolumeCopy,
-}
-
-/// How a PostgreSQL there is reached from here.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Reached {
-    /// The host.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// The role that everything belongs to.
-    pub user: String,
-    /// Its password.
-    pub password: String,
-    /// The database.
-    pub database: String,
 }
 
 /// The data of an environment at a service elsewhere. Every method may be called again after a crash at any point.
@@ -75,10 +60,10 @@ pub trait HostedData: Send + Sync {
     async fn remove_beside(&self, name: &str) -> Result<(), Failure>;
 
     /// How the PostgreSQL of a name is reached from here; `None` where it is not.
-    async fn reached(&self, name: &str) -> Result<Option<Reached>, Failure>;
+    async fn reached(&self, name: &str) -> Result<Option<Login>, Failure>;
 
     /// The same, opened to the outside for it where it is not.
-    async fn open(&self, name: &str) -> Result<Reached, Failure>;
+    async fn open(&self, name: &str) -> Result<Login, Failure>;
 
     /// Lets what lies beside take the place of the one that serves, which is kept under another name; the apps are deployed anew for it.
     async fn put_in_place(&self, name: &str, kept: &str) -> Result<(), Failure>;

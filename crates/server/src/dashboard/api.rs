@@ -23,10 +23,11 @@ use serde_json::json;
 
 use super::{
     Face,
+    endpoint::Endpoint,
     guard::{client, header_text},
     input::Input,
     openapi,
-    operations::{Endpoint, endpoint},
+    operations::endpoint,
     page::Refusal,
     perform::perform,
 };

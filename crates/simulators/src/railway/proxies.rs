@@ -12,14 +12,14 @@ use crate::graphql::Refused;
 impl World {
     /// Gives a service a proxy to one of its ports.
     pub(super) fn create_proxy(&mut self, environment: &str, service: &str, port: u64) -> Done<Value> {
-        let id = self.id();
+        let (id, runs) = (self.id(), self.servers.port(environment, service));
         let instance = self.instance(environment, service)?;
         if instance.proxies.iter().any(|proxy| proxy.application_port == port) {
             return Err(Refused::new("A TCP proxy already exists for this port"));
         }
         let image = instance.source.get("image").and_then(Value::as_str).unwrap_or_default();
         let here = Engine::of(image).is_some_and(Engine::is_here);
-        let free = servers::free_port().filter(|_| here);
+        let free = runs.or_else(servers::free_port).filter(|_| here);
         let Some(proxy_port) = free else {
             return Err(Refused::new("this server has nothing that a TCP proxy could lead to"));
         };
@@ -48,7 +48,7 @@ impl World {
         let instance = self.instance(environment, service)?;
         let image = instance.source.get("image").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some((proxy, engine)) = instance.proxies.first().cloned().zip(Engine::of(&image)) else { return Ok(()) };
-        if self.servers.runs(environment, service) {
+        if self.servers.port(environment, service).is_some() {
             return Ok(());
         }
         let broken = |error: std::io::Error| Refused::new(error.to_string());

@@ -87,8 +87,9 @@ impl Drop for Server {
 }
 
 impl Servers {
-    pub(super) fn runs(&self, environment: &str, service: &str) -> bool {
-        self.0.contains_key(&(environment.to_owned(), service.to_owned()))
+    /// Where one listens, once it runs.
+    pub(super) fn port(&self, environment: &str, service: &str) -> Option<u16> {
+        self.0.get(&(environment.to_owned(), service.to_owned())).map(|server| server.port)
     }
 
     /// Starts one and waits until it takes connections.

@@ -3,7 +3,8 @@
 use ambit_domain::{
     Failure,
     backup::hosted::VolumeCopy,
-    hosted::{HostedData, HostedVolume, ListedCopy, Reached},
+    hosted::{HostedData, HostedVolume, ListedCopy},
+    relocation::Login,
 };
 use async_trait::async_trait;
 
@@ -58,11 +59,11 @@ impl HostedData for AtRailway<'_> {
         self.delete_beside(name).await
     }
 
-    async fn reached(&self, name: &str) -> Result<Option<Reached>, Failure> {
-        self.reach(&self.place_of(name).await?).await
+    async fn reached(&self, name: &str) -> Result<Option<Login>, Failure> {
+        self.login(&self.place_of(name).await?).await
     }
 
-    async fn open(&self, name: &str) -> Result<Reached, Failure> {
+    async fn open(&self, name: &str) -> Result<Login, Failure> {
         self.open_up(name).await
     }
 

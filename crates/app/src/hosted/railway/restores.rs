@@ -7,8 +7,9 @@
 use ambit_cloud::railway::Tried;
 use ambit_domain::{
     Failure, FailureKind,
-    hosted::{HostedState, Reached},
+    hosted::HostedState,
     railway::{Place, Present, PresentService},
+    relocation::Login,
     spec::Form,
 };
 use async_trait::async_trait;
@@ -17,12 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     AtRailway, moment,
     once::{Once, Patience},
+    servers::POSTGRES,
     state, unknown,
 };
 use crate::{ambit::now, fault};
 
-/// The port of PostgreSQL in its service.
-const PORT: u16 = 5432;
 /// What follows the database's name in that of what lies beside.
 const BESIDE: [&str; 3] = ["restored-", "drill-", "replaced-"];
 
@@ -154,45 +154,19 @@ impl AtRailway<'_> {
         client.delete_service(&at).await?.map_err(unknown)
     }
 
-    pub(super) async fn reach(&self, at: &Place) -> Result<Option<Reached>, Failure> {
-        let client = self.projects.client();
-        let Some(proxy) = client.tcp_proxies(at).await?.into_iter().find(|p| p.application_port == PORT) else {
-            return Ok(None);
-        };
-        let variables = client.variables(at).await?;
-        let of = |names: [&str; 2]| {
-            names.iter().find_map(|name| variables.get(*name).filter(|value| !value.is_empty()).cloned())
-        };
-        let (user, password, database) = (
-            of(["PGUSER", "POSTGRES_USER"]),
-            of(["PGPASSWORD", "POSTGRES_PASSWORD"]),
-            of(["PGDATABASE", "POSTGRES_DB"]),
-        );
-        let (Some(user), Some(password), Some(database)) = (user, password, database) else {
-            return Err(Failure::new(
-                FailureKind::Machine,
-                "a PostgreSQL at Railway does not say how it is reached: PGUSER, PGPASSWORD or PGDATABASE is missing",
-            ));
-        };
-        Ok(Some(Reached { host: proxy.domain, port: proxy.proxy_port, user, password, database }))
+    pub(super) async fn login(&self, at: &Place) -> Result<Option<Login>, Failure> {
+        match self.proxy(at, POSTGRES).await? {
+            Some(proxy) => self.postgres_login(at, proxy).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    pub(super) async fn open_up(&self, name: &str) -> Result<Reached, Failure> {
+    pub(super) async fn open_up(&self, name: &str) -> Result<Login, Failure> {
         let at = self.place_of(name).await?;
-        if let Some(reached) = self.reach(&at).await? {
-            return Ok(reached);
-        }
-        // An answer that is lost is seen by what comes next.
-        let tried = self.projects.client().open_port(&at, PORT).await?;
+        let proxy = self.open(name, &at, POSTGRES).await?;
+        // It is deployed anew for being opened.
         self.serves(&at, name).await?;
-        match (self.reach(&at).await?, tried) {
-            (Some(reached), _) => Ok(reached),
-            (None, Err(why)) => Err(unknown(why)),
-            (None, Ok(())) => {
-                Err(Failure::new(FailureKind::Machine, format!("{name} is not reached from outside yet"))
-                    .hint("repeat the command later"))
-            }
-        }
+        self.postgres_login(&at, proxy).await
     }
 
     pub(super) async fn swap(&self, name: &str, kept: &str) -> Result<(), Failure> {
