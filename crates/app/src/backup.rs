@@ -253,14 +253,12 @@ impl Ambit {
             self.placement(&declaration, id, at)?;
             return Ok(Some(declaration));
         }
+        let Some(environment) = declaration.project.environments.get(&id.environment) else { return Ok(None) };
         let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
         let here = record.is_some_and(|r| r.wanted == Wanted::Running && r.live.is_some());
-        let environment = declaration.project.environments.get(&id.environment);
-        let lives_there = match environment {
-            Some(environment) => self.lives_elsewhere(id, environment)?,
-            None => false,
-        };
-        Ok((lives_there && !here).then_some(declaration))
+        // Of what is said to live elsewhere, the sites alone are here.
+        let there = self.lives_elsewhere(id, environment)? || (!here && self.has_data_elsewhere(id, environment)?);
+        Ok(there.then_some(declaration))
     }
 
     /// The record of an environment that declares how it is backed up.

@@ -120,7 +120,7 @@ impl Ambit {
         self.note_kept(&declaration)?;
         for environment in declaration.project.environments.values().filter(|e| is_backed_up_there(e)) {
             let id = EnvironmentId { project: project.clone(), environment: environment.name.clone() };
-            if !self.lives_elsewhere(&id, environment)? {
+            if !self.has_data_elsewhere(&id, environment)? {
                 continue;
             }
             match self.do_what_is_due_of(&declaration, environment, !settled.contains(&id)).await {
@@ -181,7 +181,7 @@ impl Ambit {
         let mut kept = Vec::new();
         for environment in declaration.project.environments.values().filter(|e| is_backed_up_there(e)) {
             let id = EnvironmentId { project: project.clone(), environment: environment.name.clone() };
-            if !self.lives_elsewhere(&id, environment)? {
+            if !self.has_data_elsewhere(&id, environment)? {
                 continue;
             }
             let key = format!("backup-since {id} at railway");
@@ -202,8 +202,8 @@ impl Ambit {
         Ok(())
     }
 
-    /// Whether an environment lives elsewhere: where it was moved to, else where it is declared to.
-    pub(crate) fn lives_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
+    /// Whether an environment has data elsewhere: where it was moved to, else where it is declared to be.
+    pub(crate) fn has_data_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
         Ok(match self.moved_to(id)? {
             Some(lives) => lives == Placement::Railway,
             None => environment.railway_project().is_some(),
