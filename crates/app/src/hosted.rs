@@ -1,7 +1,10 @@
 //! Environments that live at a service elsewhere: deployments, what serves, logs. The same words as for this machine; the service
 //! builds, starts and replaces by itself.
 
+pub(crate) mod backups;
+mod drill;
 mod railway;
+mod restores;
 mod run;
 
 use ambit_domain::{

@@ -1140,6 +1140,9 @@ pub(crate) enum BackupCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// List them: proven, unproven or failed, and the moments that can be restored.
     #[command(after_help = "Example:\n  ambit backup list -e prod")]
@@ -1165,6 +1168,9 @@ pub(crate) enum BackupCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// Compare every file of the repository with its checksum.
     #[command(after_help = "Example:\n  ambit backup verify -e prod")]
@@ -1192,6 +1198,9 @@ pub(crate) struct RestoreArguments {
     /// Restore the Redis of the backup, not the PostgreSQL.
     #[arg(long, requires = "backup", conflicts_with_all = ["to", "into"])]
     pub(crate) redis: bool,
+    /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+    #[arg(long, value_enum, value_name = "PLACE", conflicts_with = "redis")]
+    pub(crate) at: Option<DeployTo>,
     /// Say yes to what is replaced, instead of being asked.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -1205,6 +1214,9 @@ pub(crate) enum RestoreCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// Delete what lies beside.
     #[command(after_help = "Example:\n  ambit restore remove 20261124-101500 -e prod")]
@@ -1214,6 +1226,9 @@ pub(crate) enum RestoreCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
 }
 

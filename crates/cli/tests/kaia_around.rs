@@ -136,7 +136,9 @@ impl Kaia {
         self.around.railway.as_ref().unwrap().by_hand(|world| {
             let mut all: Vec<String> = Vec::new();
             for project in &world.projects {
-                all.extend(project.services.iter().map(|service| format!("{}/{}", project.name, service.name)));
+                // What a drill restores beside is there for a moment.
+                let lasting = project.services.iter().filter(|service| !service.name.contains("-drill-"));
+                all.extend(lasting.map(|service| format!("{}/{}", project.name, service.name)));
             }
             all.sort();
             all

@@ -5,6 +5,7 @@
 //! that what is declared no more is told from what somebody set by hand. Nothing without a mark is ever changed or deleted.
 
 mod app;
+mod archive;
 mod compare;
 mod mark;
 mod names;
@@ -20,6 +21,7 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+pub use archive::{ARCHIVE, ARCHIVE_TEMPLATE};
 pub use compare::{Found, Secrets, compare};
 pub use mark::{OWNER, Owner, project_mark};
 pub use names::{Names, NoNames};

@@ -138,6 +138,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().watch_budgets());
     background.spawn(ambit().drop_interrupted_copies());
     background.spawn(ambit().run_backups());
+    background.spawn(ambit().run_hosted_backups());
     background.spawn(ambit().run_deliveries());
     background.spawn(ambit().check_pull_requests());
     background.spawn(ambit().catch_up());

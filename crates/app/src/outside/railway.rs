@@ -64,6 +64,11 @@ impl<'a> Projects<'a> {
         Ok(Self { ambit, declaration, account, client, digests, seen: Mutex::default() })
     }
 
+    /// Where things are remembered.
+    pub(crate) fn ambit(&self) -> &Ambit {
+        self.ambit
+    }
+
     /// Who is asked.
     pub(crate) fn client(&self) -> &Railway {
         &self.client

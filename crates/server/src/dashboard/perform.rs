@@ -167,7 +167,7 @@ pub(crate) async fn perform(
         Operation::RemoveCopy => {
             let EnvironmentId { project, environment } = input.environment()?;
             let name = input.text("name").unwrap_or_default();
-            let request = RestoredCopy { project, environment, name: name.clone(), actor };
+            let request = RestoredCopy { project, environment, name: name.clone(), at: None, actor };
             ambit.remove_beside(&request, &super::works::unheard()).await?;
             Ok(json!({ "removed": name }))
         }
@@ -212,11 +212,19 @@ fn begin(face: &Arc<Face>, actor: Actor, operation: Operation, input: &Input) ->
     let id = input.environment()?;
     let EnvironmentId { project, environment } = id.clone();
     let long = match operation {
-        Operation::BackUp => Long::BackUp(BackUp { project, environment, actor: actor.clone() }),
+        Operation::BackUp => Long::BackUp(BackUp { project, environment, at: None, actor: actor.clone() }),
         Operation::Restore => {
             let to = input.text("moment").map(|text| moment(&text)).transpose()?;
             let backup = input.text("backup");
-            Long::Restore(RestoreRequest { project, environment, to, backup, into: None, actor: actor.clone() })
+            Long::Restore(RestoreRequest {
+                project,
+                environment,
+                to,
+                backup,
+                into: None,
+                at: None,
+                actor: actor.clone(),
+            })
         }
         _ => {
             if input.text("confirm").as_deref() != Some(environment.as_str()) {
@@ -226,7 +234,7 @@ fn begin(face: &Arc<Face>, actor: Actor, operation: Operation, input: &Input) ->
                 ));
             }
             let name = input.text("name").unwrap_or_default();
-            Long::PutInPlace(RestoredCopy { project, environment, name, actor: actor.clone() })
+            Long::PutInPlace(RestoredCopy { project, environment, name, at: None, actor: actor.clone() })
         }
     };
     told(&face.works.begin(face, &id, operation, actor, long))

@@ -56,7 +56,7 @@ pub(super) fn list(signed: &Signed, backups: &[Backup]) -> Markup {
             tr {
                 td { (backup.name) }
                 td { (ago(signed.lang(), backup.started)) }
-                td { (bytes(backup.postgres.as_ref().map_or(0, |p| p.stored) + backup.redis.as_ref().map_or(0, |r| r.size))) }
+                td { (bytes(backup.stored())) }
                 td {
                     @match backup.worth() {
                         Worth::Proven => (chip(Tone::Good, signed.t("proven", "probada"))),
