@@ -330,6 +330,8 @@ fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
             let (code, said) = told(&command.env("AMBIT_KILL_AT", point).output().unwrap());
             assert_ne!(code, 0, "{to}, killed when {point}: {said}");
             until(&format!("the daemon is killed when {point}"), || !team.machine.daemon_lives());
+            let status = team.ok(&["status"]);
+            assert!(status.contains("dev is being moved to"), "{to}, killed when {point}: {status}");
             team.goes_on_to(to, &format!("killed when {point}"));
             there = to == "railway";
             assert_eq!(before, team.all_of(there), "{to}, killed when {point}");
@@ -389,7 +391,6 @@ fn what_fails_before_the_target_serves_leaves_the_source_serving() {
     until("the daemon is held", || stopped() == Some(true));
     assert_eq!(team.there("select count(*) from orders"), "1");
     team.railway.account().by_hand(|world| world.fails_in = Some("DEPLOYING".to_owned()));
-    assert!(team.ok(&["status"]).contains("dev is being moved to Railway: data is carried"));
     let daemon = nix::unistd::Pid::from_raw(team.machine.daemon().unwrap());
     nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGCONT).unwrap();
     let (code, said) = told(&child.wait_with_output().unwrap());
