@@ -6,19 +6,28 @@ mod drill;
 mod railway;
 mod restores;
 mod run;
+mod wait;
 
 use ambit_domain::{
     Deployment, EnvironmentId, Failure, FailureKind, Hosted, Placement, Wanted,
     hosted::{HostedLine, HostedService},
-    spec::{Environment, EnvironmentName, Placement as Lives},
+    spec::{Environment, EnvironmentName, Form, Placement as Lives, Role, ServiceName},
 };
 
+pub(crate) use self::wait::until_it_serves;
 use crate::{
     ambit::{Ambit, store_failure},
     declaration::Declaration,
     outside::{Tokens, railway::Projects},
     scope::Scope,
 };
+
+/// The apps of an environment that a service elsewhere deploys: those that stay once they run.
+pub(crate) fn lasting_apps(environment: &Environment) -> Vec<ServiceName> {
+    let apps = environment.services.values();
+    let lasting = apps.filter(|s| matches!(&s.form, Form::App(app) if !matches!(app.role, Role::Scheduled(_))));
+    lasting.map(|s| s.name.clone()).collect()
+}
 
 impl Scope<'_> {
     /// The environment where it lives elsewhere.

@@ -24,7 +24,7 @@ use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind, Hosted, Placement,
     audit::Note,
     relocation::{Holdings, Phase, Relocation},
-    spec::{Environment, EnvironmentName, Placement as Lives},
+    spec::{Environment, EnvironmentName, Placement as Lives, ProjectName},
 };
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +157,8 @@ impl Ambit {
         let mut moving = Moving { ambit: self, declaration, environment, id, tokens, progress, relocation, there };
         let to_phase = moving.relocation.phase;
         if to_phase == Phase::Undoing {
-            moving.undo().await?;
+            let undone = moving.undo().await;
+            moving.tell_trouble(undone)?;
             return Err(Failure::new(
                 FailureKind::Interrupted,
                 format!("the move of {} was taken back", id.environment),
@@ -170,7 +171,27 @@ impl Ambit {
         {
             return Err(moving.take_back(failure).await);
         }
-        moving.finish().await
+        let finished = moving.finish().await;
+        moving.tell_trouble(finished)
+    }
+
+    /// The moves of a project's environments that are under way, for people.
+    pub(crate) fn moves_of(&self, project: &ProjectName) -> Result<Vec<String>, Failure> {
+        let mut told = Vec::new();
+        for id in self.moving()?.into_iter().filter(|id| id.project == *project) {
+            let Some(relocation) = self.relocation(&id)? else { continue };
+            let (to, now) = (place(relocation.to), relocation.phase.describe());
+            let why = relocation.trouble.map(|why| format!("; it stands still: {why}")).unwrap_or_default();
+            told.push(format!("{} is being moved to {to}: {now}{why}", id.environment));
+        }
+        Ok(told)
+    }
+
+    /// Environments that are being moved.
+    fn moving(&self) -> Result<Vec<EnvironmentId>, Failure> {
+        let all = self.store.settings_with(UNDER_WAY).map_err(|e| store_failure(&e))?;
+        let under_way = all.iter().filter(|(_, text)| text != "null");
+        Ok(under_way.filter_map(|(name, _)| name.strip_prefix(UNDER_WAY).and_then(id_of)).collect())
     }
 
     /// Moves that an earlier daemon did not finish go on, and those that stand still are tried again, ever less often, for as long as
@@ -178,18 +199,10 @@ impl Ambit {
     pub async fn go_on_with_moves(self: Arc<Self>) {
         let mut due: HashMap<EnvironmentId, (tokio::time::Instant, Duration)> = HashMap::new();
         loop {
-            let all = match self.store.settings_with(UNDER_WAY) {
-                Ok(all) => all,
-                Err(error) => {
-                    tracing::error!("moves cannot be read: {}", store_failure(&error));
-                    Vec::new()
-                }
-            };
-            let under_way: Vec<EnvironmentId> = all
-                .iter()
-                .filter(|(_, text)| text != "null")
-                .filter_map(|(name, _)| name.strip_prefix(UNDER_WAY).and_then(id_of))
-                .collect();
+            let under_way = self.moving().unwrap_or_else(|failure| {
+                tracing::error!(causes = ?failure.causes, "moves cannot be read: {failure}");
+                Vec::new()
+            });
             due.retain(|id, _| under_way.contains(id));
             for id in under_way {
                 let now = tokio::time::Instant::now();
@@ -231,8 +244,18 @@ impl<'a> Moving<'a> {
         Ok(&**self.there.get_or_init(|| opened))
     }
 
+    /// Writes down why it stands still, where it does.
+    fn tell_trouble<T>(&mut self, ended: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(failure) = &ended {
+            self.relocation.trouble = Some(failure.message.clone());
+            self.save()?;
+        }
+        ended
+    }
+
     /// Writes down how far it is, before anything more is done.
     fn enter(&mut self, phase: Phase) -> Result<(), Failure> {
+        self.relocation.trouble = None;
         self.relocation.phase = phase;
         self.save()
     }

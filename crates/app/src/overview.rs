@@ -91,7 +91,7 @@ impl Open {
 impl Ambit {
     /// The pipeline of a project.
     pub async fn overview(&self, project: &ProjectName) -> Result<Overview, Failure> {
-        let Status { project, proxy, full_disk, environments } = self.status(project).await?;
+        let Status { project, proxy, full_disk, environments, moves: _ } = self.status(project).await?;
         let unfinished = self.store.unfinished_deployments().map_err(|e| store_failure(&e))?;
         let mut lanes: Vec<Lane> = Vec::new();
         for status in environments {

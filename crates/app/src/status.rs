@@ -24,6 +24,9 @@ pub struct Status {
     pub proxy: bool,
     /// What it means that the disk is full, where it is.
     pub full_disk: Option<String>,
+    /// Moves that are under way.
+    #[serde(default)]
+    pub moves: Vec<String>,
     /// Its environments, in the order that is asked for, then by name.
     pub environments: Vec<EnvironmentStatus>,
 }
@@ -102,7 +105,9 @@ impl Ambit {
             .map(|(id, record)| self.environment_status(&id, record, figures.as_ref(), address))
             .collect::<Result<Vec<_>, Failure>>()?;
         environments.sort_by_key(|e| e.kind as u8);
-        Ok(Status { project: project.clone(), proxy: figures.is_some(), full_disk: self.full_disk(), environments })
+        let moves = self.moves_of(project)?;
+        let (project, proxy) = (project.clone(), figures.is_some());
+        Ok(Status { project, proxy, full_disk: self.full_disk(), moves, environments })
     }
 
     fn environment_status(

@@ -221,6 +221,7 @@ fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
     let (code, plan) = team.run(&["move", "-e", "dev", "--to", "railway", "--plan"]);
     assert!(code == 0 && plan.contains("3 rows in 1 tables") && plan.contains("2 keys"), "{plan}");
     assert_eq!(team.proxies(), 0, "a plan changes nothing");
+    team.railway.account().limit(1000);
 
     let (over, answered) = (AtomicBool::new(false), AtomicU64::new(3));
     let seen = std::thread::scope(|scope| {
@@ -253,6 +254,8 @@ fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
         said + &arguments.join().unwrap()
     });
     let answered = answered.load(Ordering::Relaxed);
+    let calls = team.railway.account().calls();
+    assert!(calls < 90, "{calls} requests, of 100 that a free account has in an hour");
     assert!(answered > 3, "the app served while the target was made ready");
     let rows: u64 = team.there("select count(*) from orders").parse().unwrap();
     assert!(rows >= answered, "{answered} orders were answered and {rows} are there");
@@ -287,8 +290,11 @@ fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
         let environments = world.projects.iter_mut().flat_map(|p| &mut p.environments);
         environments.flat_map(|e| e.instances.values_mut()).for_each(|i| i.proxies.clear());
     });
+    team.railway.account().limit(1000);
     let (code, said) = team.move_to("host");
     assert_eq!(code, 0, "{said}");
+    let back = team.railway.account().calls();
+    assert!(back < 60, "{back} requests");
     assert_eq!(team.proxies(), 0);
     assert_eq!(team.here("select count(*) from orders").parse::<u64>().unwrap(), rows + 1);
     assert_eq!(team.redis_here(&["get", "cart"]), "3 books");
@@ -324,6 +330,8 @@ fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
             let (code, said) = told(&command.env("AMBIT_KILL_AT", point).output().unwrap());
             assert_ne!(code, 0, "{to}, killed when {point}: {said}");
             until(&format!("the daemon is killed when {point}"), || !team.machine.daemon_lives());
+            let status = team.ok(&["status"]);
+            assert!(status.contains("dev is being moved to"), "{to}, killed when {point}: {status}");
             team.goes_on_to(to, &format!("killed when {point}"));
             there = to == "railway";
             assert_eq!(before, team.all_of(there), "{to}, killed when {point}");

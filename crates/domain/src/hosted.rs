@@ -118,7 +118,7 @@ pub trait Hosted: Send + Sync {
     /// Ends what ran, and everything newer; nothing deploys its apps by itself any more.
     async fn stop(&self, running: &Stopped) -> Result<(), Failure>;
 
-    /// Starts what was stopped, without a build where the service still has it, and tells what each is called.
+    /// Asks for what was stopped, without a build where the service still has it, and tells what each is called.
     async fn start_again(&self, stopped: &Stopped, since: i64) -> Result<BTreeMap<ServiceName, String>, Failure>;
 
     /// The names that its servers are declared to have there.

@@ -37,6 +37,8 @@ pub struct Contents {
     pub tables: BTreeMap<String, u64>,
     /// Where each sequence stands.
     pub sequences: BTreeMap<String, String>,
+    /// How many large objects it has.
+    pub large_objects: u64,
     /// Extensions that it uses.
     pub extensions: BTreeSet<String>,
 }
@@ -79,6 +81,21 @@ pub enum Phase {
     Undoing,
 }
 
+impl Phase {
+    /// For people, of an environment.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Preparing => "the target is made ready",
+            Self::Stopping => "the source is stopped",
+            Self::Carrying => "data is carried",
+            Self::Starting => "the target starts",
+            Self::Switching => "the target serves, and names are changed",
+            Self::Undoing => "it is taken back",
+        }
+    }
+}
+
 /// A move that is under way, as it is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relocation {
@@ -110,6 +127,9 @@ pub struct Relocation {
     pub built: BTreeMap<ServiceName, String>,
     /// What was carried.
     pub carried: Holdings,
+    /// Why it stands still, where it does.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 impl Contents {
@@ -129,7 +149,10 @@ impl Contents {
     #[must_use]
     pub fn differences(&self, copy: &Self) -> Vec<String> {
         let tables = differences(&self.tables, &copy.tables, "rows in ");
-        tables.into_iter().chain(differences(&self.sequences, &copy.sequences, "the sequence ")).collect()
+        let sequences = differences(&self.sequences, &copy.sequences, "the sequence ");
+        let (here, there) = (self.large_objects, copy.large_objects);
+        let objects = (here != there).then(|| format!("large objects: {here} here, {there} there"));
+        tables.into_iter().chain(sequences).chain(objects).collect()
     }
 }
 

@@ -109,6 +109,7 @@ impl Ambit {
             stopped: None,
             built: BTreeMap::new(),
             carried: Holdings::default(),
+            trouble: None,
         };
         // Before the deed: who asked for it stays known whatever happens in the middle of it.
         let note = Note::new(&request.actor, &id.project, "environment.move").environment(name);

@@ -27,6 +27,12 @@ impl Moving<'_> {
         self.close_again().await.map_err(on)?;
         self.ambit.remember(&left(self.id, other(to)), &true)?;
         self.ambit.remember(&left(self.id, to), &false)?;
+        if to == Placement::Host && crate::ci::deploys_to_railway(self.declaration, self.environment)? {
+            left_to_do.push(format!(
+                "its workflow still deploys to Railway: ambit ci github -e {} --target host, commit and push",
+                self.id.environment
+            ));
+        }
         left_to_do.push(match to {
             Placement::Railway => {
                 let with = if self.has_sites() { " (its sites on this machine go with it)" } else { "" };
@@ -60,7 +66,8 @@ impl Moving<'_> {
             self.enter(Phase::Undoing)?;
             self.undo().await
         };
-        match undone.await {
+        let undone = undone.await;
+        match self.tell_trouble(undone) {
             Ok(()) => why.because(format!("it was taken back: {} serves at {from} as before", self.id.environment)),
             Err(failure) => failure
                 .causes

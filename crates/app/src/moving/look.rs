@@ -306,7 +306,7 @@ pub(super) fn refuse_data(target: &Holdings, there: &str) -> Result<(), Failure>
     let mut failure =
         Failure::new(FailureKind::User, format!("the databases at {there} are not empty; the source serves as before"));
     let mut holds = false;
-    if let Some(postgres) = target.postgres.as_ref().filter(|p| p.rows() > 0) {
+    if let Some(postgres) = target.postgres.as_ref().filter(|p| p.rows() + p.large_objects > 0) {
         holds = true;
         failure = failure.because(format!("{} rows in {} tables", postgres.rows(), postgres.tables.len()));
     }

@@ -1,6 +1,7 @@
 //! The place that an environment leaves: nothing is written there any more, and it starts again where the move fails.
 
 use ambit_domain::{EnvironmentId, Failure, Placement, Real, Wanted};
+use ambit_host::relocation::postgres_here;
 use ambit_proxy::table::RouteState;
 
 use super::Moving;
@@ -19,6 +20,8 @@ impl Moving<'_> {
                 Placement::Railway => self.ambit.stop_apps(self.id).await?,
                 Placement::Host => self.stop_what_runs_there().await?,
             }
+            // Whatever else is connected writes no more either.
+            self.let_source_write(false).await?;
             Ok(((), "nothing is written there any more".to_owned(), true))
         };
         progress.step("stop", work).await
@@ -33,13 +36,29 @@ impl Moving<'_> {
         self.stop_there().await
     }
 
+    async fn let_source_write(&mut self, may: bool) -> Result<(), Failure> {
+        let (source, _) = self.sides().await?;
+        match source.postgres {
+            Some(login) => self.ambit.host.let_write(self.id, &login, may).await,
+            None => Ok(()),
+        }
+    }
+
     /// As it was before.
-    pub(super) async fn start_source(&self) -> Result<(), Failure> {
+    pub(super) async fn start_source(&mut self) -> Result<(), Failure> {
         match self.relocation.to {
-            Placement::Railway => self.ambit.start_apps(self.id).await,
+            Placement::Railway => {
+                if let Some(server) = &self.ambit.servers(self.id, self.environment)?.postgres {
+                    self.ambit.host.let_write(self.id, &postgres_here(server), true).await?;
+                }
+                self.ambit.start_apps(self.id).await
+            }
             Placement::Host => {
-                let Some(stopped) = &self.relocation.stopped else { return Ok(()) };
-                self.hosted()?.start_again(stopped, self.relocation.started).await.map(drop)
+                // Before it was stopped nothing was taken from it.
+                let Some(stopped) = self.relocation.stopped.clone() else { return Ok(()) };
+                self.let_source_write(true).await?;
+                let stopped = &stopped;
+                self.start_there(stopped).await.map(drop)
             }
         }
     }

@@ -1,13 +1,11 @@
 //! The place that an environment goes to: made ready while the source serves, started when the data is there.
 
-use std::time::Duration;
-
 use ambit_domain::{
-    Failure, FailureKind, Hosted, Placement, Real, Wanted,
-    hosted::HostedState,
+    Failure, FailureKind, Placement, Real, Wanted,
+    hosted::{Reached, Stopped},
     outside::Place,
     relocation::Holdings,
-    spec::{Form, Role, ServiceName, Value},
+    spec::Value,
 };
 use ambit_host::relocation::{Extensions, postgres_here, redis_here};
 use indexmap::IndexMap;
@@ -16,11 +14,13 @@ use super::{
     Moving,
     look::{refuse, refuse_data, repository_with, told},
 };
-use crate::{code::CodeAt, components::components, outside::Of, scope::Scope};
-
-/// How long a build and its start may take at Railway, and how often that is asked.
-const EVERY: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(3600);
+use crate::{
+    code::CodeAt,
+    components::components,
+    hosted::{lasting_apps, until_it_serves},
+    outside::Of,
+    scope::Scope,
+};
 
 impl Moving<'_> {
     pub(super) async fn make_ready(&mut self) -> Result<(), Failure> {
@@ -63,8 +63,7 @@ impl Moving<'_> {
         if self.relocation.stopped.is_some() {
             return self.stop_there().await;
         }
-        let apps: Vec<ServiceName> = self.lasting_apps();
-        for app in &apps {
+        for app in &lasting_apps(self.environment) {
             if self.relocation.built.contains_key(app) {
                 continue;
             }
@@ -75,10 +74,8 @@ impl Moving<'_> {
         }
         let built = self.relocation.built.clone();
         let work = async {
-            let hosted = self.hosted()?;
-            let end = tokio::time::Instant::now() + LONGEST;
             for (app, id) in &built {
-                self.await_there(hosted, app, id, end).await?;
+                until_it_serves(self.hosted()?, app, id, &self.progress).await?;
             }
             Ok(((), format!("{} built and healthy at Railway", self.relocation.commit.short()), true))
         };
@@ -89,44 +86,18 @@ impl Moving<'_> {
         self.stop_there().await
     }
 
-    async fn await_there(
-        &self,
-        hosted: &dyn Hosted,
-        app: &ServiceName,
-        id: &str,
-        end: tokio::time::Instant,
-    ) -> Result<(), Failure> {
-        loop {
-            self.progress.go_on()?;
-            match hosted.state(id).await? {
-                HostedState::Serves => return Ok(()),
-                HostedState::Over(word) => {
-                    let failure = Failure::new(
-                        FailureKind::App,
-                        format!("{app} does not serve at {}: its deployment is {word}", hosted.describe()),
-                    );
-                    let words = hosted.last_words(id).await.unwrap_or_default();
-                    return Err(words.into_iter().fold(failure, Failure::because));
-                }
-                HostedState::UnderWay(_) if tokio::time::Instant::now() > end => {
-                    return Err(Failure::new(FailureKind::App, format!("{app} did not come to serve within an hour"))
-                        .hint(format!("look there: {}", hosted.describe())));
-                }
-                HostedState::UnderWay(_) => tokio::time::sleep(EVERY).await,
-            }
-        }
-    }
-
     pub(super) async fn stop_there(&self) -> Result<(), Failure> {
         let Some(running) = &self.relocation.stopped else { return Ok(()) };
         self.hosted()?.stop(running).await
     }
 
-    /// Apps that stay once they run.
-    fn lasting_apps(&self) -> Vec<ServiceName> {
-        let apps = self.environment.services.values();
-        let lasting = apps.filter(|s| matches!(&s.form, Form::App(app) if !matches!(app.role, Role::Scheduled(_))));
-        lasting.map(|s| s.name.clone()).collect()
+    /// What was stopped at Railway serves again; how many apps those are.
+    pub(super) async fn start_there(&self, stopped: &Stopped) -> Result<usize, Failure> {
+        let begun = self.hosted()?.start_again(stopped, self.relocation.started).await?;
+        for (app, id) in &begun {
+            until_it_serves(self.hosted()?, app, id, &self.progress).await?;
+        }
+        Ok(begun.len())
     }
 
     /// What was generated there is what the data was signed and encrypted by.
@@ -212,9 +183,7 @@ impl Moving<'_> {
     }
 
     /// How the servers of source and target are reached. What has to be opened at Railway for that is written down first.
-    pub(super) async fn sides(
-        &mut self,
-    ) -> Result<(ambit_domain::hosted::Reached, ambit_domain::hosted::Reached), Failure> {
+    pub(super) async fn sides(&mut self) -> Result<(Reached, Reached), Failure> {
         let closed = self.hosted()?.closed().await?;
         if !closed.is_subset(&self.relocation.opened) {
             self.relocation.opened.extend(closed);
@@ -222,7 +191,7 @@ impl Moving<'_> {
         }
         let there = self.hosted()?.reach().await?;
         let servers = self.ambit.servers(self.id, self.environment)?;
-        let here = ambit_domain::hosted::Reached {
+        let here = Reached {
             postgres: servers.postgres.as_ref().map(postgres_here),
             redis: servers.redis.as_ref().map(redis_here),
         };
@@ -232,7 +201,7 @@ impl Moving<'_> {
         })
     }
 
-    pub(super) async fn holdings(&self, of: &ambit_domain::hosted::Reached) -> Result<Holdings, Failure> {
+    pub(super) async fn holdings(&self, of: &Reached) -> Result<Holdings, Failure> {
         self.ambit.holdings_of(self.id, of.postgres.as_ref(), of.redis.as_ref()).await
     }
 
@@ -242,8 +211,8 @@ impl Moving<'_> {
             Placement::Railway => {
                 let stopped = self.relocation.stopped.clone().unwrap_or_default();
                 let work = async {
-                    let begun = self.hosted()?.start_again(&stopped, self.relocation.started).await?;
-                    Ok(((), format!("{} serve at Railway", begun.len()), true))
+                    let begun = self.start_there(&stopped).await?;
+                    Ok(((), format!("{begun} serve at Railway"), true))
                 };
                 self.progress.step("health", work).await
             }

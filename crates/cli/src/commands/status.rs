@@ -66,6 +66,9 @@ pub(crate) fn print(status: &Status, place: &str) {
     if let Some(why) = &status.full_disk {
         println!("  {} {}", paint.bad("!"), plain(why));
     }
+    for told in &status.moves {
+        println!("  {} {}", paint.strong("!"), plain(told));
+    }
     if status.environments.is_empty() {
         println!("\n  nothing is up; ambit up");
         return;

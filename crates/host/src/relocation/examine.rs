@@ -62,8 +62,7 @@ impl Host {
                     let value = if *called == "t" { (*at).to_owned() } else { format!("{at} (not used yet)") };
                     found.sequences.insert((*name).to_owned(), value);
                 }
-                ["large objects", "0"] => {}
-                ["large objects", count] => drop(found.tables.insert("large objects".to_owned(), number(count))),
+                ["large objects", count] => found.large_objects = number(count),
                 _ => {}
             }
         }

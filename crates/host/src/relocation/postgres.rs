@@ -107,6 +107,20 @@ impl Host {
         Ok(kept)
     }
 
+    /// Whether transactions of a database may write. Where they may no more, everybody who is connected is cut off.
+    pub async fn let_write(&self, id: &EnvironmentId, login: &Login, may: bool) -> Result<(), Failure> {
+        let (name, text) = (identifier(&login.database), literal(&login.database));
+        let sql = if may {
+            format!("ALTER DATABASE {name} RESET default_transaction_read_only;\n")
+        } else {
+            format!(
+                "ALTER DATABASE {name} SET default_transaction_read_only = on;
+                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {text} AND pid <> pg_backend_pid();\n"
+            )
+        };
+        self.ask(id, &maintenance(login), &sql).await.map(drop)
+    }
+
     async fn stream(&self, id: &EnvironmentId, from: &Login, to: &Login, output: Sink<'_>) -> Result<(), Failure> {
         let environment = self.home.environment(id);
         let programs = installation_of(&environment.join("postgres/data"))?.programs;

@@ -12,9 +12,9 @@ use ambit_domain::{
 
 use super::{AtRailway, state, unknown};
 
-/// How often it is looked whether what was begun again serves, and how long.
+/// How often it is looked whether a deployment is gone, and how often at most.
 const EVERY: Duration = Duration::from_secs(2);
-const LOOKS: u32 = 300;
+const LOOKS: u32 = 150;
 
 impl AtRailway<'_> {
     pub(super) fn apps(&self) -> impl Iterator<Item = &ServiceName> {
@@ -68,6 +68,14 @@ impl AtRailway<'_> {
                     return Err(unknown(why));
                 }
             }
+            // One that is taken away may still answer for a moment.
+            for _ in 0..LOOKS {
+                let all = client.deployments(&at, super::NEWEST).await?;
+                if all.iter().all(|deployment| deployment.status != "REMOVING") {
+                    break;
+                }
+                tokio::time::sleep(EVERY).await;
+            }
             if let Some(left) = self.active(&at).await?.first() {
                 return Err(Failure::new(FailureKind::Machine, format!("{app} at {} still runs", self.describe()))
                     .because(format!("its deployment is {}", left.status.to_lowercase()))
@@ -100,29 +108,6 @@ impl AtRailway<'_> {
                 && client.triggers(&at).await?.is_empty()
             {
                 return Err(unknown(why));
-            }
-        }
-        for (app, id) in &begun {
-            let mut looks = 0;
-            loop {
-                match self.state(id).await? {
-                    HostedState::Serves => break,
-                    HostedState::Over(word) => {
-                        let failure = Failure::new(
-                            FailureKind::App,
-                            format!("{app} at {} did not come to serve: it is {word}", self.describe()),
-                        );
-                        let words = self.last_words(id).await.unwrap_or_default();
-                        return Err(words.into_iter().fold(failure, Failure::because));
-                    }
-                    HostedState::UnderWay(_) if looks == LOOKS => {
-                        return Err(Failure::new(FailureKind::App, format!("{app} did not come to serve in time"))
-                            .hint(format!("look there: {}", self.describe())));
-                    }
-                    HostedState::UnderWay(_) => {}
-                }
-                looks += 1;
-                tokio::time::sleep(EVERY).await;
             }
         }
         Ok(begun)
