@@ -13,6 +13,7 @@ use std::{
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind, InstanceId,
+    provider::RELEASE_VARIABLE,
     spec::{EnvironmentName, ProjectName},
 };
 use serde::Serialize;
@@ -134,5 +135,5 @@ impl Ambit {
 /// The release that a process is of, as it is told so itself.
 fn release_of(folder: &Path) -> Option<String> {
     let spec = ambit_keeper::client::read_spec(folder).ok()??;
-    spec.variables.into_iter().find_map(|(name, value)| (name == "AMBIT_RELEASE").then_some(value))
+    spec.variables.into_iter().find_map(|(name, value)| (name == RELEASE_VARIABLE).then_some(value))
 }

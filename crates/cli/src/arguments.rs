@@ -736,6 +736,14 @@ pub(crate) struct LogSearchArguments {
     pub(crate) release: Option<String>,
 }
 
+impl LogSearchArguments {
+    /// What is looked for.
+    pub(crate) fn query(self) -> ambit_app::LogQuery {
+        let Self { since, until, grep, level, release } = self;
+        ambit_app::LogQuery { since, until, grep, text: None, level, release }
+    }
+}
+
 fn level(word: &str) -> Result<ambit_app::Level, String> {
     ambit_app::Level::named(word).ok_or_else(|| "one of: trace, debug, info, warn, error, fatal".to_owned())
 }

@@ -163,8 +163,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Incident { command: None } => incident::list(&folder()?, json),
         Command::Incident { command: Some(command) } => wait(incident::tell(&folder()?, command, json)),
         Command::Metrics => wait(metrics::run(json)),
-        Command::Logs { services, environment, follow, lines, at: Some(DeployTo::Railway), .. } => {
-            wait(hosted::logs(&folder()?, &environment, &services, follow, lines.unwrap_or(50), json))
+        Command::Logs { services, environment, follow, lines, search, at: Some(DeployTo::Railway) } => {
+            wait(hosted::logs(&folder()?, &environment, &services, search, follow, lines, json))
         }
         Command::Logs { services, environment, follow, lines, search, .. } => {
             let of = logs::Of { environments: &environment, services: &services };

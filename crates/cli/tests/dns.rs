@@ -144,6 +144,22 @@ fn whatever_fails_at_whichever_request_the_next_apply_does_the_rest_and_nothing_
 }
 
 #[test]
+fn a_service_that_fails_in_a_rhythm_is_got_through_to() {
+    let Some(team) = Team::new() else { return };
+    for well in 1..4 {
+        team.cloudflare.by_hand(Vec::clear);
+        for _ in 0..500 {
+            team.cloudflare.server.fail_after(well, Fault::Status(503));
+        }
+        // What was done stays, so that each apply is nearer to the end.
+        let done = (0..3).any(|_| team.runs(&["apply", "--yes"]).0 == 0);
+        assert!(done, "every request but {well} in a row fails");
+        team.cloudflare.server.forget_faults();
+        assert_eq!(team.cloudflare.lines(), WANTED);
+    }
+}
+
+#[test]
 fn somebody_elses_record_is_told_and_taken_over_only_when_that_is_asked_for() {
     let Some(team) = Team::new() else { return };
     team.cloudflare.add("A", "api.kaia.ai", "198.51.100.1");

@@ -87,6 +87,10 @@ fn what_is_deployed_there_serves_there_and_goes_back_there() {
     assert_eq!(team.app()["commit"].as_str(), Some(two.as_str()));
     let (code, logs) = team.run(&["logs", "-e", "dev", "--at", "railway"]);
     assert!(code == 0 && logs.contains("dev/api-dev"), "{logs}");
+    let searched = ["logs", "-e", "dev", "--at", "railway", "--grep"];
+    assert_eq!(team.run(&[&searched[..], &["."]].concat()).1, logs);
+    assert_eq!(team.run(&[&searched[..], &["nobody printed this"]].concat()), (0, String::new()));
+    assert_eq!(team.run(&["logs", "-e", "dev", "--at", "railway", "--release", "abc"]).0, 1);
 
     let (code, said) = team.run(&["rollback", "dev", "--wait", "--reason", "two is broken"]);
     assert_eq!(code, 0, "{said}");

@@ -1,6 +1,12 @@
 //! A service's HTTP API: where it is, how one shows who one is, what is tried again and what is not.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ambit_domain::{Failure, FailureKind};
 use hyper::{HeaderMap, Method, StatusCode, Uri, header};
@@ -47,7 +53,14 @@ pub(crate) struct Api {
     headers: HeaderMap,
     /// The pause after an answer that asks for patience and does not say how much.
     patience: Option<Duration>,
+    /// The last read that went through.
+    read: Mutex<Option<Read>>,
+    /// Whether nobody knows how the last change ended.
+    lost: AtomicBool,
 }
+
+/// A request that changes nothing: its method, path and body.
+type Read = (Method, String, Option<Vec<u8>>);
 
 impl Api {
     /// `base` is the service's own, or that of a server of the same API over TLS or on this machine. `token` is what follows
@@ -69,7 +82,8 @@ impl Api {
         let mut headers = HeaderMap::from_iter([(name, value)]);
         headers.extend(more.iter().map(|(name, value)| (name.clone(), header::HeaderValue::from_static(value))));
         let http = Http::new().map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
-        Ok(Self { http, service, base: base.trim_end_matches('/').to_owned(), headers, patience: None })
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { http, service, base, headers, patience: None, read: Mutex::default(), lost: AtomicBool::new(false) })
     }
 
     /// The same, with a pause of its own after too many requests where the service does not say how long.
@@ -127,7 +141,11 @@ impl Api {
         for attempt in 1..=TRIES {
             let answer = self.send(method.clone(), path, json.map(<[u8]>::to_vec)).await;
             match answer.and_then(|answer| understand(&answer)) {
-                Ok(found) => return Ok(found),
+                Ok(found) => {
+                    let read = (method, path.to_owned(), json.map(<[u8]>::to_vec));
+                    *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+                    return Ok(found);
+                }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Passing(why, after)) => {
                     last = why;
@@ -152,10 +170,12 @@ impl Api {
         json: Option<Vec<u8>>,
         understand: impl Fn(&Answer) -> Result<(), Trouble>,
     ) -> Result<Carried, Failure> {
+        self.knock().await;
         match self.send(method, path, json).await.and_then(|answer| understand(&answer)) {
             Ok(()) => Ok(Carried::Done),
             Err(Trouble::Final(failure)) => Err(failure),
             Err(Trouble::Passing(why, after)) => {
+                self.lost.store(true, Ordering::Relaxed);
                 tokio::time::sleep(after.unwrap_or_else(|| jittered(PAUSE))).await;
                 Ok(Carried::Unknown(why))
             }
@@ -172,6 +192,7 @@ impl Api {
         understand: impl Fn(&Answer) -> Result<T, Trouble>,
     ) -> Result<Result<T, String>, Failure> {
         let mut pause = PAUSE;
+        self.knock().await;
         for _ in 0..TRIES {
             let answer = self.answer(method.clone(), path, json.map(<[u8]>::to_vec)).await;
             let too_soon = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
@@ -184,6 +205,7 @@ impl Api {
                 Err(Trouble::Passing(why, after)) => {
                     tokio::time::sleep(after.unwrap_or_else(|| jittered(pause))).await;
                     if !too_soon {
+                        self.lost.store(true, Ordering::Relaxed);
                         return Ok(Err(why));
                     }
                     pause *= 2;
@@ -192,6 +214,21 @@ impl Api {
         }
         Err(Failure::new(FailureKind::Machine, format!("{} takes no more requests", self.service))
             .hint("repeat the command later; nothing is half done"))
+    }
+
+    /// After a change whose answer was lost, every second time on average: a read, once, and a pause where it fails.
+    ///
+    /// What comes between two tries of a change is always the same number of reads. Where a service fails in a rhythm, such as one
+    /// server of two behind a balancer, the change would meet the one that fails each time.
+    async fn knock(&self) {
+        if !self.lost.swap(false, Ordering::Relaxed) || rand::rng().random() {
+            return;
+        }
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((method, path, json)) = read else { return };
+        if self.send(method, &path, json).await.is_err() {
+            tokio::time::sleep(jittered(PAUSE)).await;
+        }
     }
 }
 

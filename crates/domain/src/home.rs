@@ -20,6 +20,7 @@
 //! repositories/PROJECT.git            what was pushed and deployed
 //! tasks/PROJECT/ENV/NAME/             records of commands that run to their end
 //! keepers/PROJECT/ENV/SERVICE.N/      keeper records: spec.json, state.json, lock, log
+//! old-logs/PROJECT/ENV/SERVICE.N-MS/  logs of instances that are no more
 //! logs/                               daemon.log, proxy.log, builds/
 //! ```
 
@@ -136,6 +137,12 @@ impl Home {
     #[must_use]
     pub fn keepers(&self, id: &EnvironmentId) -> PathBuf {
         self.root.join("keepers").join(id.project.as_str()).join(id.environment.as_str())
+    }
+
+    /// Logs of one environment's instances that are no more.
+    #[must_use]
+    pub fn old_logs(&self, id: &EnvironmentId) -> PathBuf {
+        self.root.join("old-logs").join(id.project.as_str()).join(id.environment.as_str())
     }
 
     /// The record of one instance's keeper.

@@ -18,6 +18,9 @@ use crate::{
     spec::{BackupPlace, Health, Kind, Persistence},
 };
 
+/// The variable that tells an app which release it is, by the first digits of its build.
+pub const RELEASE_VARIABLE: &str = "AMBIT_RELEASE";
+
 /// A PostgreSQL as it should be.
 #[derive(Clone)]
 pub struct PostgresServer {

@@ -1,7 +1,10 @@
 //! Instances of apps.
 
-use ambit_domain::{Failure, FailureKind, InstanceId, provider::AppProcess};
-use ambit_keeper::{FORMAT, Limits, Spec, StopSignal, Wanted, client};
+use ambit_domain::{
+    Failure, FailureKind, InstanceId,
+    provider::{AppProcess, RELEASE_VARIABLE},
+};
+use ambit_keeper::{FORMAT, Limits, Spec, StopSignal, Wanted, archive::archive, client};
 
 use crate::{
     Host,
@@ -61,11 +64,16 @@ impl Host {
     }
 
     pub(crate) async fn stop_one(&self, id: &InstanceId, forget: bool) -> Result<(), Failure> {
-        let record = self.home.keeper(id);
+        let (record, logs) = (self.home.keeper(id), self.home.old_logs(&id.environment));
         let program = self.program.clone();
         blocking(move || {
             client::stop(&program, &record).map_err(|e| Failure::from_error(FailureKind::Machine, &e))?;
             if forget && record.exists() {
+                let spec = client::read_spec(&record).ok().flatten();
+                let release =
+                    spec.as_ref().and_then(|spec| spec.variables.iter().find(|(name, _)| name == RELEASE_VARIABLE));
+                archive(&record, &logs, release.map(|(_, value)| value.as_str()))
+                    .map_err(cannot("keep the log of", &record))?;
                 std::fs::remove_dir_all(&record).map_err(cannot("delete", &record))?;
             }
             Ok(())

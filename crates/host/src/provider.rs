@@ -326,7 +326,13 @@ impl Provider for Host {
 
     async fn remove_environment(&self, id: &EnvironmentId) -> Result<(), Failure> {
         let user = self.user(id)?;
-        let folders = [self.home.environment(id), self.home.keepers(id), self.home.tasks(id), self.home.beside(id)];
+        let folders = [
+            self.home.environment(id),
+            self.home.keepers(id),
+            self.home.tasks(id),
+            self.home.beside(id),
+            self.home.old_logs(id),
+        ];
         let backups = if user.is_some() { self.backup_folders(id) } else { Vec::new() };
         blocking(move || {
             // Backups stay. The number of the user who owned them may be given to another one.

@@ -8,6 +8,7 @@
 //!
 //! Knows nothing of what it runs. Small on purpose: no async runtime, since ten of them idle side by side.
 
+pub mod archive;
 mod bound;
 mod cgroup;
 pub mod client;

@@ -6,7 +6,7 @@ use ambit_domain::{
     Failure, FailureKind,
     deployment::StepName,
     ids::DeploymentId,
-    provider::{AppProcess, PostgresServer, Task},
+    provider::{AppProcess, PostgresServer, RELEASE_VARIABLE, Task},
     spec::{App, Form, Service, ServiceName},
 };
 
@@ -150,7 +150,7 @@ impl Scope<'_> {
         set("AMBIT_ENVIRONMENT", self.id.environment.to_string());
         set("AMBIT_ENVIRONMENT_KIND", kind(self.environment.kind).to_owned());
         set("AMBIT_SERVICE", service.name.to_string());
-        set("AMBIT_RELEASE", built.build.id.short().to_owned());
+        set(RELEASE_VARIABLE, built.build.id.short().to_owned());
         all.into_iter().filter(|(name, _)| name != "PORT").collect()
     }
 }

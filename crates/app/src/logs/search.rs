@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use ambit_domain::{Failure, FailureKind};
+use ambit_domain::{EnvironmentId, Failure, FailureKind};
+use ambit_keeper::archive::{FILES, archived};
 use regex::{Regex, RegexBuilder};
 
 use super::{LogLine, LogReader, level::Level};
@@ -20,8 +21,6 @@ use crate::ambit::Ambit;
 const LONGEST: u64 = 128 << 10;
 /// So near to a moment is near enough to read on from there.
 const NEAR: u64 = 256 << 10;
-/// Names of the files of a log, the oldest first.
-const FILES: [&str; 5] = ["log.4", "log.3", "log.2", "log.1", "log"];
 
 /// What is looked for.
 #[derive(Default, Clone)]
@@ -91,18 +90,16 @@ impl Ambit {
     pub fn search_logs(&self, reader: &LogReader, filter: LogFilter) -> LogSearch {
         let mut search =
             LogSearch { filter, sources: Vec::new(), next: BinaryHeap::new(), end: None, unfinished: false };
-        for (id, service, instance, folder) in self.logged(reader) {
+        let live = self.logged(reader).into_iter().map(|(id, service, instance, folder)| {
+            let release = super::release_of(&folder);
+            (id, service, instance, folder, release)
+        });
+        for (id, service, instance, folder, release) in live.chain(self.replaced(reader)) {
             if !reader.services.is_empty() && !reader.services.contains(&service) {
                 continue;
             }
-            let like = LogLine {
-                at: String::new(),
-                environment: id.environment.clone(),
-                instance,
-                text: String::new(),
-                level: None,
-                release: super::release_of(&folder),
-            };
+            let environment = id.environment;
+            let like = LogLine { at: String::new(), environment, instance, text: String::new(), level: None, release };
             let since = search.filter.since_millis;
             let files = FILES.map(|name| folder.join(name)).into_iter().filter(|file| is_young(file, since)).collect();
             let since = search.filter.since.clone();
@@ -110,6 +107,18 @@ impl Ambit {
             search.advance(search.sources.len() - 1);
         }
         search
+    }
+
+    /// What is left of instances that were replaced, as [`Ambit::logged`], with the release.
+    fn replaced(&self, reader: &LogReader) -> Vec<(EnvironmentId, String, String, PathBuf, Option<String>)> {
+        let of = |id: &EnvironmentId| {
+            let id = id.clone();
+            archived(&self.home.old_logs(&id)).into_iter().filter_map(move |old| {
+                let service = old.instance.rsplit_once('.')?.0.to_owned();
+                Some((id.clone(), service, old.instance, old.folder, old.release))
+            })
+        };
+        reader.environments.iter().flat_map(of).collect()
     }
 }
 

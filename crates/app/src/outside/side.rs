@@ -10,7 +10,7 @@ use super::Ask;
 use crate::progress::Progress;
 
 /// Answers that say nothing, one after the other, until it is given up.
-const TRIES: usize = 5;
+const TRIES: usize = 8;
 
 /// How far steps were carried out.
 pub(crate) enum Done {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use ambit_app::{Ambit, Declaration};
+use ambit_app::{Level, LogLine};
 use ambit_domain::{
     Failure, FailureKind,
     hosted::{HostedLine, HostedService},
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::outside;
 use crate::{
+    arguments::LogSearchArguments,
     context,
     screen::{Paint, columns, plain},
 };
@@ -20,6 +21,10 @@ use crate::{
 const GLANCE: Duration = Duration::from_secs(5);
 /// How often somebody who follows is told more; a free account takes 100 requests an hour.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// How many lines of each service are read where nothing is looked for, and where something is.
+const SHOWN: usize = 50;
+const SEARCHED: usize = 5000;
 
 /// An environment that lives elsewhere.
 #[derive(Serialize)]
@@ -81,10 +86,17 @@ pub(crate) async fn logs(
     folder: &Path,
     environments: &[String],
     services: &[String],
+    search: LogSearchArguments,
     follow: bool,
-    lines: usize,
+    lines: Option<usize>,
     json: bool,
 ) -> Result<ExitCode, Failure> {
+    if search.release.is_some() {
+        return Err(Failure::new(FailureKind::User, "not supported yet: logs at Railway by their release"));
+    }
+    let query = search.query();
+    let (read_lines, shown) = if query.is_empty() { (lines.unwrap_or(SHOWN), None) } else { (SEARCHED, lines) };
+    let filter = query.filter()?;
     let declaration = context::declaration(folder)?;
     let ambit = context::ambit()?;
     let named = declaration.select(environments)?;
@@ -94,10 +106,18 @@ pub(crate) async fn logs(
         return Err(Failure::new(FailureKind::NotFound, "no such environment lives at Railway")
             .hint("[providers.railway] project in ambit.toml says which do"));
     }
+    let tokens = outside::tokens(&declaration);
     let mut seen: Vec<Option<HostedLine>> = vec![None; there.len()];
     loop {
         for (name, last) in there.iter().zip(&mut seen) {
-            read(&ambit, &declaration, name, services, lines, last, json).await?;
+            let mut found = ambit.hosted_logs(&declaration, name, services, read_lines, &tokens).await?;
+            found.retain(|line| last.as_ref().is_none_or(|last| line > last));
+            if let Some(newest) = found.last() {
+                *last = Some(newest.clone());
+            }
+            found.retain(|line| filter.takes(&line_of(name, line)));
+            let first = found.len().saturating_sub(shown.unwrap_or(usize::MAX));
+            found.iter().skip(first).for_each(|line| show_line(name, line, json));
         }
         if !follow {
             return Ok(ExitCode::SUCCESS);
@@ -106,33 +126,24 @@ pub(crate) async fn logs(
     }
 }
 
-async fn read(
-    ambit: &Ambit,
-    declaration: &Declaration,
-    name: &EnvironmentName,
-    services: &[String],
-    lines: usize,
-    last: &mut Option<HostedLine>,
-    json: bool,
-) -> Result<(), Failure> {
-    let paint = Paint::stdout();
-    let found = ambit.hosted_logs(declaration, name, services, lines, &outside::tokens(declaration)).await?;
-    for line in found.into_iter().filter(|line| last.as_ref().is_none_or(|last| line > last)).collect::<Vec<_>>() {
-        if json {
-            println!(
-                "{}",
-                serde_json::json!({ "environment": name, "at": line.at, "service": line.service, "text": line.text })
-            );
-        } else {
-            let who = format!("{name}/{}", line.service);
-            println!(
-                "{} {} {}",
-                paint.dim(&plain(&line.at)),
-                paint.hashed(&format!("{:<16}", plain(&who))),
-                plain(&line.text)
-            );
-        }
-        *last = Some(line);
+fn line_of(environment: &EnvironmentName, line: &HostedLine) -> LogLine {
+    LogLine {
+        at: line.at.clone(),
+        environment: environment.clone(),
+        instance: line.service.clone(),
+        level: Level::of(&line.text),
+        text: line.text.clone(),
+        release: None,
     }
-    Ok(())
+}
+
+fn show_line(environment: &EnvironmentName, line: &HostedLine, json: bool) {
+    if json {
+        let line = serde_json::json!({ "environment": environment, "at": line.at, "service": line.service, "text": line.text });
+        println!("{line}");
+        return;
+    }
+    let paint = Paint::stdout();
+    let who = plain(&format!("{environment}/{}", line.service)).to_string();
+    println!("{} {} {}", paint.dim(&plain(&line.at)), paint.hashed(&format!("{who:<16}")), plain(&line.text));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, path::Path, process::ExitCode, thread, time::Duration};
 
-use ambit_app::{LogLine, LogQuery, log_moment};
+use ambit_app::{LogLine, log_moment};
 use ambit_domain::Failure;
 
 use crate::{
@@ -30,8 +30,8 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let project = context::project(folder)?;
     let ambit = context::ambit()?;
-    let LogSearchArguments { since, until, grep, level, release } = search;
-    let mut query = LogQuery { since, until, grep, text: None, level, release };
+    let until = search.until;
+    let mut query = search.query();
     let mut reader = ambit.logs(&project, of.environments, of.services)?;
     if !query.is_empty() {
         if follow {
