@@ -103,8 +103,17 @@ pub struct PublicIncident {
     pub opened: i64,
     /// When it was over.
     pub resolved: Option<i64>,
-    /// When something was told, and what; the earliest first.
-    pub updates: Vec<(i64, String)>,
+    /// What was told, the earliest first.
+    pub updates: Vec<PublicUpdate>,
+}
+
+/// One thing that was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicUpdate {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// What.
+    pub text: String,
 }
 
 impl StatusPage {
@@ -266,7 +275,7 @@ fn told(incident: Incident) -> PublicIncident {
         services: incident.services,
         opened: incident.opened,
         resolved: incident.resolved,
-        updates: incident.updates.into_iter().map(|update| (update.at, update.text)).collect(),
+        updates: incident.updates.into_iter().map(|Update { at, text, .. }| PublicUpdate { at, text }).collect(),
     }
 }
 

@@ -113,7 +113,8 @@ pub use down::Down;
 pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
 pub use incident::{
-    DAYS as STATUS_DAYS, Incidents, OpenIncident, PublicIncident, ServiceUptime, StatusPage, UpdateIncident,
+    DAYS as STATUS_DAYS, Incidents, OpenIncident, PublicIncident, PublicUpdate, ServiceUptime, StatusPage,
+    UpdateIncident,
 };
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
