@@ -59,6 +59,8 @@ pub struct Ambit {
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) receiving: tokio::sync::Mutex<()>,
     pub(crate) delivered: tokio::sync::Notify,
+    /// Wakes whoever looks at pull requests.
+    pub(crate) proposed: tokio::sync::Notify,
     /// Environments that a masked copy is being made for.
     pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
     /// One backup, drill or restore at a time: each reads a whole cluster.
@@ -98,6 +100,7 @@ impl Ambit {
             keeping_commits: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),
+            proposed: tokio::sync::Notify::new(),
             copying: Mutex::default(),
             backing_up: tokio::sync::Mutex::default(),
             publishing: tokio::sync::Mutex::default(),

@@ -20,9 +20,13 @@ use crate::{
 impl Scope<'_> {
     /// Makes it so; tells whether anything changed.
     pub(crate) async fn bring_up(&self, actor: &Actor) -> Result<bool, Failure> {
+        self.bring_up_at(CodeAt::find(&self.declaration.folder, self.environment)?, actor).await
+    }
+
+    /// The same with some code.
+    pub(crate) async fn bring_up_at(&self, code: CodeAt, actor: &Actor) -> Result<bool, Failure> {
         self.progress.go_on()?;
         let mut record = self.recorded()?;
-        let code = CodeAt::find(&self.declaration.folder, self.environment)?;
         let mut declared = components(self.environment, &code, &self.variables, &self.servers)?;
         if self.environment.kind == Kind::Production {
             self.hold_code(&mut declared, &record, &code);

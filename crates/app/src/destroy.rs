@@ -32,6 +32,7 @@ impl Ambit {
         let ids = self.known(&request.project, &[request.environment.to_string()])?;
         let [id] = ids.as_slice() else { return Ok(false) };
         let _alone = self.alone(id).await;
+        self.refuse_while_moving(id)?;
         if request.confirmed != request.environment.as_str() {
             return Err(Failure::new(
                 FailureKind::User,
@@ -68,6 +69,7 @@ impl Ambit {
                 self.store.forget_environment(&tests).map_err(|e| store_failure(&e))?;
             }
             self.remember(&crate::cleaning::setting(id), &None::<i64>)?;
+            self.forget_where_it_lives(id)?;
             // Last, so that an interrupted deletion is still known and can be repeated.
             self.store.forget_environment(id).map_err(|e| store_failure(&e))?;
             // Where it is brought up again, the backups that stayed do not stand for what it will hold.

@@ -46,6 +46,30 @@ pub(crate) fn replace(file: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Replaces a file that is somebody's: it stays theirs, with its mode.
+pub(crate) fn rewrite(file: &Path, text: &str) -> Result<(), Failure> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let place = || -> io::Result<()> {
+        // What is behind a link is written, and the link stays.
+        let file = file.canonicalize()?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let there = fs::metadata(&file)?;
+        let mut new = tempfile::NamedTempFile::new_in(folder)?;
+        new.write_all(text.as_bytes())?;
+        new.as_file().set_permissions(there.permissions())?;
+        let made = new.as_file().metadata()?;
+        if (made.uid(), made.gid()) != (there.uid(), there.gid()) {
+            chown(new.path(), Some(there.uid()), Some(there.gid()))?;
+        }
+        new.as_file().sync_all()?;
+        new.persist(&file).map_err(|e| e.error)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    place().map_err(|error| {
+        Failure::new(FailureKind::Machine, format!("cannot write {}", file.display())).because(error.to_string())
+    })
+}
+
 /// The lines between the first and the last that differ.
 pub(crate) fn difference(there: &str, wanted: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (there.lines().collect(), wanted.lines().collect());

@@ -44,14 +44,19 @@ impl Ambit {
         asked: Option<Placement>,
     ) -> Result<Placement, Failure> {
         let environment = declaration.project.environments.get(&id.environment);
-        let lives_there = environment.is_some_and(|e| e.railway_project().is_some());
+        let declared_there = environment.is_some_and(|e| e.declared_railway_project().is_some());
         match asked {
-            Some(Placement::Railway) if !lives_there => {
+            Some(Placement::Railway) if !declared_there => {
                 Err(Failure::new(FailureKind::Declaration, format!("{} has no project at Railway", id.environment))
                     .hint(format!("[providers.railway] project = {{ {} = \"…\" }} in ambit.toml", id.environment)))
             }
             Some(asked) => Ok(asked),
             None => {
+                // What was moved is deployed where it went to, also by a commit of before.
+                if let Some(lives) = self.moved_to(id)? {
+                    return Ok(lives);
+                }
+                let lives_there = environment.is_some_and(|e| e.railway_project().is_some());
                 let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
                 let here = record.is_some_and(|r| r.wanted == Wanted::Running && r.live.is_some());
                 let there = !here && lives_there && self.reaches_railway(declaration, &Tokens::default());

@@ -55,6 +55,11 @@ fn next(schedule: &str, after: &Zoned) -> Option<Zoned> {
     Cron::from_str(schedule).ok()?.find_next_occurrence(after, false).ok()
 }
 
+/// Whether a task is a run of a job.
+pub(crate) fn is_a_run(task: &str) -> bool {
+    service_of(task).is_some()
+}
+
 impl Ambit {
     /// Starts jobs when they are due, for as long as it is polled.
     pub async fn run_jobs(self: Arc<Self>) {
@@ -101,6 +106,9 @@ impl Ambit {
     /// Runs a job once, unless it still runs.
     async fn run_job(&self, id: &EnvironmentId, service: &ServiceName) {
         let mine = |name: &str| service_of(name) == Some(service.as_str());
+        if let Err(failure) = self.refuse_while_moving(id) {
+            return tracing::warn!("{id}: the job {service} is not started: {failure}");
+        }
         if self.provider.tasks(id).iter().any(|t| t.running && mine(&t.name)) {
             return tracing::warn!("{id}: the job {service} still runs and is not started again");
         }

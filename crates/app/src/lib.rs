@@ -52,6 +52,7 @@ mod matrix;
 mod migrate;
 mod mobile;
 mod monitor;
+mod moving;
 mod notify;
 mod outside;
 mod overview;
@@ -60,9 +61,11 @@ mod plan;
 mod policy;
 mod progress;
 mod prune;
+mod pull_requests;
 mod qa;
 mod rehearse;
 mod release;
+mod release_notes;
 mod releases_elsewhere;
 mod remote;
 mod reset;
@@ -125,6 +128,7 @@ pub use mobile::{
     eas_build, eas_submit, expo_builds, fetch_expo_build, mobile_drift, sync_mobile,
 };
 pub use monitor::{Acknowledge, Uptime, UptimeDay};
+pub use moving::{Move, MovePlan, Moved};
 pub use notify::{Tried, TryNotifications};
 pub use outside::{Applied, Apply, Import, Of, OutsideDrift, Tokens};
 pub use overview::{Ahead, Lane, Open, Overview};

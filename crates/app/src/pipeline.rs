@@ -134,6 +134,7 @@ impl Ambit {
     /// Queues a deployment.
     pub(crate) fn enqueue(&self, wanting: Wanting) -> Result<Deployment, Failure> {
         let Wanting { id, sources, commit, release, version, trigger, hotfix, actor, reason, elsewhere } = wanting;
+        self.refuse_while_moving(&id)?;
         let note = Note::new(&actor, &id.project, "deployment.queued")
             .environment(&id.environment)
             .about("version", version.as_str())

@@ -63,6 +63,11 @@ impl Progress {
         Self { service: Some(name.clone()), ..self.clone() }
     }
 
+    /// The same for what nobody can take back.
+    pub(crate) fn beyond_recall(&self) -> Self {
+        Self { cancel: CancellationToken::new(), ..self.clone() }
+    }
+
     pub(crate) fn cancel_token(&self) -> &CancellationToken {
         &self.cancel
     }

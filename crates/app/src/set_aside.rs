@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// The most that a hold lasts where nobody ends it. Each request waits no longer than the proxy's own limit.
-const HOLD: Duration = Duration::from_secs(120);
+pub(crate) const HOLD: Duration = Duration::from_secs(120);
 /// How long requests in flight may take: the rest of the time for which others wait is for the apps to start.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 /// How long an app without a declared deadline has to become ready.
 const READY: Duration = Duration::from_secs(60);
 /// How long the start of a daemon waits for what an earlier one set aside.
@@ -53,7 +53,8 @@ impl Ambit {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied().unwrap_or_default()
     }
 
-    async fn hold(&self, id: &EnvironmentId, state: RouteState) -> Result<(), Failure> {
+    /// Has requests to an environment wait, or go on.
+    pub(crate) async fn hold(&self, id: &EnvironmentId, state: RouteState) -> Result<(), Failure> {
         {
             let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
             match state {
@@ -67,11 +68,8 @@ impl Ambit {
     /// Sets the apps of an environment aside. Whoever asks for it changes the environment alone, and ends it with
     /// [`Self::start_again`] and [`Self::release`]. Where it fails, they run as before.
     pub(crate) async fn set_aside(&self, id: &EnvironmentId) -> Result<SetAside, Failure> {
-        let aside = self.running_apps(id)?;
-        let apps = self.readiness_of(id, &aside)?;
-        let ports: Vec<u16> = aside.instances.iter().filter_map(|(_, i)| i.port).collect();
-        self.remember(&setting(id), &aside)?;
-        let aside = SetAside { apps };
+        self.remember(&setting(id), &self.running_apps(id)?)?;
+        let (aside, ports) = self.apps_to_set_aside(id)?;
         let stop = async {
             self.hold(id, RouteState::held_for(HOLD)).await?;
             self.drain(&ports, DRAIN).await;
@@ -85,6 +83,13 @@ impl Ambit {
         }
         crate::fault::point("apps are set aside");
         Ok(aside)
+    }
+
+    /// The apps of an environment as they are recorded, and their ports.
+    pub(crate) fn apps_to_set_aside(&self, id: &EnvironmentId) -> Result<(SetAside, Vec<u16>), Failure> {
+        let aside = self.running_apps(id)?;
+        let ports = aside.instances.iter().filter_map(|(_, i)| i.port).collect();
+        Ok((SetAside { apps: self.readiness_of(id, &aside)? }, ports))
     }
 
     /// While something of an environment's servers changes, requests wait; the apps start anew with what is in place then.

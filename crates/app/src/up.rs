@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, audit::Note, spec::EnvironmentName};
+use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Placement, audit::Note, spec::EnvironmentName};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,10 @@ impl Ambit {
         let declaration = load_checked(&request.folder, &request.keys)?;
         let project = &declaration.project.name;
         self.remember_keys(project, &request.keys);
-        let names = declaration.select(&request.environments)?;
+        let mut names = declaration.select(&request.environments)?;
+        if request.environments.is_empty() {
+            names = self.without_moved(&declaration, names, progress)?;
+        }
         self.check_machine(&declaration)?;
         self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
         self.record_authority(&declaration)?;
@@ -74,6 +77,26 @@ impl Ambit {
             );
         }
         Ok(UpReport { project: project.to_string(), environments })
+    }
+
+    /// Without those that were moved away: what they held here is old by now.
+    fn without_moved(
+        &self,
+        declaration: &Declaration,
+        names: Vec<EnvironmentName>,
+        progress: &Progress,
+    ) -> Result<Vec<EnvironmentName>, Failure> {
+        let mut stay = Vec::new();
+        for name in names {
+            let id = EnvironmentId { project: declaration.project.name.clone(), environment: name };
+            if self.moved_to(&id)? == Some(Placement::Railway) {
+                let text = "lives at Railway since it was moved; nothing of it is brought up here";
+                progress.environment(&id.environment).notice("environment", text);
+            } else {
+                stay.push(id.environment);
+            }
+        }
+        Ok(stay)
     }
 
     async fn up_one(
@@ -116,6 +139,12 @@ impl Ambit {
     ) -> Result<bool, Failure> {
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let _alone = self.alone(&id).await;
+        self.refuse_while_moving(&id)?;
+        if self.moved_to(&id)? == Some(Placement::Railway) {
+            // What it held here when it went is old by now.
+            return Err(Failure::new(FailureKind::User, format!("{name} was moved to Railway and does not run here"))
+                .hint(format!("ambit move -e {name} --to host brings it back, with its data")));
+        }
         self.settle(&id).await?;
         self.scope(declaration, name, progress)?.bring_up(&request.actor).await
     }

@@ -249,6 +249,24 @@ pub(crate) enum Command {
         #[command(flatten)]
         following: Following,
     },
+    /// Move an environment from this machine to Railway or back, with its data.
+    #[command(
+        after_help = "Examples:\n  ambit move -e test --to railway --plan   # what would be done, and how much data there is\n  ambit move -e test --to host\n  ambit move -e prod --to host --confirm prod"
+    )]
+    Move {
+        /// The environment.
+        #[arg(short, long = "env")]
+        environment: String,
+        /// Where to.
+        #[arg(long, value_enum)]
+        to: DeployTo,
+        /// Show what would be done, and change nothing.
+        #[arg(long)]
+        plan: bool,
+        /// Its name once more: production asks for it.
+        #[arg(long, value_name = "NAME")]
+        confirm: Option<String>,
+    },
     /// Go back to a release that ran before, without building anything.
     #[command(
         after_help = "Examples:\n  ambit rollback prod\n  ambit rollback prod --to v1.1.4 --reason \"login fails\"\n  ambit rollback prod --restore   # and put the data from before back"

@@ -37,6 +37,7 @@ mod manual;
 mod metrics;
 mod migrate;
 mod mobile;
+mod move_to;
 mod notifications;
 mod outside;
 mod plan;
@@ -114,6 +115,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             wait(deploy::run(&folder()?, environment, reference, to.map(Into::into), &following, json))
         }
         Command::Promote { from, to, following } => wait(deploy::promote(&folder()?, from, to, &following, json)),
+        Command::Move { environment, to, plan, confirm } => {
+            wait(move_to::run(&folder()?, environment, to.into(), plan, confirm, json))
+        }
         Command::Rollback { environment, to, restore, yes, following } => {
             wait(rollback::run(&folder()?, &environment, to, restore, yes, &following, json))
         }

@@ -7,7 +7,9 @@
 mod answer;
 mod change;
 mod deploy;
+mod reach;
 mod read;
+mod tokens;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,6 +24,7 @@ use crate::{api::Api, http::Answer};
 pub use self::{
     change::{Tried, Volume},
     deploy::{Backup, Deployment, Line},
+    reach::TcpProxy,
     read::{Project, Template},
 };
 

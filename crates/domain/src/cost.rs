@@ -150,7 +150,7 @@ impl Bill {
 }
 
 fn lives(environment: &ambit_spec::Environment) -> Placement {
-    if environment.railway_project().is_some() { Placement::Railway } else { Placement::Host }
+    environment.lives()
 }
 
 fn group<'a>(

@@ -1,12 +1,12 @@
 //! An environment that lives at a service elsewhere, as deployments see it: the service builds, starts and replaces by itself, and
 //! is asked how that goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, spec::ServiceName};
+use crate::{Failure, relocation::Login, spec::ServiceName};
 
 /// Where a deployment goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,26 @@ pub struct HostedLine {
     pub text: String,
 }
 
+/// What ran of an environment before it was stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// The deployment of each app, by its name in the declaration.
+    pub deployments: BTreeMap<ServiceName, String>,
+    /// What deployed an app by itself: repository and branch.
+    pub triggers: BTreeMap<ServiceName, (String, String)>,
+    /// What was built, where all of it was built from one commit.
+    pub commit: Option<String>,
+}
+
+/// How the servers of an environment are reached.
+#[derive(Clone, Default)]
+pub struct Reached {
+    /// Its PostgreSQL, where it has one.
+    pub postgres: Option<Login>,
+    /// Its Redis, where it has one.
+    pub redis: Option<Login>,
+}
+
 /// An environment at a service elsewhere. Every method may be called again after a crash at any point.
 #[async_trait]
 pub trait Hosted: Send + Sync {
@@ -88,6 +108,33 @@ pub trait Hosted: Send + Sync {
 
     /// Makes an earlier deployment of an app serve again, without a build where the service still has it, and tells what that is called.
     async fn go_back(&self, app: &ServiceName, deployment: &str, since: i64) -> Result<String, Failure>;
+
+    /// What runs of its apps.
+    async fn running(&self) -> Result<Stopped, Failure>;
+
+    /// Ends what ran, and everything newer; nothing deploys its apps by itself any more.
+    async fn stop(&self, running: &Stopped) -> Result<(), Failure>;
+
+    /// Starts what was stopped, without a build where the service still has it, and tells what each is called.
+    async fn start_again(&self, stopped: &Stopped, since: i64) -> Result<BTreeMap<ServiceName, String>, Failure>;
+
+    /// The names that its servers are declared to have there.
+    fn declared(&self) -> BTreeSet<String>;
+
+    /// The names of its servers there.
+    async fn servers(&self) -> Result<BTreeSet<String>, Failure>;
+
+    /// The names of servers that are not reached from outside.
+    async fn closed(&self) -> Result<BTreeSet<String>, Failure>;
+
+    /// How its servers are reached from outside; those that are not are made so.
+    async fn reach(&self) -> Result<Reached, Failure>;
+
+    /// Servers of these names are not reached from outside any more.
+    async fn close(&self, servers: &BTreeSet<String>) -> Result<(), Failure>;
+
+    /// The value that a variable has in the apps there.
+    async fn value(&self, variable: &str) -> Result<Option<String>, Failure>;
 
     /// What is there.
     async fn services(&self) -> Result<Vec<HostedService>, Failure>;

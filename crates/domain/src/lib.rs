@@ -36,6 +36,7 @@ pub mod provider;
 pub mod railway;
 mod record;
 pub mod release;
+pub mod relocation;
 pub mod renewal;
 pub mod rollout;
 pub mod sentry;

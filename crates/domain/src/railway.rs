@@ -14,6 +14,7 @@ mod projects;
 mod redis;
 mod services;
 mod settings;
+mod token;
 mod wanted;
 
 #[cfg(test)]
@@ -27,4 +28,5 @@ pub use present::{Branch, Host, Listed, Present, PresentService, PresentVariable
 pub use projects::{adoptable, forget, forgotten, project_of, unique, unmarked};
 pub use redis::{command, persistence};
 pub use settings::{Setting, Settings};
+pub use token::ProjectToken;
 pub use wanted::{Given, Surroundings, Wanted, WantedApp, WantedService, What, reference, wanted};

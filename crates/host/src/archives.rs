@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A copy that takes longer is given up.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(6 * 3600);
 /// The role that loads what a person brings.
 const IMPORTER: &str = "ambit-import";
 
@@ -165,7 +165,11 @@ impl Host {
             said.map_err(cannot("write", &to))
         })
         .await?;
-        let loaded = self.load_as_a_stranger(id, server, &inner, database).await;
+        let load = async |by: &Login<'_>| {
+            let options = ["--single-transaction", "--no-owner", "--no-acl"];
+            self.read_archive(id, server, &inner, database, by, &options).await
+        };
+        let loaded = self.as_a_stranger(server, database, load).await;
         self.remove_file(id, &inner).await?;
         loaded.map_err(|failure| {
             failure.hint(format!(
@@ -175,12 +179,12 @@ impl Host {
         })
     }
 
-    async fn load_as_a_stranger(
+    /// Has a database made anew and filled by a role that may do nothing else, and gives it to the application's.
+    pub(crate) async fn as_a_stranger(
         &self,
-        id: &EnvironmentId,
         server: &PostgresServer,
-        file: &Path,
         database: &str,
+        fill: impl AsyncFnOnce(&Login<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let admin = databases::admin(server).await?;
         let run = async |sql: String| admin.batch_execute(&sql).await.map_err(|e| query_failed(&e));
@@ -199,8 +203,7 @@ impl Host {
         let load = async {
             databases::create(server, database, IMPORTER).await?;
             let by = Login { role: IMPORTER, password: &password };
-            self.read_archive(id, server, file, database, &by, &["--single-transaction", "--no-owner", "--no-acl"])
-                .await?;
+            fill(&by).await?;
             databases::give(server, database, IMPORTER).await
         };
         let loaded = load.await;

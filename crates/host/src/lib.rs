@@ -24,6 +24,7 @@ mod proxy_records;
 mod ready;
 mod redis;
 mod redis_wire;
+pub mod relocation;
 mod renew;
 mod restore_points;
 mod systemd;

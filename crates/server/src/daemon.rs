@@ -11,7 +11,7 @@ use std::{
 
 use ambit_app::{
     Acknowledge, AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, CreateToken,
-    Decide, Deploy, Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate,
+    Decide, Deploy, Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, Move,
     OneSnapshot, OpenIncident, PlaceDashboard, Progress, Promote, PublishBuild, QaSay, Received, Rehearse,
     RemoveCertificate, RemoveUser, Reset, RestoreRequest, RestoredCopy, RevokeToken, Rollback, Seed, SetUser, SignIn,
     TryNotifications, Up, UpdateIncident, Upgrade, Waive,
@@ -130,6 +130,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     let ambit = || Arc::clone(&daemon.ambit);
     background.spawn(ambit().supervise());
     background.spawn(ambit().look_after_certificates());
+    background.spawn(ambit().go_on_with_moves());
     background.spawn(ambit().run_pipelines());
     background.spawn(ambit().run_jobs());
     background.spawn(ambit().run_cleaning());
@@ -138,6 +139,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().drop_interrupted_copies());
     background.spawn(ambit().run_backups());
     background.spawn(ambit().run_deliveries());
+    background.spawn(ambit().check_pull_requests());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());
     background.spawn(ambit().watch_environments());
@@ -150,6 +152,7 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/listen", post(listen))
         .route("/v1/deploy", post(deploy))
         .route("/v1/promote", post(promote))
+        .route("/v1/move", post(move_environment))
         .route("/v1/rollback", post(rollback))
         .route("/v1/decide", post(decide))
         .route("/v1/waive", post(waive))
@@ -308,6 +311,12 @@ async fn deploy(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
 
 async fn promote(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Promote, _| Box::pin(async move { daemon.ambit.promote(&request).await }))
+}
+
+async fn move_environment(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: Move, progress| {
+        Box::pin(async move { daemon.ambit.move_environment(&request, &progress).await })
+    })
 }
 
 async fn rollback(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {

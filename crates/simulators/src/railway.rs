@@ -5,7 +5,9 @@ mod config;
 mod deployments;
 mod domains;
 mod mutations;
+mod proxies;
 mod queries;
+mod servers;
 mod services;
 mod shown;
 mod templates;
@@ -22,7 +24,9 @@ use std::{
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-pub use self::world::{Deployment, Domain, Environment, Instance, Project, Service, Trigger, Variable, Volume, World};
+pub use self::world::{
+    Deployment, Domain, Environment, Instance, Project, Proxy, Service, Trigger, Variable, Volume, World,
+};
 use self::{
     domains::Names,
     world::{Done, not_authorized},
@@ -68,6 +72,17 @@ impl RailwayAccount {
     /// Does by hand what a person would do in the web pages, or looks.
     pub fn by_hand<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         change(&mut self.state().world)
+    }
+
+    /// The variables of the first service of that name, as it is given them, with what is behind its proxies started.
+    #[must_use]
+    pub fn variables(&self, service: &str) -> Option<Value> {
+        let world = &mut self.state().world;
+        let project = world.projects.iter().find(|p| p.services.iter().any(|s| s.name == service))?;
+        let id = project.services.iter().find(|s| s.name == service)?.id.clone();
+        let environment = project.environments.iter().find(|e| e.instances.contains_key(&id))?.id.clone();
+        world.reach(&environment, &id).ok()?;
+        world.variables(&environment, Some(&id), false).ok()
     }
 
     /// Where it looks for records of hosts: a function of `CNAME` or `TXT` and a name. Nobody has any until then.

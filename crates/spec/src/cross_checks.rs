@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     backup,
+    costs::Placement,
     diagnostic::Diagnostic,
     mobile,
     model::{Environment, Form, Piece, Project, Reference, Value},
@@ -18,6 +19,7 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
     urls(reader, root, project);
     ports(reader, root, project);
     for environment in project.environments.values() {
+        place_of(reader, root, environment);
         references(reader, root, environment);
         cycles(reader, environment);
         exposed(reader, root, environment);
@@ -26,6 +28,19 @@ pub(crate) fn check(reader: &mut Reader, root: &Node, project: &Project) {
         backup::check(reader, root, environment);
         monitoring::check(reader, root, environment);
     }
+}
+
+/// One that lives at Railway has a project there.
+fn place_of(reader: &mut Reader, root: &Node, environment: &Environment) {
+    if environment.on != Some(Placement::Railway) || environment.declared_railway_project().is_some() {
+        return;
+    }
+    let (name, said) = (&environment.name, root.get("environments"));
+    let span = said.and_then(|all| all.get(name.as_str())?.get("on")).map_or(0..0, |node| node.span.clone());
+    reader.tell(
+        Diagnostic::error(span, format!("{name} is said to live at Railway and has no project there"))
+            .help(format!("[providers.railway] project = {{ {name} = \"…\" }}")),
+    );
 }
 
 fn services(root: &Node) -> &[Entry] {

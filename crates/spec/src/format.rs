@@ -75,6 +75,12 @@ pub(crate) const ENVIRONMENT: &[Key] = &[
         OneOf(&["development", "staging", "production"]),
         "What it is for. Known by itself for dev, test and prod.",
     ),
+    one(
+        "on",
+        OneOf(&["host", "railway"]),
+        "Where it lives: on this machine or at Railway. Where nothing is said, at Railway if it has a project there. \
+         `ambit move` changes it.",
+    ),
     one("branch", Text, "The branch whose head it runs. Without branch and tag it runs the files as they stand."),
     one("tag", Text, "It runs the newest tag that matches this pattern and is on the branch (main)."),
     one("deploy", OneOf(&["auto", "manual"]), "Whether a push deploys by itself: auto, but manual for production."),

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    costs::Costs,
+    costs::{Costs, Placement},
     monitoring::Monitoring,
     name::{EnvironmentName, ProjectName, ServiceName},
     notifications::Notifications,
@@ -89,6 +89,9 @@ pub struct Environment {
     /// Secrets by which Ambit opens services elsewhere; for no app, unless `services` says so.
     #[serde(default)]
     pub provider_tokens: Vec<String>,
+    /// Where it is said to live; decided by whether it has a project at Railway where nothing is said.
+    #[serde(default)]
+    pub on: Option<Placement>,
     /// What of it is at Railway, where `[providers.railway]` declares that.
     #[serde(default)]
     pub railway: Option<Railway>,
@@ -106,7 +109,20 @@ impl Environment {
     /// The project at Railway that it lives in; `None` where it lives on this machine.
     #[must_use]
     pub fn railway_project(&self) -> Option<&str> {
+        self.declared_railway_project().filter(|_| self.lives() == Placement::Railway)
+    }
+
+    /// The project at Railway that is declared for it, whether it lives there or not.
+    #[must_use]
+    pub fn declared_railway_project(&self) -> Option<&str> {
         self.railway.as_ref()?.project.as_deref()
+    }
+
+    /// Where it lives.
+    #[must_use]
+    pub fn lives(&self) -> Placement {
+        let there = self.declared_railway_project().is_some();
+        self.on.unwrap_or(if there { Placement::Railway } else { Placement::Host })
     }
 
     /// The names of the secrets that are declared for it.

@@ -8,7 +8,9 @@ use std::{
 use indexmap::IndexMap;
 
 use crate::{
-    backup, costs, cross_checks,
+    backup,
+    costs::{self, Placement},
+    cross_checks,
     diagnostic::{Diagnostic, Severity},
     format::{self, Key},
     mobile,
@@ -217,10 +219,17 @@ fn read_environment(
         notifications: notifications::read(reader, root, name.as_str()),
         mobile: mobile::read(reader, root, name.as_str()),
         provider_tokens: Vec::new(),
+        on: read_place(reader, node),
         railway: providers::railway(reader, root, name.as_str()),
     };
     read_services(reader, root, &mut environment, project, domain);
     Some(environment)
+}
+
+fn read_place(reader: &mut Reader, node: &Node) -> Option<Placement> {
+    let names = Placement::ALL.map(Placement::name);
+    let name = node.get("on").and_then(|n| reader.one_of(n, "on", &names))?;
+    Placement::ALL.into_iter().find(|place| place.name() == name)
 }
 
 fn read_kind(reader: &mut Reader, node: &Node, name: &EnvironmentName) -> Option<Kind> {

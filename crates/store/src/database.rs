@@ -156,6 +156,16 @@ impl Store {
             .map_err(|e| self.sqlite(e))
     }
 
+    /// Settings whose names begin with a prefix, and their values.
+    pub fn settings_with(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare("SELECT name, value FROM setting WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name")
+            .map_err(|e| self.sqlite(e))?;
+        let rows = statement.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.sqlite(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.sqlite(e))
+    }
+
     /// Sets a setting of the machine.
     pub fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.connection()

@@ -1,11 +1,17 @@
 //! An environment that lives at Railway.
 
-use std::time::Duration;
+mod servers;
+mod stop;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use ambit_cloud::railway::Deployment;
 use ambit_domain::{
     Failure, FailureKind, Hosted,
-    hosted::{HostedLine, HostedService, HostedState},
+    hosted::{HostedLine, HostedService, HostedState, Reached, Stopped},
     railway::{Names, Place, Present, PresentService},
     spec::{Environment, ServiceName},
 };
@@ -88,7 +94,7 @@ fn unknown(why: String) -> Failure {
 #[async_trait]
 impl Hosted for AtRailway<'_> {
     fn describe(&self) -> String {
-        format!("Railway ({})", self.environment.railway_project().unwrap_or_default())
+        format!("Railway ({})", self.environment.declared_railway_project().unwrap_or_default())
     }
 
     async fn copy_data(&self, name: &str) -> Result<Option<String>, Failure> {
@@ -172,6 +178,51 @@ impl Hosted for AtRailway<'_> {
             (None, Ok(())) => Ok(old.id),
             (None, Err(why)) => Err(unknown(why)),
         }
+    }
+
+    async fn running(&self) -> Result<Stopped, Failure> {
+        self.what_runs().await
+    }
+
+    async fn stop(&self, running: &Stopped) -> Result<(), Failure> {
+        self.end(running).await
+    }
+
+    async fn start_again(&self, stopped: &Stopped, since: i64) -> Result<BTreeMap<ServiceName, String>, Failure> {
+        self.begin_again(stopped, since).await
+    }
+
+    fn declared(&self) -> BTreeSet<String> {
+        self.declared_servers().into_iter().map(|(name, _)| name).collect()
+    }
+
+    async fn servers(&self) -> Result<BTreeSet<String>, Failure> {
+        let present = self.present().await?;
+        let declared = self.declared();
+        Ok(present.services.iter().map(|s| s.name.clone()).filter(|name| declared.contains(name)).collect())
+    }
+
+    async fn closed(&self) -> Result<BTreeSet<String>, Failure> {
+        self.without_proxy().await
+    }
+
+    async fn reach(&self) -> Result<Reached, Failure> {
+        self.opened().await
+    }
+
+    async fn close(&self, servers: &BTreeSet<String>) -> Result<(), Failure> {
+        self.closed_again(servers).await
+    }
+
+    async fn value(&self, variable: &str) -> Result<Option<String>, Failure> {
+        for app in self.apps() {
+            let (_, at) = self.service(&self.names.app(app)).await?;
+            let value = self.projects.client().variables(&at).await?.remove(variable);
+            if value.as_ref().is_some_and(|value| !value.is_empty()) {
+                return Ok(value);
+            }
+        }
+        Ok(None)
     }
 
     async fn services(&self) -> Result<Vec<HostedService>, Failure> {

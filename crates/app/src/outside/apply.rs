@@ -6,7 +6,7 @@ use ambit_domain::{
     outside::{Action, Allowed, Known, Part, Place, Plan},
 };
 
-use super::{Applied, Apply, Ask, Import, Sides, Tokens};
+use super::{Applied, Apply, Ask, Import, Of, Sides, Tokens};
 use crate::{ambit::Ambit, declaration::Declaration, progress::Progress};
 
 /// What is carried out, and for whom.
@@ -36,6 +36,38 @@ impl Ambit {
         let Import { plan, actor, .. } = request;
         let order = Order { plan, confirm: &[], actor, ask: Ask::Adoptable };
         self.carry_out(&declaration, &request.tokens, &order, progress).await
+    }
+
+    /// Makes a part of the services around as it is declared, for work of which that is a step; tells how much was done, and what could
+    /// not be.
+    pub(crate) async fn make_as_declared(
+        &self,
+        declaration: &Declaration,
+        of: &Of,
+        tokens: &Tokens,
+        actor: &Actor,
+        progress: &Progress,
+    ) -> Result<(usize, Vec<String>), Failure> {
+        let plan = self.plan_outside(declaration, of, tokens).await?;
+        // Whoever asked for that work named the environment whose records change.
+        let confirm = plan.parts.iter().filter(|part| part.place == Place::Dns).flat_map(|part| &part.confirm);
+        let confirm: Vec<String> = confirm.map(|needed| needed.name.clone()).collect();
+        let order = Order { plan: &plan, confirm: &confirm, actor, ask: Ask::Declared };
+        let applied = self.carry_out(declaration, tokens, &order, progress).await?;
+        let told = plan.parts.iter().flat_map(|part| &part.remarks).chain(applied.refused.iter().map(|(_, r)| r));
+        let told = told.map(|remark| format!("{}: {}", remark.about, remark.text)).collect();
+        Ok((applied.all(), told))
+    }
+
+    /// What Railway asks of the name servers for each host.
+    pub(crate) async fn railway_hosts(
+        &self,
+        declaration: &Declaration,
+        tokens: &Tokens,
+    ) -> Result<std::collections::BTreeMap<String, ambit_domain::outside::RailwayHost>, Failure> {
+        let mut known = Known::default();
+        self.open_side(declaration, tokens, Place::Railway)?.look(&mut known, Ask::Declared).await?;
+        Ok(known.railway_hosts)
     }
 
     async fn carry_out(

@@ -29,11 +29,12 @@ fn service(environment: &Environment, id: &str, of: &Instance) -> Value {
     }
     let variables: Map<String, Value> = of.variables.iter().map(|(name, v)| (name.clone(), variable(v))).collect();
     let domains: Map<String, Value> = of.domains.iter().map(|d| (d.host.clone(), json!({ "port": d.port }))).collect();
+    let proxies: Map<String, Value> = of.proxies.iter().map(|p| (p.application_port.to_string(), json!({}))).collect();
     let mounts = environment.volumes.iter().filter(|v| v.service == id);
     let mounts: Map<String, Value> =
         mounts.map(|v| (v.id.clone(), json!({ "mountPath": v.path, "backupSchedules": v.schedule }))).collect();
     json!({ "source": source, "build": of.build, "deploy": of.deploy, "variables": variables,
-        "networking": { "customDomains": domains }, "volumeMounts": mounts })
+        "networking": { "customDomains": domains, "tcpProxies": proxies }, "volumeMounts": mounts })
 }
 
 impl World {
@@ -82,6 +83,16 @@ impl World {
             match port {
                 Value::Null => drop(self.delete_domain_of(environment, id, host)?),
                 given => drop(self.create_domain(environment, id, host, given["port"].as_u64())?),
+            }
+        }
+        for (port, wanted) in patch["networking"]["tcpProxies"].as_object().into_iter().flatten() {
+            let port = port.parse().map_err(|_| Refused::new("Invalid TCP proxy port"))?;
+            let proxies = &mut self.instance(environment, id)?.proxies;
+            let there = proxies.iter().any(|p| p.application_port == port);
+            if wanted.is_null() {
+                proxies.retain(|p| p.application_port != port);
+            } else if !there {
+                self.create_proxy(environment, id, port)?;
             }
         }
         for (volume, mount) in patch["volumeMounts"].as_object().into_iter().flatten() {

@@ -71,6 +71,11 @@ impl World {
                 };
                 self.commit(text("environmentId"), &staged, arguments["skipDeploys"] == true)
             }
+            "tcpProxyCreate" => {
+                let port = input["applicationPort"].as_u64().unwrap_or_default();
+                self.create_proxy(said("environmentId"), said("serviceId"), port)
+            }
+            "tcpProxyDelete" => self.delete_proxy(text("id")),
             "templateDeployV2" => self.begin_template(input),
             "volumeCreate" => {
                 let id = self.create_volume(said("environmentId"), said("serviceId"), said("mountPath"))?;

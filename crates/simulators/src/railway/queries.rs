@@ -41,8 +41,14 @@ impl World {
                 let shown = shown::instance(project, environment, service, instance);
                 Ok(if name == "domains" { shown["domains"].clone() } else { shown })
             }
-            "variables" => self.variables(text("environmentId"), service, arguments["unrendered"] == true),
-            "variablesForServiceDeployment" => self.variables(text("environmentId"), service, false),
+            "variables" | "variablesForServiceDeployment" => {
+                let unrendered = arguments["unrendered"] == true;
+                if let Some(service) = service.filter(|_| !unrendered) {
+                    self.reach(text("environmentId"), service)?;
+                }
+                self.variables(text("environmentId"), service, unrendered)
+            }
+            "tcpProxies" => self.proxies(text("environmentId"), text("serviceId")),
             "customDomain" => {
                 let (environment, service, domain) = self.domain(text("id"))?;
                 Ok(shown::domain(text("projectId"), &environment, &service, &domain))

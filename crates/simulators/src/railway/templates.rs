@@ -14,11 +14,12 @@ pub(super) fn template(code: &str) -> Option<Value> {
             .collect::<serde_json::Map<_, _>>()
             .into()
     };
-    let (name, image, path, command, variables) = match code {
+    let (name, image, path, port, command, variables) = match code {
         "postgres" => (
             "Postgres",
             "registry.example/postgres-ssl:17",
             "/var/lib/postgresql/data",
+            "5432",
             Value::Null,
             set(&[
                 ("POSTGRES_USER", "postgres"),
@@ -30,12 +31,17 @@ pub(super) fn template(code: &str) -> Option<Value> {
                 ("PGPASSWORD", "${{POSTGRES_PASSWORD}}"),
                 ("PGDATABASE", "${{POSTGRES_DB}}"),
                 ("DATABASE_URL", "postgresql://${{PGUSER}}:${{PGPASSWORD}}@${{PGHOST}}:${{PGPORT}}/${{PGDATABASE}}"),
+                (
+                    "DATABASE_PUBLIC_URL",
+                    "postgresql://${{PGUSER}}:${{PGPASSWORD}}@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}/${{PGDATABASE}}",
+                ),
             ]),
         ),
         "redis" => (
             "Redis",
             "redis:8.2",
             "/data",
+            "6379",
             json!("exec docker-entrypoint.sh redis-server --requirepass $REDIS_PASSWORD --save 60 1 --dir /data"),
             set(&[
                 ("REDIS_PASSWORD", "${{ secret(32) }}"),
@@ -44,12 +50,16 @@ pub(super) fn template(code: &str) -> Option<Value> {
                 ("REDISUSER", "default"),
                 ("REDISPASSWORD", "${{REDIS_PASSWORD}}"),
                 ("REDIS_URL", "redis://${{REDISUSER}}:${{REDISPASSWORD}}@${{REDISHOST}}:${{REDISPORT}}"),
+                (
+                    "REDIS_PUBLIC_URL",
+                    "redis://${{REDISUSER}}:${{REDISPASSWORD}}@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}",
+                ),
             ]),
         ),
         _ => return None,
     };
     let service = json!({ "name": name, "source": { "image": image }, "deploy": { "startCommand": command },
-        "variables": variables, "volumeMounts": { format!("{code}-volume"): { "mountPath": path } } });
+        "networking": { "tcpProxies": { port: {} } }, "variables": variables, "volumeMounts": { format!("{code}-volume"): { "mountPath": path } } });
     let config = json!({ "services": { format!("{code}-service"): service } });
     Some(
         json!({ "id": format!("{code}-template"), "code": code, "name": name, "serializedConfig": config, "status": "PUBLISHED" }),
@@ -106,6 +116,10 @@ impl World {
                 let Some(value) = variable["value"].as_str() else { continue };
                 let value = if value.contains("secret(") { secret.clone() } else { value.to_owned() };
                 instance.variables.insert(name.clone(), Variable { value, sealed: false });
+            }
+            for port in service["networking"]["tcpProxies"].as_object().into_iter().flatten().map(|(port, _)| port) {
+                // Where there is no such server on this machine, nobody comes in from outside.
+                let _ = port.parse().map(|port| self.create_proxy(&environment, &id, port));
             }
             for (_, mount) in service["volumeMounts"].as_object().into_iter().flatten() {
                 let path = mount["mountPath"].as_str().unwrap_or("/data");

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::world::{Done, Environment, Project, Variable, World, not_authorized};
+use super::{
+    proxies,
+    world::{Done, Environment, Project, Variable, World, not_authorized},
+};
 use crate::graphql::Refused;
 
 /// References lead to references; no deeper than this.
@@ -86,6 +89,10 @@ impl World {
         }
         if let Some(name) = service.filter(|_| !unrendered).and_then(|id| name_of(project, id)) {
             shown.insert("RAILWAY_PRIVATE_DOMAIN".to_owned(), private_domain(name).into());
+            let proxies = service.and_then(|id| environment.instances.get(id)).map_or(&[][..], |i| &i.proxies);
+            for name in proxies::NAMES {
+                shown.extend(proxies::variable(proxies, name).map(|value| (name.to_owned(), value.into())));
+            }
         }
         Ok(Value::Object(shown))
     }
@@ -115,7 +122,10 @@ fn rendered(project: &Project, environment: &Environment, of: Option<&str>, text
         };
         let found = match target {
             Some(id) if name == "RAILWAY_PRIVATE_DOMAIN" => name_of(project, id).map(private_domain),
-            Some(id) => environment.instances.get(id).and_then(|i| i.variables.get(name)).map(|v| v.value.clone()),
+            Some(id) => environment.instances.get(id).and_then(|i| {
+                let written = i.variables.get(name).map(|v| v.value.clone());
+                written.or_else(|| proxies::variable(&i.proxies, name))
+            }),
             None => environment.shared.get(name).map(|v| v.value.clone()),
         };
         if let Some(found) = found.filter(|_| depth < DEEPEST) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::servers::Servers;
 use crate::graphql::Refused;
 
 /// When everything happens.
@@ -31,6 +32,7 @@ pub struct World {
     /// The deployment that is made next fails in this state.
     pub fails_in: Option<String>,
     pub(super) made: u64,
+    pub(super) servers: Servers,
 }
 
 /// A project.
@@ -95,6 +97,8 @@ pub struct Instance {
     pub domains: Vec<Domain>,
     /// Hosts of Railway's: id, host.
     pub railway_domains: Vec<(String, String)>,
+    /// How it is reached from outside other than by HTTP.
+    pub proxies: Vec<Proxy>,
     /// Its deployments, the oldest first.
     pub deployments: Vec<Deployment>,
 }
@@ -155,6 +159,17 @@ pub struct Domain {
     pub token: String,
     /// Whether both were seen.
     pub verified: bool,
+}
+
+/// A TCP proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// By what the API knows it.
+    pub id: String,
+    /// The port of the service.
+    pub application_port: u64,
+    /// The port outside.
+    pub port: u16,
 }
 
 /// A deployment.
@@ -254,6 +269,7 @@ impl World {
         for environment in self.environments() {
             environment.instances.values_mut().for_each(Instance::advance);
         }
+        self.end_servers();
     }
 }
 
