@@ -120,6 +120,11 @@ fn each_operation_of_the_document_takes_the_roles_that_it_names_and_refuses_all_
         assert!([403, 404].contains(&status), "{project}: {status}");
     }
     assert_eq!(scoped.api("GET", "/projects", &Value::Null).json(), json!(["other"]));
+    // Prometheus is told of all projects or of none.
+    assert_eq!((scoped.get("/metrics").status, Visitor::nobody(&shop).get("/metrics").status), (403, 401));
+    let metrics = tokens[0].1.get("/metrics");
+    assert!(metrics.status == 200 && metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(metrics.body.contains("# TYPE ambit_"), "{}", metrics.body);
     // A deployment of a project is not found in another one.
     let number = shop.newest("test");
     let admin = &tokens[4].1;

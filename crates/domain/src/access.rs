@@ -218,6 +218,13 @@ impl Caller {
         self.may(Operation::Status, Some(project))
     }
 
+    /// Whether they see something of every project.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        let limited = matches!(&self.entrance, Entrance::Token { project: Some(_), .. });
+        !limited && self.may(Operation::Status, None)
+    }
+
     /// As whom the audit log knows them.
     #[must_use]
     pub fn actor(&self) -> Actor {

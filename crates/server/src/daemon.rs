@@ -244,10 +244,7 @@ async fn health(State(daemon): State<Arc<Daemon>>) -> Json<Health> {
 
 /// For Prometheus.
 async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
-    match daemon.ambit.exposition() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.message).into_response(),
-    }
+    crate::exposition::answer(&daemon.ambit)
 }
 
 async fn acknowledge(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
