@@ -79,6 +79,7 @@ mod servers;
 mod set_aside;
 mod snapshots;
 mod status;
+mod status_page;
 mod supervise;
 mod swap_database;
 mod telling;
@@ -115,9 +116,7 @@ pub use doctor::{DaemonSeen, Patient, diagnose};
 pub use down::Down;
 pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
-pub use incident::{
-    DAYS as STATUS_DAYS, Incidents, OpenIncident, PublicIncident, ServiceUptime, StatusPage, UpdateIncident,
-};
+pub use incident::{Incidents, OpenIncident, UpdateIncident};
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
 pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch, log_moment};
@@ -145,6 +144,7 @@ pub use rollback::{Rollback, RollbackPreview};
 pub use seed::Seed;
 pub use snapshots::{OneSnapshot, Snapshot};
 pub use status::{EnvironmentStatus, ServiceStatus, Status};
+pub use status_page::{PublicIncident, PublicUpdate, ServiceUptime, StatusPage};
 pub use up::{EnvironmentReport, Up, UpReport};
 pub use upgrade::{ProxyUpgrade, Upgrade, UpgradeReport};
 pub use variables::{Shown, View};

@@ -40,6 +40,13 @@ fn team(more: &str) -> Shop {
     shop
 }
 
+/// What the daemon holds of the machine's memory, in KB.
+fn memory(shop: &Shop) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", shop.machine.daemon().unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 fn name(role: &str) -> String {
     format!("{role}@example.org")
 }
@@ -444,16 +451,11 @@ fn who_follows_a_flood_of_lines_and_reads_none_is_cut_off_and_costs_no_memory() 
     shop.commit("flood");
     shop.ok(&["deploy", "-e", "test"]);
     let viewer = Visitor::signed_in(&shop, &name("viewer"));
-    let memory = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", shop.machine.daemon().unwrap())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     let page = viewer.get("/projects/shop/environments/test?lines=5000");
     assert!(page.status == 200 && page.body.len() < 2 << 20, "{} bytes", page.body.len());
     let search = viewer.get("/projects/shop/environments/test?search=never&since=1h");
     assert!(search.status == 200 && search.body.len() < 100_000, "{} bytes", search.body.len());
-    let before = memory();
+    let before = memory(&shop);
     let stuck: Vec<_> = (0..20)
         .map(|_| viewer.stream("GET", "/projects/shop/environments/test/logs/live?lines=5000", "", ""))
         .collect();
@@ -461,7 +463,7 @@ fn who_follows_a_flood_of_lines_and_reads_none_is_cut_off_and_costs_no_memory() 
         // What is written to a connection that the other end gave up fails, at the latest the second time.
         stuck.iter().all(|mut stream| std::io::Write::write_all(&mut stream, b"\r\n").is_err())
     });
-    let grown = memory().saturating_sub(before);
+    let grown = memory(&shop).saturating_sub(before);
     assert!(grown < 100 << 10, "the daemon grew by {grown} KB");
     assert_eq!(viewer.get("/projects/shop").status, 200);
 }
@@ -473,6 +475,7 @@ fn a_hundred_who_look_on_and_one_who_reads_slowly_hear_of_a_change() {
     let live = |visitor: &Visitor| visitor.stream("GET", "/projects/shop/live", "", "");
     // One that is never read.
     let _slow = live(&developer);
+    let before = memory(&shop);
     let mut all: Vec<_> = (0..100).map(|_| live(&developer)).collect();
     let sent = developer.submit("/projects/shop", "deploy", &[("project", "shop"), ("environment", "test")]);
     assert_eq!(sent.status, 303, "{}", sent.body);
@@ -484,6 +487,8 @@ fn a_hundred_who_look_on_and_one_who_reads_slowly_hear_of_a_change() {
             heard.push_str(&String::from_utf8_lossy(&part[..count]));
         }
     }
+    let grown = memory(&shop).saturating_sub(before);
+    assert!(grown < 30 << 10, "the daemon grew by {grown} KB for a hundred browsers");
     // Who signs out hears no more.
     let other = Visitor::signed_in(&shop, &name("qa"));
     let mut stream = live(&other);

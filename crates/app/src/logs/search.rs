@@ -21,6 +21,7 @@ use crate::ambit::Ambit;
 const LONGEST: u64 = 128 << 10;
 /// So near to a moment is near enough to read on from there.
 const NEAR: u64 = 256 << 10;
+
 /// What is looked for.
 #[derive(Default, Clone)]
 pub struct LogQuery {

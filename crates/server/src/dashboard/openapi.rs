@@ -38,22 +38,49 @@ pub(crate) fn document() -> Value {
                 "description": "What happened, why, and what to do next.",
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Failure" } } },
             } },
-            "schemas": { "Failure": {
-                "type": "object",
-                "required": ["error"],
-                "properties": { "error": {
-                    "type": "object",
-                    "required": ["kind", "message", "causes", "hints"],
-                    "properties": {
-                        "kind": { "type": "string" },
-                        "message": { "type": "string" },
-                        "causes": { "type": "array", "items": { "type": "string" } },
-                        "hints": { "type": "array", "items": { "type": "string" } },
-                    },
-                } },
-            } },
+            "schemas": schemas(),
         },
     })
+}
+
+/// What answers are made of. A test asks for every operation and holds its answer against this.
+fn schemas() -> Value {
+    serde_json::from_str(include_str!("answers.json")).expect("answers.json is a part of the program")
+}
+
+/// The schema of what is answered.
+fn answer(operation: Operation) -> Value {
+    use Operation as O;
+    let one = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let many = |items: Value| json!({ "type": "array", "items": items });
+    match operation {
+        O::Projects | O::Series => many(json!({ "type": "string" })),
+        O::Status => one("Status"),
+        O::Deployments => many(one("Deployment")),
+        O::Deployment => one("DeploymentView"),
+        O::DeploymentLog => one("DeploymentLog"),
+        O::Gates => one("Gates"),
+        O::Diff => one("Diff"),
+        O::RollbackPreview => one("RollbackPreview"),
+        O::Logs => many(one("LogLine")),
+        O::Metrics => many(one("Point")),
+        O::Variables => one("Matrix"),
+        O::Backups => one("BackupsAnswer"),
+        O::Copies => many(one("MaskedCopy")),
+        O::Classification => many(one("ReviewedColumn")),
+        O::Rehearsals => many(one("Rehearsal")),
+        O::Work | O::BackUp | O::Restore | O::PutInPlace => one("Work"),
+        O::StatusPage => one("StatusPage"),
+        O::Incidents => one("Incidents"),
+        O::OpenIncident | O::UpdateIncident | O::ResolveIncident => one("Incident"),
+        O::Builds => many(one("Build")),
+        O::Cost => one("Cost"),
+        O::Audit => many(one("Entry")),
+        O::Deploy | O::Promote | O::Rollback => one("Deployment"),
+        O::Approve | O::Reject | O::Cancel | O::Sign | O::Waive => one("Deployment"),
+        O::Verdict => one("QaSaid"),
+        O::RemoveCopy => one("Removed"),
+    }
 }
 
 fn described(operation: Operation, endpoint: &Endpoint) -> Value {
@@ -73,7 +100,7 @@ fn described(operation: Operation, endpoint: &Endpoint) -> Value {
         "responses": {
             good: {
                 "description": endpoint.answer,
-                "content": { "application/json": { "schema": {} } },
+                "content": { "application/json": { "schema": answer(operation) } },
             },
             "401": { "$ref": "#/components/responses/Failure" },
             "403": { "$ref": "#/components/responses/Failure" },

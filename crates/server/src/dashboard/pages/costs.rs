@@ -10,6 +10,7 @@ use axum::{extract::Path, response::Response};
 use maud::{Markup, html};
 
 use crate::dashboard::{
+    lang::Lang,
     page::{Refusal, Signed, Visit},
     parts::{Tone, bytes, chip, table},
     slow,
@@ -51,7 +52,11 @@ fn budget(signed: &Signed, bill: &Bill) -> Markup {
 
 fn prices(signed: &Signed, bill: &Bill) -> Markup {
     let plans = !bill.plans.is_empty();
-    let with_plans = format!("{} {}", signed.t("with paid", "con pago de"), bill.plans.join(", "));
+    let names = bill.plans.join(", ");
+    let with_plans = match signed.lang() {
+        Lang::En => format!("with paid {names}"),
+        Lang::Es => format!("con {names} de pago"),
+    };
     let mut head = vec![
         signed.t("environment", "entorno"),
         signed.t("what", "qué"),

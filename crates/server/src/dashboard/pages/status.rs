@@ -144,7 +144,7 @@ fn told(lang: Lang, incident: &PublicIncident) -> Markup {
                 }
                 " " (incident.services.join(", ")) " · " (ago(lang, incident.opened))
             }
-            @for (at, text) in incident.updates.iter().rev() { p.told { span.detail { (moment(*at)) } " " (text) } }
+            @for update in incident.updates.iter().rev() { p.told { span.detail { (moment(update.at)) } " " (update.text) } }
         }
     }
 }
