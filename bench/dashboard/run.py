@@ -36,6 +36,8 @@ branch = "main"
 [environments.prod]
 branch = "main"
 approvers = ["lead@example.org"]
+[monitoring]
+level = "full"
 [services.web]
 static = "web"
 url = { dev = "dev.@", test = "test.@", prod = "@" }

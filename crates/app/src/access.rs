@@ -1,7 +1,9 @@
 //! Who comes in by the dashboard and the HTTP API: people and their roles, and how each of them is known again.
 
+mod passkeys;
 mod sessions;
 mod tokens;
+mod webauthn;
 
 use ambit_domain::{
     Actor, Failure, FailureKind,
@@ -15,6 +17,7 @@ use sha2::{Digest, Sha256};
 pub use self::{
     sessions::{SignIn, SignInLink},
     tokens::{CreateToken, CreatedToken, RevokeToken},
+    webauthn::{Ceremony, Made, Used},
 };
 use crate::ambit::{Ambit, nearest, now, store_failure};
 

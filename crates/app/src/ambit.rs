@@ -1,7 +1,7 @@
 //! The application with its parts put together.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -14,7 +14,11 @@ use ambit_proxy::table::RouteState;
 use ambit_store::{AuditHeads, FormatError, Metrics, Store, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{address::Address, monitor::Readings, pipeline::Pipelines};
+use crate::{
+    address::Address,
+    monitor::{KeptElsewhere, Readings},
+    pipeline::Pipelines,
+};
 
 /// What the application takes from the process that runs it.
 #[derive(Clone)]
@@ -39,7 +43,7 @@ pub struct Ambit {
     pub(crate) metrics: OnceLock<Metrics>,
     /// What the monitor read last.
     pub(crate) readings: Mutex<Readings>,
-    /// Held while an alert is read and written.
+    /// Held while an alert or an incident is read and written.
     pub(crate) alerting: Mutex<()>,
     pub(crate) host: Arc<Host>,
     pub(crate) provider: Arc<dyn Provider>,
@@ -59,10 +63,16 @@ pub struct Ambit {
     pub(crate) keeping_commits: tokio::sync::Mutex<()>,
     pub(crate) receiving: tokio::sync::Mutex<()>,
     pub(crate) delivered: tokio::sync::Notify,
+    /// Wakes whoever looks at pull requests.
+    pub(crate) proposed: tokio::sync::Notify,
     /// Environments that a masked copy is being made for.
     pub(crate) copying: Mutex<HashSet<EnvironmentId>>,
     /// One backup, drill or restore at a time: each reads a whole cluster.
     pub(crate) backing_up: tokio::sync::Mutex<()>,
+    /// One backup, drill or restore elsewhere at a time.
+    pub(crate) backing_up_elsewhere: tokio::sync::Mutex<()>,
+    /// Environments elsewhere that the daemon backs up.
+    pub(crate) kept_elsewhere: Mutex<BTreeMap<EnvironmentId, KeptElsewhere>>,
     /// What changes the builds of the mobile app, one at a time: a version code is looked at and taken in one go.
     pub(crate) publishing: tokio::sync::Mutex<()>,
     /// One rehearsal at a time.
@@ -98,8 +108,11 @@ impl Ambit {
             keeping_commits: tokio::sync::Mutex::default(),
             receiving: tokio::sync::Mutex::default(),
             delivered: tokio::sync::Notify::new(),
+            proposed: tokio::sync::Notify::new(),
             copying: Mutex::default(),
             backing_up: tokio::sync::Mutex::default(),
+            backing_up_elsewhere: tokio::sync::Mutex::default(),
+            kept_elsewhere: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             rehearsing: tokio::sync::Mutex::default(),
             // One build at a time: a build uses every core by itself.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use ambit_domain::{
-    Actor, Announcement, EnvironmentId, EnvironmentRecord, Failure, FailureKind, Wanted,
+    Actor, Announcement, EnvironmentId, EnvironmentRecord, Failure, FailureKind, Placement, Wanted,
     audit::Note,
     backup::{Backup, Form, Listed, PostgresCopy, Range, Worth, due, form, kept, ranges},
     provider::{PostgresServer, RedisServer},
@@ -14,6 +14,7 @@ use tokio::sync::MutexGuard;
 
 use crate::{
     ambit::{Ambit, now, store_failure},
+    declaration::Declaration,
     progress::Progress,
 };
 
@@ -27,6 +28,9 @@ pub struct BackUp {
     pub project: ProjectName,
     /// The environment.
     pub environment: EnvironmentName,
+    /// Where; as a deployment goes where nothing is said.
+    #[serde(default)]
+    pub at: Option<Placement>,
     /// Who asks.
     pub actor: Actor,
 }
@@ -46,6 +50,9 @@ pub struct DrillBackup {
     pub environment: EnvironmentName,
     /// The backup; the newest where nothing is said.
     pub name: Option<String>,
+    /// Where; as a deployment goes where nothing is said.
+    #[serde(default)]
+    pub at: Option<Placement>,
     /// Who asks.
     pub actor: Actor,
 }
@@ -65,6 +72,23 @@ pub struct Backups {
     pub ranges: Vec<Range>,
     /// Why the last backup that was due could not be made.
     pub trouble: Option<String>,
+}
+
+/// Where it is remembered when a backup was last tried.
+pub(crate) fn tried_key(id: &EnvironmentId, at: Placement) -> String {
+    format!("backup-tried {}", of(id, at))
+}
+
+/// Where it is remembered why the last backup that was due could not be made.
+pub(crate) fn trouble_key(id: &EnvironmentId, at: Placement) -> String {
+    format!("backup-trouble {}", of(id, at))
+}
+
+fn of(id: &EnvironmentId, at: Placement) -> String {
+    match at {
+        Placement::Host => id.to_string(),
+        Placement::Railway => format!("{id} at railway"),
+    }
 }
 
 /// How the backups of an environment stand, at a glance.
@@ -143,8 +167,8 @@ impl Ambit {
 
     /// Has a full backup made soon: what was restored, and a cluster made anew, begin a history of their own.
     pub(crate) fn back_up_soon(&self, id: &EnvironmentId) -> Result<(), Failure> {
-        self.remember::<Option<i64>>(&format!("backup-tried {id}"), &None)?;
-        self.remember::<Option<String>>(&format!("backup-trouble {id}"), &None)?;
+        self.remember::<Option<i64>>(&tried_key(id, Placement::Host), &None)?;
+        self.remember::<Option<String>>(&trouble_key(id, Placement::Host), &None)?;
         self.remember(&format!("backup-soon {id}"), &Some(Form::Full))
     }
 
@@ -162,6 +186,11 @@ impl Ambit {
     /// Makes a backup now and drills it.
     pub async fn back_up(&self, request: &BackUp, progress: &Progress) -> Result<Backup, Failure> {
         let id = request.id();
+        if let Some(declaration) = self.elsewhere(&id, request.at)? {
+            let environment = &declaration.project.environments[&id.environment];
+            let progress = progress.environment(&id.environment);
+            return self.back_up_elsewhere(&declaration, environment, &request.actor, &progress).await;
+        }
         let record = self.backed_up(&id)?;
         if record.wanted == Wanted::Stopped {
             return Err(Failure::new(FailureKind::User, format!("{} is down", id.environment))
@@ -178,6 +207,12 @@ impl Ambit {
     /// Restores a backup for trial.
     pub async fn drill(&self, request: &DrillBackup, progress: &Progress) -> Result<Backup, Failure> {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
+        if let Some(declaration) = self.elsewhere(&id, request.at)? {
+            let environment = &declaration.project.environments[&id.environment];
+            let progress = progress.environment(&id.environment);
+            let which = (request.name.as_deref(), &request.actor);
+            return self.drill_again_elsewhere(&declaration, environment, which, &progress).await;
+        }
         self.backed_up(&id)?;
         let backup = self.backup(&id, request.name.as_deref())?;
         let progress = progress.environment(&id.environment);
@@ -185,16 +220,45 @@ impl Ambit {
         self.drill_one(&one, &id, backup, &request.actor, &progress).await
     }
 
-    /// A backup by its name, or the newest. Reads only.
+    /// A backup of this machine by its name, or the newest. Reads only.
     pub fn backup(&self, id: &EnvironmentId, name: Option<&str>) -> Result<Backup, Failure> {
-        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
-        let none = Failure::new(FailureKind::NotFound, format!("{} has no backups", id.environment))
-            .hint(format!("ambit backup now -e {}", id.environment));
-        let Some(name) = name else { return backups.into_iter().next().ok_or(none) };
-        backups.into_iter().find(|b| b.name == name).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("there is no backup `{}`", name.escape_debug()))
-                .hint(format!("ambit backup list -e {}", id.environment))
-        })
+        one_of(id, self.store.backups(id).map_err(|e| store_failure(&e))?, name)
+    }
+
+    /// A backup by its name, wherever it lies, or the newest of all. Reads only.
+    pub fn backup_anywhere(&self, id: &EnvironmentId, name: Option<&str>) -> Result<Backup, Failure> {
+        one_of(id, self.all_backups(id)?, name)
+    }
+
+    /// Those of this machine and those elsewhere, the newest first.
+    fn all_backups(&self, id: &EnvironmentId) -> Result<Vec<Backup>, Failure> {
+        let mut backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        backups.extend(self.store.hosted_backups(id).map_err(|e| store_failure(&e))?);
+        backups.sort_by_key(|b| std::cmp::Reverse(b.started));
+        Ok(backups)
+    }
+
+    /// The declaration of an environment whose data is meant where it lives elsewhere; `None` where that of this machine is meant.
+    pub(crate) fn elsewhere(&self, id: &EnvironmentId, at: Option<Placement>) -> Result<Option<Declaration>, Failure> {
+        if at == Some(Placement::Host) {
+            return Ok(None);
+        }
+        let declaration = match (self.declaration_at_home(&id.project), at) {
+            (Ok(declaration), _) => declaration,
+            (Err(failure), Some(_)) => return Err(failure),
+            // What runs here runs whatever became of the files.
+            (Err(_), None) => return Ok(None),
+        };
+        if at.is_some() {
+            self.placement(&declaration, id, at)?;
+            return Ok(Some(declaration));
+        }
+        let Some(environment) = declaration.project.environments.get(&id.environment) else { return Ok(None) };
+        let record = self.store.environment(id).map_err(|e| store_failure(&e))?;
+        let here = record.is_some_and(|r| r.wanted == Wanted::Running && r.live.is_some());
+        // Of what is said to live elsewhere, the sites alone are here.
+        let there = self.lives_elsewhere(id, environment)? || (!here && self.has_data_elsewhere(id, environment)?);
+        Ok(there.then_some(declaration))
     }
 
     /// The record of an environment that declares how it is backed up.
@@ -214,11 +278,11 @@ impl Ambit {
     }
 
     fn tried(&self, id: &EnvironmentId) -> Result<Option<i64>, Failure> {
-        self.remembered(&format!("backup-tried {id}"))
+        self.remembered(&tried_key(id, Placement::Host))
     }
 
     pub(crate) fn backup_trouble(&self, id: &EnvironmentId) -> Result<Option<String>, Failure> {
-        self.remembered(&format!("backup-trouble {id}"))
+        self.remembered(&trouble_key(id, Placement::Host))
     }
 
     async fn make_backup(
@@ -229,11 +293,11 @@ impl Ambit {
         actor: &Actor,
         progress: &Progress,
     ) -> Result<Backup, Failure> {
-        self.remember(&format!("backup-tried {id}"), &Some(now()))?;
+        self.remember(&tried_key(id, Placement::Host), &Some(now()))?;
         let made = progress.step("backup", self.copy_servers(id, form, progress)).await;
         match &made {
             Ok(backup) => {
-                self.remember::<Option<String>>(&format!("backup-trouble {id}"), &None)?;
+                self.remember::<Option<String>>(&trouble_key(id, Placement::Host), &None)?;
                 if form == Form::Full {
                     self.remember::<Option<Form>>(&format!("backup-soon {id}"), &None)?;
                 }
@@ -255,10 +319,21 @@ impl Ambit {
         if record.is_none_or(|record| record.wanted == Wanted::Stopped) || failure.kind == FailureKind::Interrupted {
             return Ok(());
         }
+        self.tell_backup_failed(id, &trouble_key(id, Placement::Host), name, failure)
+    }
+
+    /// The same of whichever place, by the name of the setting that holds what is known of it.
+    pub(crate) fn tell_backup_failed(
+        &self,
+        id: &EnvironmentId,
+        trouble: &str,
+        name: &str,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
         let why = std::iter::once(&failure.message).chain(&failure.causes).cloned().collect::<Vec<_>>().join(": ");
         if name.is_empty() {
-            let known = self.backup_trouble(id)?;
-            self.remember(&format!("backup-trouble {id}"), &Some(why.clone()))?;
+            let known: Option<String> = self.remembered(trouble)?;
+            self.remember(trouble, &Some(why.clone()))?;
             if known.is_some() {
                 return Ok(());
             }
@@ -308,12 +383,19 @@ impl Ambit {
             Some(server) => Some(self.provider.back_up_redis(id, &server, &name).await?),
             None => None,
         };
-        let backup =
-            Backup { name, environment: id.clone(), started, finished: now(), postgres: copy, redis, drill: None };
+        let backup = Backup {
+            name,
+            environment: id.clone(),
+            started,
+            finished: now(),
+            postgres: copy,
+            redis,
+            hosted: None,
+            drill: None,
+        };
         self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
         self.reconcile(id).await?;
-        let size = backup.postgres.as_ref().map_or(0, |p| p.stored) + backup.redis.as_ref().map_or(0, |r| r.size);
-        let detail = format!("{form} {}, {} kB stored", backup.name, size.div_ceil(1024));
+        let detail = format!("{form} {}, {} kB stored", backup.name, backup.stored().div_ceil(1024));
         Ok((backup, detail, true))
     }
 
@@ -335,6 +417,7 @@ impl Ambit {
                 finished: new.finished * 1000,
                 postgres: Some(copy_of(new)),
                 redis: None,
+                hosted: None,
                 drill: None,
             };
             self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
@@ -360,9 +443,9 @@ impl Ambit {
 
     /// The backups of an environment. Reads only.
     pub async fn backups(&self, id: &EnvironmentId) -> Result<Backups, Failure> {
-        let backups = self.store.backups(id).map_err(|e| store_failure(&e))?;
+        let backups = self.all_backups(id)?;
         let mut trouble = self.backup_trouble(id)?;
-        let ranges = match backups.iter().any(|b| b.postgres.is_some()) {
+        let mut ranges = match backups.iter().any(|b| b.postgres.is_some()) {
             // What is recorded is shown also where the repository cannot be reached.
             true => self.recoverable(id).await.unwrap_or_else(|failure| {
                 trouble.get_or_insert(failure.message);
@@ -370,6 +453,10 @@ impl Ambit {
             }),
             false => Vec::new(),
         };
+        if let Some(there) = self.remembered::<Option<String>>(&trouble_key(id, Placement::Railway))? {
+            trouble.get_or_insert(there);
+        }
+        ranges.extend(self.restorable_elsewhere(id)?);
         Ok(Backups { backups, ranges, trouble })
     }
 
@@ -458,4 +545,15 @@ impl Ambit {
 
 fn copy_of(listed: &Listed) -> PostgresCopy {
     PostgresCopy { form: listed.form, size: listed.size, stored: listed.stored, count: None }
+}
+
+/// A backup by its name, or the newest of these.
+pub(crate) fn one_of(id: &EnvironmentId, backups: Vec<Backup>, name: Option<&str>) -> Result<Backup, Failure> {
+    let none = Failure::new(FailureKind::NotFound, format!("{} has no backups", id.environment))
+        .hint(format!("ambit backup now -e {}", id.environment));
+    let Some(name) = name else { return backups.into_iter().next().ok_or(none) };
+    backups.into_iter().find(|b| b.name == name).ok_or_else(|| {
+        Failure::new(FailureKind::NotFound, format!("there is no backup `{}`", name.escape_debug()))
+            .hint(format!("ambit backup list -e {}", id.environment))
+    })
 }

@@ -1,7 +1,24 @@
 //! A changelog: where it lies, and what it says of a version.
 
+use std::path::Path;
+
+use ambit_domain::Failure;
+use ambit_source::git::Repository;
+
+use crate::code::source_failure;
+
 /// Where people put it.
 pub(crate) const FILES: &[&str] = &["CHANGELOG.md", "CHANGELOG", "CHANGELOG.txt", "HISTORY.md", "docs/CHANGELOG.md"];
+
+/// The file of a commit, and what it says.
+pub(crate) fn find(repository: &Repository, commit: &str) -> Result<Option<(&'static str, String)>, Failure> {
+    for file in FILES {
+        if let Some(bytes) = repository.file(commit, Path::new(file)).map_err(|e| source_failure(&e))? {
+            return Ok(Some((file, String::from_utf8_lossy(&bytes).into_owned())));
+        }
+    }
+    Ok(None)
+}
 
 /// `1.2.0` of `v1.2.0`; `None` for what is no version.
 pub(crate) fn version_of(version: &str) -> Option<&str> {

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use ambit_data::masking::{Language, MaskingFile, Problem, Proposal, merge, render};
+use ambit_data::{
+    NotReviewed, ReviewedColumn,
+    masking::{Language, MaskingFile, Problem, Proposal, merge, render},
+};
 use ambit_domain::{EnvironmentId, Failure, FailureKind};
 use serde::Serialize;
 
@@ -78,6 +81,31 @@ impl Ambit {
             columns: proposals.len(),
             file,
         })
+    }
+}
+
+impl Ambit {
+    /// The columns of an environment's database beside what `masking.toml` of the project's folder says of them.
+    pub async fn review_masking(&self, id: &EnvironmentId) -> Result<Vec<ReviewedColumn>, Failure> {
+        let server = self.recorded_postgres(id)?;
+        let file = self.project_folder(&id.project)?.join(MASKING);
+        let text = match std::fs::read_to_string(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(|error| {
+                Failure::new(FailureKind::Machine, format!("{} cannot be read", file.display()))
+                    .because(error.to_string())
+            })?,
+        };
+        ambit_data::review(&as_admin(&server), &text).await.map_err(|why| match why {
+            NotReviewed::File(problems) => wrong_masking(&text, &problems, "no column is reviewed"),
+            NotReviewed::Database(failure) => failure,
+        })
+    }
+
+    /// Whether an environment has a database that can be reviewed.
+    #[must_use]
+    pub fn has_postgres(&self, id: &EnvironmentId) -> bool {
+        self.recorded_postgres(id).is_ok()
     }
 }
 

@@ -8,7 +8,9 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use ambit_cloud::SendError;
 use ambit_domain::{
     Announcement, Channel, Delivery, DeliveryState, DeploymentId, Failure, FailureKind, Outgoing,
-    delivery::next_attempt, sentry, spec::ProjectName,
+    delivery::next_attempt,
+    sentry,
+    spec::{Occasion, ProjectName},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
@@ -148,9 +150,9 @@ impl Ambit {
     }
 }
 
-/// Whether it tells of a deployment of something that GitHub may have.
+/// Whether it tells of a deployment of something that GitHub may have, or of a pull request.
 fn is_for_github(announcement: &Announcement) -> bool {
-    announcement.deployment.is_some() && announcement.commit.is_some()
+    announcement.commit.is_some() && (announcement.deployment.is_some() || announcement.event == Occasion::Checked)
 }
 
 enum Carried {

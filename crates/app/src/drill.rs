@@ -59,10 +59,7 @@ impl Ambit {
         let failure = tried.as_ref().err().map(told);
         backup.drill =
             Some(Drill { at: begun, restored_in: seen.restored_in, checked: seen.checked, failure: failure.clone() });
-        self.store.put_backup(&backup).map_err(|e| store_failure(&e))?;
-        let note = Note::new(actor, &id.project, "backup.drilled").environment(&id.environment);
-        let result = backup.worth().to_string();
-        self.note_quietly(note.about("name", backup.name.as_str()).about("result", result.as_str()));
+        self.record_drill(&backup, actor)?;
         match tried {
             Ok(()) => Ok(backup),
             Err(failure) => {
@@ -77,6 +74,16 @@ impl Ambit {
                 )))
             }
         }
+    }
+
+    /// Keeps what a drill found.
+    pub(crate) fn record_drill(&self, backup: &Backup, actor: &Actor) -> Result<(), Failure> {
+        self.store.put_backup(backup).map_err(|e| store_failure(&e))?;
+        let id = &backup.environment;
+        let note = Note::new(actor, &id.project, "backup.drilled").environment(&id.environment);
+        let result = backup.worth().to_string();
+        self.note_quietly(note.about("name", backup.name.as_str()).about("result", result.as_str()));
+        Ok(())
     }
 
     async fn try_out(
@@ -141,6 +148,7 @@ impl Ambit {
     }
 }
 
-fn told(failure: &Failure) -> String {
+/// Why something failed, in one line.
+pub(crate) fn told(failure: &Failure) -> String {
     std::iter::once(&failure.message).chain(&failure.causes).cloned().collect::<Vec<_>>().join(": ")
 }

@@ -118,6 +118,8 @@ pub(crate) struct Known<'a> {
     pub(crate) declaration: &'a Declaration,
     pub(crate) servers: &'a Servers,
     pub(crate) address: Address,
+    /// Whether only its sites are on this machine.
+    pub(crate) apps_elsewhere: bool,
 }
 
 /// Opens every secret of an environment once, so that a key that does not fit is told as such and not as a missing value.
@@ -156,10 +158,13 @@ impl Inputs for Known<'_> {
                 })
             }
             Reference::Service(name, part) => {
-                let url = self.environment.services.get(name)?.urls.first()?;
+                let service = self.environment.services.get(name)?;
+                let url = service.urls.first()?;
+                let away = self.apps_elsewhere && matches!(service.form, Form::App(_));
+                let address = if away { Address::Public } else { self.address };
                 Some(match part {
-                    UrlPart::Url => self.address.url(url),
-                    UrlPart::Host => self.address.host(url),
+                    UrlPart::Url => address.url(url),
+                    UrlPart::Host => address.host(url),
                 })
             }
             Reference::EnvironmentName => Some(self.environment.name.to_string()),

@@ -1,14 +1,17 @@
 //! Environments that live at a service elsewhere: deployments, what serves, logs. The same words as for this machine; the service
 //! builds, starts and replaces by itself.
 
+pub(crate) mod backups;
+mod drill;
 mod railway;
+mod restores;
 mod run;
 mod wait;
 
 use ambit_domain::{
     Deployment, EnvironmentId, Failure, FailureKind, Hosted, Placement, Wanted,
     hosted::{HostedLine, HostedService},
-    spec::{Environment, EnvironmentName, Form, Role, ServiceName},
+    spec::{Environment, EnvironmentName, Form, Placement as Lives, Role, ServiceName},
 };
 
 pub(crate) use self::wait::until_it_serves;
@@ -44,6 +47,18 @@ impl Ambit {
         Ok(Box::new(railway::AtRailway::new(Projects::open(self, declaration, tokens)?, environment)?))
     }
 
+    /// Whether an environment is said to live elsewhere, so that only its sites are on this machine. One that has a project there and
+    /// nothing else said may be run here too.
+    pub(crate) fn lives_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
+        if let Some(under_way) = self.relocation(id)? {
+            return Ok(under_way.to == Placement::Railway);
+        }
+        Ok(match self.moved_to(id)? {
+            Some(lives) => lives == Placement::Railway,
+            None => environment.on == Some(Lives::Railway),
+        })
+    }
+
     /// Where a deployment to an environment goes: where somebody says, else this machine where it runs here, else where it is declared to
     /// live, as long as Ambit can ask there for anything.
     pub(crate) fn placement(
@@ -59,11 +74,22 @@ impl Ambit {
                 Err(Failure::new(FailureKind::Declaration, format!("{} has no project at Railway", id.environment))
                     .hint(format!("[providers.railway] project = {{ {} = \"…\" }} in ambit.toml", id.environment)))
             }
+            Some(Placement::Host) if environment.map_or(Ok(false), |e| self.lives_elsewhere(id, e))? => {
+                let name = &id.environment;
+                Err(Failure::new(
+                    FailureKind::User,
+                    format!("{name} lives at Railway: only its sites are on this machine"),
+                )
+                .hint(format!("ambit move -e {name} --to host brings it here, with its data")))
+            }
             Some(asked) => Ok(asked),
             None => {
                 // What was moved is deployed where it went to, also by a commit of before.
                 if let Some(lives) = self.moved_to(id)? {
                     return Ok(lives);
+                }
+                if environment.is_some_and(|e| e.on == Some(Lives::Railway)) {
+                    return Ok(Placement::Railway);
                 }
                 let lives_there = environment.is_some_and(|e| e.railway_project().is_some());
                 let record = self.store.environment(id).map_err(|e| store_failure(&e))?;

@@ -43,6 +43,7 @@ mod generated;
 mod github;
 mod guide;
 mod hosted;
+mod incident;
 mod intake;
 mod jobs;
 mod logs;
@@ -60,9 +61,11 @@ mod plan;
 mod policy;
 mod progress;
 mod prune;
+mod pull_requests;
 mod qa;
 mod rehearse;
 mod release;
+mod release_notes;
 mod releases_elsewhere;
 mod remote;
 mod reset;
@@ -86,9 +89,13 @@ mod variables;
 mod watch;
 mod webhook;
 
-pub use access::{CreateToken, CreatedToken, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink};
+pub use access::{
+    Ceremony, CreateToken, CreatedToken, Made as MadePasskey, RemoveUser, RevokeToken, SetUser, SignIn, SignInLink,
+    Used as UsedPasskey,
+};
 pub use address::Address;
 pub use ambit::{Ambit, Surroundings};
+pub use ambit_data::{CopyReport, ReviewedColumn, Suggestion};
 pub use ambit_host::Service;
 pub use ambit_store::{AuditFilter, Point};
 pub use approve::{Decide, Decision, Waive};
@@ -108,9 +115,12 @@ pub use doctor::{DaemonSeen, Patient, diagnose};
 pub use down::Down;
 pub use exchange::Exchange;
 pub use guide::{Item, Phase, Standing};
+pub use incident::{
+    DAYS as STATUS_DAYS, Incidents, OpenIncident, PublicIncident, ServiceUptime, StatusPage, UpdateIncident,
+};
 pub use intake::{IntakeOutcome, Received, RefUpdate};
 pub use jobs::Job;
-pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch};
+pub use logs::{Level, LogFilter, LogLine, LogQuery, LogReader, LogSearch, log_moment};
 pub use masked_copy::{CopyData, MaskedCopy};
 pub use matrix::{Cell, Matrix, Row};
 pub use migrate::{Migrate, ServiceMigrations};

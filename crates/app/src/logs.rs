@@ -44,6 +44,24 @@ pub struct LogReader {
     positions: HashMap<PathBuf, ambit_keeper::client::LogPosition>,
 }
 
+/// A moment as people write it: so long before `now`, such as `15m`, `1h`, `2d`, or as in RFC 3339.
+#[must_use]
+pub fn log_moment(text: &str, now: i64) -> Option<i64> {
+    let ago = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number: i64 = number.parse().ok().filter(|n| *n >= 0)?;
+        now.checked_sub(number.checked_mul(seconds * 1000)?)
+    };
+    ago().or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond))
+}
+
 impl Ambit {
     /// A reader of the logs of a project: of some environments and services, or of all.
     pub fn logs(

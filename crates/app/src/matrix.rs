@@ -101,7 +101,9 @@ impl Ambit {
         let id = EnvironmentId { project: project.clone(), environment: environment.name.clone() };
         let servers = self.servers(&id, environment)?;
         let address = Address::Public;
-        let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
+        let apps_elsewhere = self.lives_elsewhere(&id, environment)?;
+        let servers = &servers;
+        let known = Known { ambit: self, id: &id, environment, declaration, servers, address, apps_elsewhere };
         Ok(ambit_spec::plain_values(environment, &known))
     }
 }

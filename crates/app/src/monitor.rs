@@ -5,6 +5,7 @@
 
 mod alerts;
 mod deep;
+mod elsewhere;
 mod exposition;
 mod look;
 mod query;
@@ -15,6 +16,7 @@ mod settle;
 mod targets;
 
 pub use alerts::Acknowledge;
+pub(crate) use elsewhere::KeptElsewhere;
 pub use query::{Uptime, UptimeDay};
 pub(crate) use readings::Readings;
 pub(crate) use targets::Declared;
@@ -50,13 +52,14 @@ impl Ambit {
     /// Watches the environments of this machine, for as long as it is polled.
     pub async fn watch_environments(self: Arc<Self>) {
         let mut watched: BTreeMap<EnvironmentId, Watched> = BTreeMap::new();
+        let mut elsewhere: BTreeMap<EnvironmentId, Judge> = BTreeMap::new();
         let mut sampler = Sampler::default();
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut number = 0_u64;
         loop {
             ticks.tick().await;
-            if let Err(failure) = self.watch_once(&mut watched, &mut sampler, number).await {
+            if let Err(failure) = self.watch_once(&mut watched, &mut elsewhere, &mut sampler, number).await {
                 tracing::warn!(causes = ?failure.causes, "what runs could not be watched: {failure}");
             }
             number = number.wrapping_add(1);
@@ -66,6 +69,7 @@ impl Ambit {
     async fn watch_once(
         &self,
         watched: &mut BTreeMap<EnvironmentId, Watched>,
+        elsewhere: &mut BTreeMap<EnvironmentId, Judge>,
         sampler: &mut Sampler,
         number: u64,
     ) -> Result<(), Failure> {
@@ -83,7 +87,10 @@ impl Ambit {
             tracing::warn!(causes = ?failure.causes, "{failure}");
         }
         let level = |id: &EnvironmentId| running.iter().find(|(known, _)| known == id).map(|(_, r)| r.monitoring.level);
-        self.end_alerts_of_the_unwatched(|id| level(id).is_some_and(|level| level != MonitoringLevel::None))?;
+        let there = self.look_elsewhere(|id| level(id).is_some(), elsewhere)?;
+        self.end_alerts_of_the_unwatched(|id| {
+            level(id).is_some_and(|level| level != MonitoringLevel::None) || there.contains(id)
+        })?;
         self.tell_alerts()?;
         self.sample(&running, sampler, number).await
     }

@@ -328,16 +328,16 @@ impl Ambit {
         if deployment.trigger.goes_back() {
             return self.recorded_code(deployment);
         }
-        Ok(match &deployment.commit {
-            Some(commit) => CodeAt::Commit {
-                repository: Repository::at(
-                    self.home.repository(&deployment.environment.project),
-                    prefix_of(&sources.folder),
-                ),
-                commit: commit.clone(),
-            },
-            None => CodeAt::WorkingTree { folder: sources.folder.clone() },
-        })
+        Ok(self
+            .committed(deployment, sources)
+            .unwrap_or_else(|| CodeAt::WorkingTree { folder: sources.folder.clone() }))
+    }
+
+    /// The code of its commit, where it has one.
+    pub(crate) fn committed(&self, deployment: &Deployment, sources: &Sources) -> Option<CodeAt> {
+        let repository = self.home.repository(&deployment.environment.project);
+        let repository = Repository::at(repository, prefix_of(&sources.folder));
+        Some(CodeAt::Commit { repository, commit: deployment.commit.clone()? })
     }
 
     /// Tests and builds the release, or finds it.
@@ -381,7 +381,7 @@ impl Ambit {
     }
 
     /// The builds that a deployment brings along: of the release that it promotes.
-    fn given_of(&self, deployment: &Deployment) -> Result<Given, Failure> {
+    pub(crate) fn given_of(&self, deployment: &Deployment) -> Result<Given, Failure> {
         let Some(id) = &deployment.release else { return Ok(Given::new()) };
         let project = &deployment.environment.project;
         let release = self.store.release(project, id).map_err(|e| store_failure(&e))?;
@@ -424,6 +424,8 @@ impl Ambit {
             Ok(scope) => scope,
             Err(failure) => return self.failed(deployment, failure, "its variables cannot be resolved"),
         };
+        let sites = scope.environment.sites_alone();
+        let scope = if scope.apps_elsewhere { scope.with_sites(&sites) } else { scope };
         let ready = async {
             self.ensure_proxy(&scope.progress).await?;
             let mut record = scope.recorded()?;

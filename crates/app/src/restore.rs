@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ambit_domain::{
-    Actor, EnvironmentId, Failure, FailureKind, Wanted,
+    Actor, EnvironmentId, Failure, FailureKind, Placement, Wanted,
     audit::Note,
     backup::{Backup, Range, TableCount},
     provider::{Beside, PostgresServer, Purpose, Restore, Target},
@@ -29,6 +29,9 @@ pub struct RestoreRequest {
     pub backup: Option<String>,
     /// The name of a copy beside, to look at.
     pub into: Option<String>,
+    /// Where; as a deployment goes where nothing is said.
+    #[serde(default)]
+    pub at: Option<Placement>,
     /// Who asks.
     pub actor: Actor,
 }
@@ -42,8 +45,11 @@ pub struct Restored {
     pub backup: String,
     /// The moment that it was restored to; `None` is that of the backup.
     pub to: Option<i64>,
-    /// The loopback port that it listens on.
-    pub port: u16,
+    /// The loopback port that it listens on; `None` where it is elsewhere.
+    pub port: Option<u16>,
+    /// Where it is, where that is elsewhere.
+    #[serde(default)]
+    pub place: Option<String>,
     /// How long it took, in milliseconds.
     pub millis: u64,
     /// Its tables.
@@ -59,6 +65,9 @@ pub struct RestoredCopy {
     pub environment: EnvironmentName,
     /// The name of the copy; of Redis, that of the backup.
     pub name: String,
+    /// Where; as a deployment goes where nothing is said.
+    #[serde(default)]
+    pub at: Option<Placement>,
     /// Who asks.
     pub actor: Actor,
 }
@@ -74,6 +83,10 @@ impl Ambit {
     pub async fn restore(&self, request: &RestoreRequest, progress: &Progress) -> Result<Restored, Failure> {
         let id = EnvironmentId { project: request.project.clone(), environment: request.environment.clone() };
         let progress = progress.environment(&id.environment);
+        if let Some(declaration) = self.elsewhere(&id, request.at)? {
+            let environment = &declaration.project.environments[&id.environment];
+            return self.restore_elsewhere(&declaration, environment, request, &progress).await;
+        }
         let server = self.recorded_postgres(&id)?;
         let _one = self.one_at_a_time(&progress).await;
         let (backup, archived) = self.begin_with(&id, &server, request, &progress).await?;
@@ -135,7 +148,8 @@ impl Ambit {
             name: restore.name,
             backup: restore.backup,
             to: request.to,
-            port: restore.port,
+            port: Some(restore.port),
+            place: None,
             millis: millis(begin.elapsed()),
             tables,
         })
@@ -197,9 +211,14 @@ impl Ambit {
             .ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no backup from before that moment"))
     }
 
-    /// Puts a restored PostgreSQL into the place of the one that serves.
-    pub async fn put_in_place(&self, request: &RestoredCopy, progress: &Progress) -> Result<(), Failure> {
+    /// Puts a restored PostgreSQL into the place of the one that serves; tells what that is called now.
+    pub async fn put_in_place(&self, request: &RestoredCopy, progress: &Progress) -> Result<String, Failure> {
         let id = request.id();
+        if let Some(declaration) = self.elsewhere(&id, request.at)? {
+            let environment = &declaration.project.environments[&id.environment];
+            let progress = progress.environment(&id.environment);
+            return self.put_in_place_elsewhere(&declaration, environment, request, &progress).await;
+        }
         let server = self.recorded_postgres(&id)?;
         let progress = progress.environment(&id.environment);
         let _alone = self.alone(&id).await;
@@ -219,7 +238,7 @@ impl Ambit {
         if self.store.environment(&id).map_err(|e| store_failure(&e))?.is_some_and(|r| r.backup.is_some()) {
             self.back_up_soon(&id)?;
         }
-        Ok(())
+        Ok(request.name.clone())
     }
 
     /// Puts the Redis of a backup into the place of the one that serves; returns where the files of that are kept.
@@ -254,6 +273,11 @@ impl Ambit {
     /// Deletes a copy beside what serves.
     pub async fn remove_beside(&self, request: &RestoredCopy, progress: &Progress) -> Result<(), Failure> {
         let id = request.id();
+        if let Some(declaration) = self.elsewhere(&id, request.at)? {
+            let environment = &declaration.project.environments[&id.environment];
+            let progress = progress.environment(&id.environment);
+            return self.remove_beside_elsewhere(&declaration, environment, request, &progress).await;
+        }
         if !self.beside(&id).iter().any(|b| b.name == request.name) {
             return Err(Failure::new(
                 FailureKind::NotFound,
@@ -297,7 +321,8 @@ fn ends_before(failure: &Failure) -> bool {
     failure.causes.iter().any(|cause| cause.contains("recovery ended before configured recovery target"))
 }
 
-fn moment(millis: i64) -> String {
+/// A moment in this machine's time.
+pub(crate) fn moment(millis: i64) -> String {
     jiff::Timestamp::from_millisecond(millis).map_or_else(
         |_| "?".to_owned(),
         |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),

@@ -25,6 +25,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) servers: Servers,
     pub(crate) variables: Vec<Resolved>,
     pub(crate) progress: Progress,
+    /// Whether only its sites are on this machine.
+    pub(crate) apps_elsewhere: bool,
 }
 
 impl Ambit {
@@ -47,7 +49,9 @@ impl Ambit {
             server.backup = self.repository(&id, environment, declaration)?;
         }
         let progress = progress.environment(name);
-        let scope = Scope { ambit: self, declaration, environment, id, servers, variables: Vec::new(), progress };
+        let apps_elsewhere = self.lives_elsewhere(&id, environment)?;
+        let variables = Vec::new();
+        let scope = Scope { ambit: self, declaration, environment, id, servers, variables, progress, apps_elsewhere };
         let variables = scope.resolved()?;
         Ok(Scope { variables, ..scope })
     }
@@ -62,6 +66,7 @@ impl<'a> Scope<'a> {
             declaration: self.declaration,
             servers: &self.servers,
             address: self.ambit.address()?,
+            apps_elsewhere: self.apps_elsewhere,
         };
         check_secrets(self.declaration, self.environment)?;
         ambit_spec::resolve(self.environment, &known).map_err(|found| unresolved(&self.environment.name, found))
@@ -87,7 +92,13 @@ impl<'a> Scope<'a> {
             servers: self.servers.clone(),
             variables: self.variables.clone(),
             progress,
+            apps_elsewhere: self.apps_elsewhere,
         }
+    }
+
+    /// The same for what of the environment is on this machine, without servers.
+    pub(crate) fn with_sites(self, sites: &'a Environment) -> Self {
+        Self { environment: sites, servers: Servers { postgres: None, redis: None }, ..self }
     }
 }
 

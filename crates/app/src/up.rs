@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Placement, audit::Note, spec::EnvironmentName};
+use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Real, audit::Note, spec::EnvironmentName};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ impl Ambit {
         self.remember_keys(project, &request.keys);
         let mut names = declaration.select(&request.environments)?;
         if request.environments.is_empty() {
-            names = self.without_moved(&declaration, names, progress)?;
+            names = self.with_something_here(&declaration, names, progress)?;
         }
         self.check_machine(&declaration)?;
         self.store.set_project_folder(project, &declaration.folder).map_err(|e| store_failure(&e))?;
@@ -79,8 +79,8 @@ impl Ambit {
         Ok(UpReport { project: project.to_string(), environments })
     }
 
-    /// Without those that were moved away: what they held here is old by now.
-    fn without_moved(
+    /// Without those that live elsewhere and have nothing on this machine.
+    fn with_something_here(
         &self,
         declaration: &Declaration,
         names: Vec<EnvironmentName>,
@@ -89,9 +89,9 @@ impl Ambit {
         let mut stay = Vec::new();
         for name in names {
             let id = EnvironmentId { project: declaration.project.name.clone(), environment: name };
-            if self.moved_to(&id)? == Some(Placement::Railway) {
-                let text = "lives at Railway since it was moved; nothing of it is brought up here";
-                progress.environment(&id.environment).notice("environment", text);
+            let environment = &declaration.project.environments[&id.environment];
+            if self.lives_elsewhere(&id, environment)? && environment.sites_alone().services.is_empty() {
+                progress.environment(&id.environment).notice("environment", "lives at Railway; nothing of it is here");
             } else {
                 stay.push(id.environment);
             }
@@ -140,13 +140,27 @@ impl Ambit {
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
         let _alone = self.alone(&id).await;
         self.refuse_while_moving(&id)?;
-        if self.moved_to(&id)? == Some(Placement::Railway) {
-            // What it held here when it went is old by now.
-            return Err(Failure::new(FailureKind::User, format!("{name} was moved to Railway and does not run here"))
-                .hint(format!("ambit move -e {name} --to host brings it back, with its data")));
-        }
         self.settle(&id).await?;
-        self.scope(declaration, name, progress)?.bring_up(&request.actor).await
+        let scope = self.scope(declaration, name, progress)?;
+        if !scope.apps_elsewhere {
+            return scope.bring_up(&request.actor).await;
+        }
+        let sites = scope.environment.sites_alone();
+        if sites.services.is_empty() {
+            return Err(Failure::new(FailureKind::User, format!("{name} lives at Railway and does not run here"))
+                .hint(format!("ambit move -e {name} --to host brings it here, with its data"))
+                .hint("see it there: ambit status"));
+        }
+        let record = scope.recorded()?;
+        if let Some(other) = record.services.iter().find(|s| !matches!(s.real, Real::Site { .. })) {
+            // What it holds here would be left behind without a word.
+            let what = format!("{name} is said to live at Railway, and its {} runs here", other.made_from.service);
+            return Err(Failure::new(FailureKind::User, what)
+                .hint(format!("say on = \"host\", then: ambit move -e {name} --to railway carries its data there"))
+                .hint(format!("or, where that is not wanted any more: ambit destroy {name}")));
+        }
+        scope.progress.notice("environment", "lives at Railway; its sites are on this machine");
+        scope.with_sites(&sites).bring_up(&request.actor).await
     }
 
     /// What the machine's other projects forbid.

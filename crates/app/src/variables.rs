@@ -98,7 +98,9 @@ impl Ambit {
             View::Public => Address::Public,
             View::Here => self.address()?,
         };
-        let known = Known { ambit: self, id: &id, environment, declaration, servers: &servers, address };
+        let apps_elsewhere = self.lives_elsewhere(&id, environment)?;
+        let servers = &servers;
+        let known = Known { ambit: self, id: &id, environment, declaration, servers, address, apps_elsewhere };
         check_secrets(declaration, environment)?;
         ambit_spec::resolve(environment, &known).map_err(|diagnostics| unresolved(name, diagnostics))
     }

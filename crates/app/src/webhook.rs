@@ -13,6 +13,7 @@ use ambit_domain::{
     Actor, DeploymentState, EnvironmentId, Failure, FailureKind,
     audit::Note,
     deployment::Trigger,
+    github::PullRequest,
     intake::{Happened, Reference},
     spec::{Code, EnvironmentName, ProjectName},
 };
@@ -36,6 +37,7 @@ use crate::{
     deploy::sources_at,
     intake::Arrived,
     progress::Progress,
+    pull_requests::proposed,
 };
 
 /// The key under which the listener's port is recorded.
@@ -111,6 +113,8 @@ pub enum Told {
         /// The login of who did it.
         who: String,
     },
+    /// A pull request was opened, or has another commit.
+    Proposed(PullRequest),
     /// A reviewer decided on a deployment.
     Reviewed {
         /// The environment.
@@ -289,6 +293,7 @@ impl Ambit {
             .map_err(|e| store_failure(&e))?;
         if new && work.is_some() {
             self.delivered.notify_one();
+            self.proposed.notify_one();
         }
         Ok(new)
     }
@@ -310,7 +315,7 @@ impl Ambit {
     /// Side by side for several projects, one after the other for each.
     async fn work_off(&self, pending: Vec<PendingDelivery>) {
         let mut projects: Vec<(ProjectName, Vec<PendingDelivery>)> = Vec::new();
-        for delivery in pending {
+        for delivery in pending.into_iter().filter(|delivery| proposed(delivery).is_none()) {
             match projects.iter_mut().find(|(project, _)| *project == delivery.project) {
                 Some((_, all)) => all.push(delivery),
                 None => projects.push((delivery.project.clone(), vec![delivery])),
@@ -332,6 +337,8 @@ impl Ambit {
                 Told::Changed { reference, object, deleted, who } => {
                     self.changed_at_github(&delivery.project, &reference, object.as_deref(), deleted, &who).await
                 }
+                // They have a worker of their own.
+                Told::Proposed(_) => Ok(()),
                 Told::Reviewed { environment, commit, yes, who, comment, started_by } => {
                     let id = EnvironmentId { project: delivery.project.clone(), environment };
                     self.reviewed_at_github(&id, &commit, yes, &who, &comment, started_by.as_deref()).await
@@ -339,16 +346,20 @@ impl Ambit {
             }
         };
         if let Err(failure) = work.await {
-            tracing::warn!(causes = ?failure.causes, "delivery {} came to nothing: {failure}", delivery.id);
-            let note = Note::new(&Actor::new("github", "github"), &delivery.project, "webhook.failed")
-                .about("delivery", delivery.id.as_str())
-                .about("why", failure.message.as_str())
-                .about("because", failure.causes);
-            self.note_quietly(note);
+            self.came_to_nothing(delivery, failure);
         }
         if let Err(error) = self.store.finish_delivery(delivery.sequence) {
             tracing::error!("delivery {}: {}", delivery.id, store_failure(&error));
         }
+    }
+
+    pub(crate) fn came_to_nothing(&self, delivery: &PendingDelivery, failure: Failure) {
+        tracing::warn!(causes = ?failure.causes, "delivery {} came to nothing: {failure}", delivery.id);
+        let note = Note::new(&Actor::new("github", "github"), &delivery.project, "webhook.failed")
+            .about("delivery", delivery.id.as_str())
+            .about("why", failure.message.as_str())
+            .about("because", failure.causes);
+        self.note_quietly(note);
     }
 
     async fn changed_at_github(
@@ -426,7 +437,7 @@ impl Ambit {
         Ok(self.deployed_as(project, tag, Some(&commit))?.is_some())
     }
 
-    async fn fetch(&self, project: &ProjectName, reference: &str, into: &str) -> Result<String, Failure> {
+    pub(crate) async fn fetch(&self, project: &ProjectName, reference: &str, into: &str) -> Result<String, Failure> {
         let origin = self.webhook(project)?.origin;
         let kept = self.home.repository(project);
         make_kept(&kept).map_err(|e| source_failure(&e))?;

@@ -482,6 +482,14 @@ pub(crate) enum Command {
         #[arg(short = 'n', long, default_value_t = 50)]
         lines: usize,
     },
+    /// Show incidents and what alerts propose, and tell the world of one on the status page.
+    #[command(
+        after_help = "Examples:\n  ambit incident\n  ambit incident open --alert 12 --text \"We are looking into it.\""
+    )]
+    Incident {
+        #[command(subcommand)]
+        command: Option<IncidentCommand>,
+    },
     /// Print what is measured, in the text format of Prometheus.
     #[command(after_help = "Example:\n  ambit metrics | grep ambit_url_up")]
     Metrics,
@@ -747,16 +755,10 @@ pub(crate) struct LogSearchArguments {
 }
 
 impl LogSearchArguments {
-    /// Whether anything is looked for.
-    pub(crate) fn looks(&self) -> bool {
-        let Self { since, until, grep, level, release } = self;
-        since.is_some() || until.is_some() || grep.is_some() || level.is_some() || release.is_some()
-    }
-
     /// What is looked for.
     pub(crate) fn query(self) -> ambit_app::LogQuery {
         let Self { since, until, grep, level, release } = self;
-        ambit_app::LogQuery { since, until, grep, level, release }
+        ambit_app::LogQuery { since, until, grep, text: None, level, release }
     }
 }
 
@@ -774,6 +776,46 @@ pub(crate) enum AlertsCommand {
         /// What you say about it.
         #[arg(long)]
         reason: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum IncidentCommand {
+    /// Tell on the status page that something is wrong.
+    #[command(
+        after_help = "Examples:\n  ambit incident open --alert 12 --text \"We are looking into it.\"\n  ambit incident open --title \"Logins fail\" --service backend --text \"Since 10:02. We are looking into it.\""
+    )]
+    Open {
+        /// What is wrong, on one line; that of the alert's proposal where nothing is said.
+        #[arg(long, required_unless_present = "alert")]
+        title: Option<String>,
+        /// What is told first.
+        #[arg(long)]
+        text: String,
+        /// A service that does not work as it should; may be repeated. Those of the alert's proposal where none is named.
+        #[arg(long = "service", value_name = "SERVICE", required_unless_present = "alert")]
+        services: Vec<String>,
+        /// The alert that proposes it.
+        #[arg(long)]
+        alert: Option<i64>,
+    },
+    /// Tell more of an incident.
+    #[command(after_help = "Example:\n  ambit incident update 3 --text \"It is the database. We restore it.\"")]
+    Update {
+        /// The incident's number.
+        number: i64,
+        /// What is told.
+        #[arg(long)]
+        text: String,
+    },
+    /// Tell that an incident is over.
+    #[command(after_help = "Example:\n  ambit incident resolve 3 --text \"Everything works again.\"")]
+    Resolve {
+        /// The incident's number.
+        number: i64,
+        /// What is told.
+        #[arg(long)]
+        text: String,
     },
 }
 
@@ -1098,6 +1140,9 @@ pub(crate) enum BackupCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// List them: proven, unproven or failed, and the moments that can be restored.
     #[command(after_help = "Example:\n  ambit backup list -e prod")]
@@ -1123,6 +1168,9 @@ pub(crate) enum BackupCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// Compare every file of the repository with its checksum.
     #[command(after_help = "Example:\n  ambit backup verify -e prod")]
@@ -1150,6 +1198,9 @@ pub(crate) struct RestoreArguments {
     /// Restore the Redis of the backup, not the PostgreSQL.
     #[arg(long, requires = "backup", conflicts_with_all = ["to", "into"])]
     pub(crate) redis: bool,
+    /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+    #[arg(long, value_enum, value_name = "PLACE", conflicts_with = "redis")]
+    pub(crate) at: Option<DeployTo>,
     /// Say yes to what is replaced, instead of being asked.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -1163,6 +1214,9 @@ pub(crate) enum RestoreCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
     /// Delete what lies beside.
     #[command(after_help = "Example:\n  ambit restore remove 20261124-101500 -e prod")]
@@ -1172,6 +1226,9 @@ pub(crate) enum RestoreCommand {
         /// The environment.
         #[arg(short, long = "env")]
         environment: String,
+        /// This machine, or Railway; without it, this machine where the environment runs here, else where it lives.
+        #[arg(long, value_enum, value_name = "PLACE")]
+        at: Option<DeployTo>,
     },
 }
 

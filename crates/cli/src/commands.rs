@@ -26,6 +26,7 @@ mod gates;
 mod guide;
 mod hook;
 mod hosted;
+mod incident;
 mod init;
 mod install;
 mod jobs;
@@ -163,6 +164,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Alerts { environment, all, lines, .. } => {
             alerts::list(&folder()?, environment.as_deref(), all, lines, json)
         }
+        Command::Incident { command: None } => incident::list(&folder()?, json),
+        Command::Incident { command: Some(command) } => wait(incident::tell(&folder()?, command, json)),
         Command::Metrics => wait(metrics::run(json)),
         Command::Logs { services, environment, follow, lines, search, at: Some(DeployTo::Railway) } => {
             wait(hosted::logs(&folder()?, &environment, &services, search, follow, lines, json))

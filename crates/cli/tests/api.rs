@@ -12,6 +12,8 @@ mod visit;
 
 use std::io::Read;
 
+use base64::Engine;
+
 use serde_json::{Value, json};
 use shop::{Shop, text};
 use support::until;
@@ -97,7 +99,7 @@ fn each_operation_of_the_document_takes_the_roles_that_it_names_and_refuses_all_
             }
         }
     }
-    assert!(tried >= 5 * 28, "{tried}");
+    assert!(tried >= 5 * 34, "{tried}");
 
     // A token of one project opens nothing of another, whether that is there or not.
     let other = shop.machine.folder.path().join("other");
@@ -111,6 +113,11 @@ fn each_operation_of_the_document_takes_the_roles_that_it_names_and_refuses_all_
         assert!([403, 404].contains(&status), "{project}: {status}");
     }
     assert_eq!(scoped.api("GET", "/projects", &Value::Null).json(), json!(["other"]));
+    // Prometheus is told of all projects or of none.
+    assert_eq!((scoped.get("/metrics").status, Visitor::nobody(&shop).get("/metrics").status), (403, 401));
+    let metrics = tokens[0].1.get("/metrics");
+    assert!(metrics.status == 200 && metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(metrics.body.contains("# TYPE ambit_"), "{}", metrics.body);
     // A deployment of a project is not found in another one.
     let number = shop.newest("test");
     let admin = &tokens[4].1;
@@ -328,6 +335,9 @@ fn pages_cannot_be_framed_scripted_or_led_astray() {
         "/projects/shop/data".to_owned(),
         "/projects/shop/builds".to_owned(),
         "/projects/shop/audit".to_owned(),
+        "/projects/shop/environments/test?level=%3Cscript%3E&since=%3Cscript%3E&hours=%3Cscript%3E".to_owned(),
+        "/projects/shop/costs".to_owned(),
+        "/projects/shop/incidents".to_owned(),
         "/status/shop".to_owned(),
     ];
     for path in &pages {
@@ -377,6 +387,83 @@ fn pages_cannot_be_framed_scripted_or_led_astray() {
     }
     let large = "x".repeat(100_000);
     assert_eq!(admin.post("/do/deploy", &[("reason", &large)]).status, 413);
+}
+
+#[test]
+fn nothing_forged_is_taken_for_a_passkey() {
+    let shop = team("");
+    let nobody = Visitor::nobody(&shop);
+    let challenge = || nobody.get("/sign-in").field("challenge");
+    let encoded = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let client = |challenge: &str| {
+        encoded(&format!(r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"http://{}"}}"#, nobody.host))
+    };
+    let send = |visitor: &Visitor, challenge: &str| {
+        let fields = [
+            ("challenge", challenge),
+            ("id", "AAAA"),
+            ("client", &client(challenge)),
+            ("authenticator", "AAAA"),
+            ("signature", "AAAA"),
+        ];
+        visitor.post("/sign-in/passkey", &fields)
+    };
+    let unknown = send(&nobody, &challenge());
+    assert!(unknown.status == 400 && unknown.body.contains("not known here"), "{}", unknown.body);
+    assert_eq!(unknown.header("set-cookie"), "");
+    let elsewhere = nobody.with("Origin: http://evil.example");
+    assert_eq!(send(&elsewhere, &challenge()).status, 403);
+    let once = challenge();
+    send(&nobody, &once);
+    assert!(send(&nobody, &once).body.contains("out of date"), "a challenge is good once");
+
+    let viewer = Visitor::signed_in(&shop, &name("viewer"));
+    let page = viewer.get("/passkeys");
+    let (form, make) = (page.field("form"), page.field("challenge"));
+    let add = |visitor: &Visitor, form: &str, challenge: &str| {
+        visitor.post("/passkeys/add", &[("form", form), ("challenge", challenge), ("name", "x"), ("id", "AAAA")])
+    };
+    assert_eq!(add(&nobody, &form, &make).status, 303, "nobody adds one to nobody");
+    assert_eq!(add(&viewer, "x", &make).status, 403);
+    let other = Visitor::signed_in(&shop, &name("qa"));
+    let theirs = other.get("/passkeys").field("form");
+    assert!(add(&other, &theirs, &make).body.contains("out of date"), "a challenge is its session's");
+    assert_eq!(add(&viewer, &form, &make).status, 400);
+    assert_eq!(viewer.post("/passkeys/remove", &[("form", &form), ("id", "../x")]).status, 404);
+    // Whoever guesses is made to wait.
+    let statuses: Vec<u16> = (0..15).map(|_| send(&nobody, "x").status).collect();
+    assert_eq!(statuses[14], 429, "{statuses:?}");
+}
+
+#[test]
+fn who_follows_a_flood_of_lines_and_reads_none_is_cut_off_and_costs_no_memory() {
+    let shop = team("");
+    let flood = "def flood():\n    while True:\n        print('x' * 400 + '\\n' * 1 + ('y' * 400 + '\\n') * 400, flush=True); time.sleep(0.05)\n\
+                 threading.Thread(target=flood, daemon=True).start()";
+    shop.write("app.py", &shop::app("flood", flood, ""));
+    shop.commit("flood");
+    shop.ok(&["deploy", "-e", "test"]);
+    let viewer = Visitor::signed_in(&shop, &name("viewer"));
+    let memory = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", shop.machine.daemon().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let page = viewer.get("/projects/shop/environments/test?lines=5000");
+    assert!(page.status == 200 && page.body.len() < 2 << 20, "{} bytes", page.body.len());
+    let search = viewer.get("/projects/shop/environments/test?search=never&since=1h");
+    assert!(search.status == 200 && search.body.len() < 100_000, "{} bytes", search.body.len());
+    let before = memory();
+    let stuck: Vec<_> = (0..20)
+        .map(|_| viewer.stream("GET", "/projects/shop/environments/test/logs/live?lines=5000", "", ""))
+        .collect();
+    until("all are cut off", || {
+        // What is written to a connection that the other end gave up fails, at the latest the second time.
+        stuck.iter().all(|mut stream| std::io::Write::write_all(&mut stream, b"\r\n").is_err())
+    });
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 100 << 10, "the daemon grew by {grown} KB");
+    assert_eq!(viewer.get("/projects/shop").status, 200);
 }
 
 #[test]
@@ -444,7 +531,12 @@ fn the_command_line_drives_a_daemon_elsewhere_with_a_token() {
     assert!(ok(&developer, &["deployments", "-e", "prod"]).contains("succeeded"));
     assert!(ok(&developer, &["rollback", "prod"]).contains("is live in prod"));
     assert_eq!(shop.body("shop.localhost"), "one");
-    for bad in [&["destroy", "prod"][..], &["logs", "-f"], &["backup", "now", "-e", "prod"]] {
+    let release = shop.json(&["releases"])[0]["id"].as_str().unwrap().to_owned();
+    assert!(ok(&developer, &["logs", "-e", "test", "--since", "1h"]).contains("[ambit]"));
+    for nothing in [["--level", "error"], ["--release", &format!("x{release}")], ["--until", "1d"]] {
+        assert_eq!(ok(&developer, &[&["logs", "-e", "test"], &nothing[..]].concat()), "", "{nothing:?}");
+    }
+    for bad in [&["destroy", "prod"][..], &["logs", "-f"], &["logs", "--grep", "x"], &["backup", "now", "-e", "prod"]] {
         let output = run(&approver, bad);
         assert!(!output.status.success() && text(&output).contains("not supported yet"), "{}", text(&output));
     }

@@ -207,7 +207,7 @@ fn the_webhook_is_made_where_ambit_has_one_and_its_secret_is_known_to_both() {
             (r.hooks[0].0["config"]["url"].as_str(), &r.hooks[0].1),
             (Some("https://hooks.kaia.ai/github"), &secret)
         );
-        assert_eq!(r.hooks[0].0["events"].as_array().unwrap().len(), 4);
+        assert_eq!(r.hooks[0].0["events"].as_array().unwrap().len(), 5);
         r.hooks[0].0["active"] = false.into();
     });
     assert_eq!(team.keys(), ["webhook https://hooks.kaia.ai/github"]);
@@ -366,4 +366,138 @@ fn an_open_critical_issue_closes_the_gate_and_github_hears_how_the_deployment_we
     deployed.commit("four");
     let (code, out, said) = deployed.team.runs(&["deploy", "-e", "prod", "--wait"]);
     assert!(code != 0 && format!("{out}{said}").contains("GitHub could not be asked for issues"), "{out}{said}");
+}
+
+#[test]
+fn import_takes_over_rulesets_and_secrets_that_do_what_is_declared_and_changes_nothing_of_what_they_do() {
+    let Some(team) = Team::new() else { return };
+    team.apply();
+    let ruleset = team.github.by_hand(|r| {
+        r.rulesets[0]["name"] = "releases stay".into();
+        r.rulesets[0]["enforcement"] = "evaluate".into();
+        r.write_secret("prod", "AMBIT_SSH_KEY", "by hand");
+        r.write_secret("prod", "NOBODYS", "by hand");
+        r.rulesets[0].clone()
+    });
+    assert!(team.keys().contains(&"tags v* of prod".to_owned()));
+    let (code, _, said) = team.runs(&["import", "--only", "github"]);
+    assert!(code == 1 && said.contains("nobody said yes"), "{said}");
+    let told = team.machine.ok(&team.project, &["import", "--only", "github", "--yes"]);
+    assert!(told.contains("releases stay → ambit:kaia/prod") && told.contains("github: 2 taken over"), "{told}");
+    team.github.by_hand(|r| {
+        assert_eq!((r.rulesets.len(), r.rulesets[0]["name"].as_str()), (1, Some("ambit:kaia/prod")));
+        assert_eq!(r.rulesets[0]["rules"], ruleset["rules"]);
+        assert_eq!(r.environments["prod"].secrets["AMBIT_SSH_KEY"].value, "by hand");
+        assert_eq!(r.odd_answers, Vec::<String>::new());
+    });
+    let told = team.machine.ok(&team.project, &["import", "--only", "github", "--yes"]);
+    assert!(told.contains("nothing of somebody else's"), "{told}");
+    // The next plan shows what would change in it.
+    assert_eq!(team.keys(), ["tags v* of prod", "secret AMBIT_SSH_KEY of prod"]);
+    team.apply();
+    assert_eq!(team.plan().0, 0);
+    team.github.by_hand(|r| {
+        assert_eq!((r.rulesets.len(), r.rulesets[0]["enforcement"].as_str()), (1, Some("active")));
+        assert_eq!(r.environments["prod"].secrets["AMBIT_SSH_KEY"].value, SSH_KEY);
+    });
+    assert!(team.machine.ok(&team.project, &["log"]).contains("outside.imported"));
+    // Who cannot look takes nothing over.
+    team.github.by_hand(|r| r.moved = true);
+    let (code, _, said) = team.runs(&["import", "--only", "github", "--yes"]);
+    assert!(code != 0 && said.contains("the repository was renamed or moved"), "{said}");
+}
+
+/// A repository whose tags go to production, on this machine.
+fn tagged() -> Option<Deployed> {
+    let team = Team::new()?;
+    let file = team.project.join("ambit.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, text.replace("approvers = [\"@lead\", \"cto@kaia.ai\"]", "gates = []\nsoak = \"1s\""))
+        .unwrap();
+    git(&team.project, &["init", "-q", "-b", "main"]);
+    git(&team.project, &["config", "user.email", "ana@kaia.ai"]);
+    Some(Deployed { team })
+}
+
+impl Deployed {
+    fn tag(&self, tag: &str, text: &str) {
+        let commit = self.commit(text);
+        git(&self.team.project, &["tag", tag]);
+        self.team.github.by_hand(|r| drop(r.refs.insert(format!("tags/{tag}"), commit)));
+    }
+
+    fn deploy(&self, tag: &str) {
+        self.team.machine.ok(&self.team.project, &["deploy", "-e", "prod", "--ref", tag, "--wait"]);
+    }
+
+    /// What the release of a tag says, as soon as GitHub has one that is no draft.
+    fn notes(&self, tag: &str) -> String {
+        let found = || {
+            self.team.github.by_hand(|r| {
+                let of: Vec<_> = r.releases.iter().filter(|r| r["tag_name"] == tag).cloned().collect();
+                assert!(of.len() < 2, "it is there twice: {of:#?}");
+                of.first().filter(|r| r["draft"] == false).map(|r| r["body"].as_str().unwrap().to_owned())
+            })
+        };
+        until("GitHub has the release", || found().is_some());
+        found().unwrap()
+    }
+}
+
+#[test]
+fn a_tag_that_serves_in_production_gets_its_release_with_notes_and_one_of_a_workflow_keeps_its_own() {
+    let Some(deployed) = tagged() else { return };
+    let Team { machine, project, github, .. } = &deployed.team;
+    let changelog = "# Changelog\n\n## 1.1.0\n- chat for @everybody\n\n## 1.0.0\n- the beginning\n";
+    std::fs::write(project.join("CHANGELOG.md"), changelog).unwrap();
+    deployed.tag("v1.0.0", "one");
+    machine.ok(project, &["up", "prod", "--listen", &format!("127.0.0.1:{}", machine.port)]);
+    let first = deployed.notes("v1.0.0");
+    assert!(first.contains("the beginning") && !first.contains("Changes since"), "{first}");
+
+    deployed.commit("@everyone <img src=x> [free](https://evil.example)");
+    // The answer to what makes it is lost: it is not made twice.
+    github.fail_after(4, Fault::CloseAfter);
+    deployed.tag("v1.1.0", "two");
+    deployed.deploy("v1.1.0");
+    let notes = deployed.notes("v1.1.0");
+    assert!(notes.contains("Changes since v1\\.0\\.0") && notes.contains("- two ("), "{notes}");
+    for absent in ["the beginning", "@everyone", "@everybody", "<img", "https://evil", "- one ("] {
+        assert!(!notes.contains(absent), "{absent} is in {notes}");
+    }
+
+    // A workflow was first, with a draft that waits for the deployment: it is published with its own words.
+    deployed.tag("v1.2.0", "three");
+    github.by_hand(|r| {
+        let mut draft = r.releases[0].clone();
+        (draft["id"], draft["tag_name"], draft["draft"]) = (77.into(), "v1.2.0".into(), true.into());
+        draft["body"] = "## What's Changed".into();
+        r.releases.push(draft);
+    });
+    deployed.deploy("v1.2.0");
+    assert_eq!(deployed.notes("v1.2.0"), "## What's Changed");
+
+    // GitHub would make a tag that it does not have, of another commit.
+    deployed.tag("v1.3.0", "four");
+    github.by_hand(|r| drop(r.refs.remove("tags/v1.3.0")));
+    let before = github.by_hand(|r| r.deployments.len());
+    deployed.deploy("v1.3.0");
+    until("GitHub hears of it", || {
+        let (count, newest) = github.by_hand(|r| {
+            let newest = r.deployments.last().and_then(|(_, all)| Some(all.first()?["state"] == "success"));
+            (r.deployments.len(), newest)
+        });
+        count > before && newest == Some(true)
+    });
+    let sent = || {
+        let told = machine.ok(project, &["notifications", "-e", "prod", "--json"]);
+        let told: Vec<Value> = serde_json::from_str(&told).unwrap();
+        let mut to_github = told.iter().map(|row| &row["delivery"]).filter(|d| d["channel"] == "github");
+        to_github.clone().count() >= 8 && to_github.all(|d| d["state"] == "sent")
+    };
+    until("everything is told", sent);
+    github.by_hand(|r| {
+        assert_eq!(r.releases.len(), 3);
+        assert_eq!(r.odd_answers, Vec::<String>::new());
+    });
 }

@@ -99,6 +99,7 @@ impl Kaia {
         assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), lines.len(), "{lines:#?}");
         let plan = self.plan().1;
         let part = |name: &str| plan["parts"].as_array().unwrap().iter().find(|p| p["place"] == name).unwrap();
+        self.is_at_github();
         for (name, things) in [("uptimerobot", 5), ("expo", 6), ("dns", 16)] {
             assert_eq!(
                 (part(name)["kept"].as_u64(), part(name)["unmanaged"].as_u64()),
@@ -108,12 +109,36 @@ impl Kaia {
         }
     }
 
+    /// Branches, protections, tags and environments as declared; each environment deploys by its own token of Railway's, of which there
+    /// is one.
+    fn is_at_github(&self) {
+        let mut tokens = BTreeSet::new();
+        self.around.railway.as_ref().unwrap().by_hand(|world| {
+            for project in &world.projects {
+                assert_eq!(project.tokens.len(), 1, "{}: {:?}", project.name, project.tokens);
+                tokens.insert(project.tokens[0][3].clone());
+            }
+        });
+        self.around.github.as_ref().unwrap().by_hand(|r| {
+            let branches: Vec<&str> = r.refs.keys().map(String::as_str).collect();
+            assert_eq!(branches, ["heads/develop", "heads/main", "heads/staging"]);
+            assert_eq!(r.protection.keys().collect::<Vec<_>>(), ["main", "staging"]);
+            assert_eq!(r.rulesets.iter().map(|r| r["name"].as_str().unwrap()).collect::<Vec<_>>(), ["ambit:kaia/prod"]);
+            assert_eq!(r.environments.keys().collect::<Vec<_>>(), ["dev", "prod", "test"]);
+            let of = r.environments.values().map(|e| e.secrets["RAILWAY_TOKEN"].value.clone());
+            assert_eq!(of.collect::<BTreeSet<_>>(), tokens);
+            assert_eq!(r.odd_answers, Vec::<String>::new());
+        });
+    }
+
     /// Names of projects and services at Railway, with how often each is there.
     fn at_railway(&self) -> Vec<String> {
         self.around.railway.as_ref().unwrap().by_hand(|world| {
             let mut all: Vec<String> = Vec::new();
             for project in &world.projects {
-                all.extend(project.services.iter().map(|service| format!("{}/{}", project.name, service.name)));
+                // What a drill restores beside is there for a moment.
+                let lasting = project.services.iter().filter(|service| !service.name.contains("-drill-"));
+                all.extend(lasting.map(|service| format!("{}/{}", project.name, service.name)));
             }
             all.sort();
             all
@@ -121,7 +146,7 @@ impl Kaia {
     }
 }
 
-const AROUND: &str = "railway,dns,workflows,expo,uptimerobot";
+const AROUND: &str = "railway,dns,github,workflows,expo,uptimerobot";
 
 const SERVICES: [&str; 9] = [
     "kaia-dev/backend-dev",
@@ -168,8 +193,80 @@ fn one_apply_makes_all_of_it_and_a_second_plan_has_nothing_to_do() {
         assert!(records.iter().any(|r| r["type"] == "TXT" && r["name"] == proof.as_str()), "{proof}");
         assert!(records.iter().any(|r| r["type"] == "CNAME" && r["name"] == host && r["proxied"] == false), "{host}");
     }
+    for environment in ["dev", "test", "prod"] {
+        assert!(kaia.project.join(format!(".github/workflows/deploy-{environment}.yml")).is_file());
+    }
     let (code, plan) = kaia.plan();
     assert_eq!((code, plan["changes"].as_u64()), (0, Some(0)), "{plan:#}");
+    kaia.is_whole_and_nothing_is_doubled();
+}
+
+/// Tokens that nobody may find again.
+const TOKENS: [&str; 6] =
+    ["RAILWAY_TOKEN", "CLOUDFLARE_API_TOKEN", "GITHUB_TOKEN", "EXPO_TOKEN", "UPTIMEROBOT_API_KEY", "SENTRY_AUTH_TOKEN"];
+
+/// Everything that some process of this machine was started with.
+fn command_lines() -> String {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .map(|p| std::fs::read(p.path().join("cmdline")).unwrap_or_default())
+        .fold(String::new(), |all, line| all + &String::from_utf8_lossy(&line))
+}
+
+#[test]
+fn no_token_and_no_secret_is_found_in_a_plan_an_output_an_argument_or_a_file() {
+    let Some(kaia) = Kaia::new() else { return };
+    let with_tokens = |arguments: &[&str]| {
+        let mut command = kaia.machine.command(&kaia.project, arguments);
+        command.env("AMBIT_SIMULATE", kaia.gateway.base());
+        command.envs(TOKENS.map(|name| (name, format!("planted-{name}-Zx81kqW0"))));
+        command
+    };
+    let mut told = String::new();
+    let mut run = |arguments: &[&str]| {
+        let child = with_tokens(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let id = child.id();
+        let seen = std::thread::spawn(move || {
+            let mut lines = command_lines();
+            while std::path::Path::new(&format!("/proc/{id}/cmdline")).exists() {
+                lines.push_str(&command_lines());
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            lines
+        });
+        let output = child.wait_with_output().unwrap();
+        told += &String::from_utf8_lossy(&output.stdout);
+        told += &String::from_utf8_lossy(&output.stderr);
+        told += &seen.join().unwrap();
+        output.status.code()
+    };
+    assert_eq!(run(&["plan", "--only", AROUND, "--out", "kaia.plan"]), Some(2));
+    // One service fails in the middle: errors hold nothing either.
+    kaia.gateway.fail_after(60, Fault::Status(403));
+    assert_ne!(run(&["apply", "kaia.plan", "--yes"]), Some(0));
+    kaia.gateway.forget_faults();
+    assert_eq!(run(&["apply", "--only", AROUND, "--yes", "--json"]), Some(0));
+    assert_eq!(run(&["plan", "--only", AROUND, "--json"]), Some(0));
+    kaia.is_at_github();
+    told += &std::fs::read_to_string(kaia.project.join("kaia.plan")).unwrap();
+    told += &kaia.ok(&["log", "--json", "-n", "500"]);
+
+    let mut planted: Vec<String> = TOKENS.iter().map(|name| format!("planted-{name}-Zx81kqW0")).collect();
+    kaia.around.railway.as_ref().unwrap().by_hand(|world| {
+        planted.extend(world.projects.iter().flat_map(|p| &p.tokens).map(|token| token[3].clone()));
+    });
+    let values = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../script/kaia/prod.env");
+    let values = std::fs::read_to_string(values).unwrap();
+    let values = values.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !name.starts_with('#'));
+    planted.extend(values.map(|(_, value)| value.to_owned()));
+    assert!(planted.len() > 12, "{planted:?}");
+    for secret in &planted {
+        assert!(!told.contains(secret.as_str()), "{secret} was told");
+        for folder in [kaia.machine.folder.path().join("home"), kaia.project.clone()] {
+            let found = std::process::Command::new("grep").args(["-rlaF", secret]).arg(&folder).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&found.stdout), "", "{secret} lies in a file");
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use ambit_simulators::Slack;
+use ambit_simulators::{Security, Slack, Smtp, Webhook};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -219,4 +219,70 @@ fn what_people_do_to_an_environment_alerts_nobody() {
     until("it is found", || watched.alerts(&[]).len() == 1);
     shop.ok(&["down", "test"]);
     until("it is over", || watched.alerts(&[]).is_empty());
+}
+
+#[test]
+fn alerts_go_by_mail_and_signed_webhook_again_where_nobody_takes_them_on_and_to_nobody_in_quiet_hours() {
+    const SIGNS: &str = "whsec_bm90IGEgc2VjcmV0IGF0IGFsbCwgYSB0ZXN0";
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mail = runtime.block_on(Smtp::start(Security::Plain, Some(("ambit", "hunter2"))));
+    let hook = runtime.block_on(Webhook::start(SIGNS));
+    let now = jiff::Zoned::now();
+    // Over before this test began tomorrow, and not within its minutes.
+    let quiet =
+        format!("{} - {}", now.strftime("%H:%M"), now.saturating_sub(jiff::Span::new().minutes(5)).strftime("%H:%M"));
+    let shop = Shop::new(
+        &["calm", "loud"],
+        &format!(
+            "[environments.calm]\nkind = \"staging\"\nbranch = \"main\"\n[environments.loud]\nkind = \"staging\"\nbranch = \"main\"\n\
+             [services.redis]\n[secrets]\nSMTP = {{}}\nSIGNS = {{}}\n\
+             [notifications]\nemail = [\"ops@example.org\"]\nfrom = \"ambit@example.org\"\nsmtp = \"SMTP\"\n\
+             webhook = \"{}\"\nwebhook-secret = \"SIGNS\"\nevents = [\"alert\", \"resolved\"]\nlanguage = \"es\"\n\
+             [monitoring]\nlevel = \"basic\"\nalert = [\"email\", \"webhook\"]\nquiet = {{ calm = \"{quiet}\" }}\n\
+             escalate = {{ loud = {{ after = \"5s\", to = [\"lead@example.org\"] }} }}\n",
+            hook.url("/ambit").replace("localhost", "127.0.0.1"),
+        ),
+    );
+    shop.ok(&["secret", "key", "--add"]);
+    let secrets = format!("SMTP=smtp://ambit:hunter2@127.0.0.1:{}\nSIGNS={SIGNS}\n", mail.port());
+    shop.write("values.env", &secrets);
+    for name in ["calm", "loud"] {
+        shop.ok(&["secret", "set", "--from", "values.env", "-e", name]);
+    }
+    std::fs::remove_file(shop.project.join("values.env")).unwrap();
+    shop.commit("one");
+    shop.up();
+    let process = |environment: &str| {
+        let file = shop.machine.folder.path().join(format!("home/keepers/shop/{environment}/redis.1/state.json"));
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        Pid::from_raw(i32::try_from(state["held"]["pid"].as_i64().unwrap()).unwrap())
+    };
+    let stopped = ["calm", "loud"].map(process);
+    stopped.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
+
+    let open = || shop.json(&["alerts"]).as_array().unwrap().clone();
+    until("both are found", || open().len() == 2);
+    let to_lead = || mail.mails().iter().filter(|m| m.to == ["lead@example.org"]).count();
+    until("nobody takes it on, and the lead is told too", || to_lead() >= 1);
+    let first = mail.mails()[0].clone();
+    assert_eq!(first.to, ["ops@example.org"]);
+    assert!(first.data.contains("loud: alerta: Redis no responde"), "{}", first.data);
+    let found = open();
+    let loud = found.iter().find(|alert| alert["environment"]["environment"] == "loud");
+    let loud = loud.unwrap_or_else(|| panic!("{found:?}"))["id"].to_string();
+    shop.ok(&["alerts", "ack", &loud, "--reason", "on it"]);
+    let told_until_then = to_lead();
+    stopped.iter().for_each(|pid| kill(*pid, Signal::SIGCONT).unwrap());
+    until("both are over", || open().is_empty());
+    until("its end is told", || mail.mails().last().unwrap().to == ["lead@example.org"] && to_lead() > told_until_then);
+
+    let documents: Vec<serde_json::Value> =
+        hook.accepted().iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
+    for document in &documents {
+        assert!(document.to_string().contains("\"loud\""), "of the calm one nobody is told: {document}");
+    }
+    assert!(documents.len() >= 3, "alert, again, resolved: {documents:?}");
+    assert!(mail.mails().iter().all(|m| !m.data.contains("calm")));
+    assert_eq!((hook.refused(), mail.complaints()), (vec![], vec![]));
+    assert_eq!(shop.json(&["alerts", "--all"]).as_array().unwrap().len(), 2, "it is in the list of what was");
 }

@@ -20,6 +20,11 @@ struct Team {
 impl Team {
     /// A shop whose only environment lives at Railway, applied and never deployed by Ambit.
     fn new() -> Option<Self> {
+        Self::with("", "")
+    }
+
+    /// The same with more keys of the environment, and more services.
+    fn with(environment: &str, services: &str) -> Option<Self> {
         let schema = contract("railway/schema.graphql")?;
         let config = contract("railway/environment-config.schema.json")?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -28,8 +33,9 @@ impl Team {
         let project = machine.project("shop", &["dev"]);
         let team = Self { machine, project, railway, _runtime: runtime };
         std::fs::create_dir(team.project.join("api")).unwrap();
+        std::fs::create_dir(team.project.join("web")).unwrap();
         let text = format!(
-            "project = \"shop\"\ndomain = \"shop.example\"\n[environments.dev]\nbranch = \"develop\"\n\
+            "project = \"shop\"\ndomain = \"shop.example\"\n[environments.dev]\nbranch = \"develop\"\n{environment}{services}\
              [services.api]\nsource = \"api\"\nbuild = \"true\"\nrun = \"sleep 1000\"\nurl = \"api.@\"\n[services.postgres]\n\
              [secrets]\nRAILWAY_TOKEN = {{}}\n\
              [providers.railway]\nproject = \"shop-dev\"\nservice = \"api-dev\"\nendpoint = \"{}\"\n\
@@ -52,6 +58,7 @@ impl Team {
     /// A commit of something else; its hash.
     fn commit(&self, what: &str) -> String {
         std::fs::write(self.project.join("api/version"), what).unwrap();
+        std::fs::write(self.project.join("web/index.html"), what).unwrap();
         git(&self.project, &["add", "-A"]);
         git(&self.project, &["commit", "-qm", what]);
         let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(&self.project).output().unwrap();
@@ -130,4 +137,38 @@ fn a_daemon_that_is_killed_goes_on_and_asks_for_nothing_twice() {
     team.machine.start_daemon(&team.project);
     support::until("it serves", || team.app()["healthy"] == true && team.app()["commit"] == commit.as_str());
     assert_eq!(there(&team), 1);
+}
+
+#[test]
+fn the_sites_of_what_lives_there_are_on_this_machine_and_follow_each_deployment() {
+    let web = "[services.web]\nstatic = \"web\"\nurl = \"@\"\nexpose = [\"API\"]\n[variables]\nAPI = \"${api.url}\"\n";
+    let Some(team) = Team::with("on = \"railway\"\n", web) else { return };
+    let of = |path: &str| {
+        let answer = team.machine.get("shop.localhost", path);
+        answer.split_once("\r\n\r\n").map_or_else(|| answer.clone(), |(_, body)| body.to_owned())
+    };
+    let page = || of("/");
+    team.machine.up(&team.project);
+    assert_eq!(page(), "first");
+    let config = of("/env.js");
+    assert!(config.contains("https://api.shop.example"), "the site is told where the app is: {config}");
+    let status: Value = serde_json::from_str(&team.machine.ok(&team.project, &["status", "--json"])).unwrap();
+    let here = status["status"]["environments"][0]["services"].as_array().unwrap().clone();
+    let names: Vec<&str> = here.iter().filter_map(|s| s["service"].as_str()).collect();
+    assert_eq!(names, ["web"], "neither app nor database runs here: {status:#}");
+
+    let one = team.commit("one");
+    let (code, said) = team.run(&["deploy", "-e", "dev", "--wait"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!((team.app()["commit"].as_str(), page().as_str()), (Some(one.as_str()), "one"), "{said}");
+    team.commit("two");
+    assert_eq!(team.run(&["deploy", "-e", "dev", "--wait"]).0, 0);
+    assert_eq!(page(), "two");
+    let (code, said) = team.run(&["rollback", "dev", "--wait", "--reason", "two is broken"]);
+    assert_eq!((code, page().as_str()), (0, "one"), "{said}");
+
+    let (code, said) = team.run(&["deploy", "-e", "dev", "--to", "host"]);
+    assert!(code == 1 && said.contains("ambit move -e dev --to host"), "{said}");
+    team.machine.up(&team.project);
+    assert_eq!(page(), "two", "up lays out what is in the folder");
 }

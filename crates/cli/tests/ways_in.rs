@@ -15,14 +15,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use support::{
-    Machine, git,
+    Machine,
+    deliveries::{Sent, sign},
+    git,
     runner::{carry_out, step},
     until,
 };
+
+/// Where GitHub tells.
+const HOOKS: &str = "hooks.shop.localhost";
 
 const TOML: &str = "project = \"shop\"\n[environments.dev]\nbranch = \"develop\"\n[environments.test]\n\
     branch = \"staging\"\n[environments.prod]\ntag = \"v*\"\napprovers = [\"lead@example.org\", \"lead-at-github\"]\n\
@@ -616,50 +619,10 @@ fn over_ssh_a_key_pushes_looks_and_approves_under_its_own_name_and_can_do_nothin
     assert_eq!((noted[0]["who"].as_str(), noted[0]["from"].as_str()), (Some("lead@example.org"), Some("ssh")));
 }
 
-/// What GitHub would send.
-struct Sent<'a> {
-    event: &'a str,
-    id: &'a str,
-    body: &'a [u8],
-    /// Whole header lines beside the usual ones.
-    headers: String,
-}
-
-fn sign(secret: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
-}
-
 impl Shop {
-    /// Sends a request through the proxy; status and text of the answer.
-    fn send(&self, method: &str, sent: &Sent<'_>) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.machine.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let head = format!(
-            "{method} /github HTTP/1.1\r\nHost: hooks.shop.localhost:{}\r\nConnection: close\r\nX-GitHub-Event: {}\r\n\
-             X-GitHub-Delivery: {}\r\nContent-Length: {}\r\n{}\r\n",
-            self.machine.port,
-            sent.event,
-            sent.id,
-            sent.body.len(),
-            sent.headers
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        // One who is refused early may not read all of it.
-        let _ = stream.write_all(sent.body);
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        let text = answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned();
-        (status, text)
-    }
-
     fn tell(&self, secret: &str, event: &str, id: &str, body: &[u8]) -> (u16, String) {
-        let headers =
-            format!("Content-Type: application/json\r\nX-Hub-Signature-256: sha256={}\r\n", sign(secret, body));
         let start = Instant::now();
-        let answer = self.send("POST", &Sent { event, id, body, headers });
+        let answer = self.machine.delivered(HOOKS, secret, event, id, body);
         assert!(start.elapsed() < Duration::from_secs(1), "answered after {:?}", start.elapsed());
         answer
     }
@@ -795,7 +758,7 @@ fn every_forgery_is_refused_and_nothing_else_is_served_where_webhooks_are() {
     ];
     let mut answers = Vec::new();
     for (what, headers, body) in forgeries {
-        let answer = shop.send("POST", &Sent { event: "push", id: "1", body, headers });
+        let answer = shop.machine.send("POST", &Sent { host: HOOKS, event: "push", id: "1", body, headers });
         assert_eq!(answer.0, 401, "{what}: {answer:?}");
         answers.push(answer);
     }
@@ -803,7 +766,7 @@ fn every_forgery_is_refused_and_nothing_else_is_served_where_webhooks_are() {
 
     let good = signed(&format!("sha256={right}"));
     let send = |method: &str, headers: &str, id: &str, body: &[u8]| {
-        shop.send(method, &Sent { event: "push", id, body, headers: headers.to_owned() })
+        shop.machine.send(method, &Sent { host: HOOKS, event: "push", id, body, headers: headers.to_owned() })
     };
     for method in ["GET", "PUT", "DELETE", "PATCH"] {
         assert_eq!(send(method, &good, "1", &body).0, 405, "{method}");

@@ -6,6 +6,7 @@ mod answers;
 mod present;
 mod protection;
 mod read;
+mod release;
 mod write;
 
 use std::{

@@ -5,10 +5,13 @@
 //! answered by an error: whoever asked looks at what is there.
 
 mod answer;
+mod backups;
 mod change;
 mod deploy;
 mod reach;
 mod read;
+mod restores;
+mod tokens;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,8 +24,9 @@ use self::answer::{Errors, understood};
 use crate::{api::Api, http::Answer};
 
 pub use self::{
+    backups::Backup,
     change::{Tried, Volume},
-    deploy::{Backup, Deployment, Line},
+    deploy::{Deployment, Line},
     reach::TcpProxy,
     read::{Project, Template},
 };

@@ -137,6 +137,23 @@ pub struct User {
     pub added: i64,
 }
 
+/// A key on a person's device that signs them in, without the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// Its id, in base64url.
+    pub id: String,
+    /// Whom it signs in.
+    pub user: UserName,
+    /// What they call it.
+    pub name: String,
+    /// The host of the dashboard that it is bound to.
+    pub host: String,
+    /// When it was added, in milliseconds since the Unix epoch.
+    pub added: i64,
+    /// When it was last used.
+    pub used: Option<i64>,
+}
+
 /// A token for programs, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -201,6 +218,13 @@ impl Caller {
         self.may(Operation::Status, Some(project))
     }
 
+    /// Whether they see something of every project.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        let limited = matches!(&self.entrance, Entrance::Token { project: Some(_), .. });
+        !limited && self.may(Operation::Status, None)
+    }
+
     /// As whom the audit log knows them.
     #[must_use]
     pub fn actor(&self) -> Actor {
@@ -255,16 +279,30 @@ operations! {
     RollbackPreview "rollback-preview" Viewer,
     /// What services printed.
     Logs "logs" Viewer,
+    /// The names of what is measured.
+    Series "series" Viewer,
+    /// What was measured.
+    Metrics "metrics" Viewer,
     /// Variables, and whether secrets are set.
     Variables "variables" Viewer,
     /// Backups and the moments that can be restored.
     Backups "backups" Viewer,
     /// Masked copies with their leak checks.
     Copies "copies" Viewer,
+    /// Columns beside what becomes of them in masked copies.
+    Classification "classification" Viewer,
+    /// Rehearsals of migrations.
+    Rehearsals "rehearsals" Viewer,
     /// How a backup or a restore goes.
     Work "work" Viewer,
+    /// What the status page tells, and of every environment.
+    StatusPage "status-page" Viewer,
+    /// Incidents, and what alerts propose.
+    Incidents "incidents" Viewer,
     /// Builds of the mobile app.
     Builds "builds" Viewer,
+    /// What the environments cost.
+    Cost "cost" Viewer,
     /// Who did what.
     Audit "audit" Viewer,
     /// A commit is queued.
@@ -287,6 +325,12 @@ operations! {
     Reject "reject" Approver,
     /// A closed gate is answered for.
     Waive "waive" Approver,
+    /// Something that is wrong is told to the world.
+    OpenIncident "open-incident" Approver,
+    /// More of it is told.
+    UpdateIncident "update-incident" Approver,
+    /// That it is over is told.
+    ResolveIncident "resolve-incident" Approver,
     /// A database is restored beside the one that serves.
     Restore "restore" Admin,
     /// What was restored takes the place of what serves.

@@ -3,6 +3,8 @@
 //! Words follow PostgreSQL's manual (26.3 continuous archiving) and pgBackRest's user guide: a full backup stands alone, a
 //! differential one holds what changed since the last full one.
 
+pub mod hosted;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -54,6 +56,9 @@ pub struct Backup {
     pub postgres: Option<PostgresCopy>,
     /// The Redis in it.
     pub redis: Option<RedisCopy>,
+    /// Where it lies, where its environment lives at a service elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted: Option<hosted::HostedCopy>,
     /// The last drill.
     pub drill: Option<Drill>,
 }
@@ -161,6 +166,13 @@ impl Backup {
             Some(Drill { failure: None, .. }) => Worth::Proven,
             Some(_) => Worth::Failed,
         }
+    }
+
+    /// What it takes where it lies, in bytes.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        let here = self.postgres.as_ref().map_or(0, |p| p.stored) + self.redis.as_ref().map_or(0, |r| r.size);
+        here + self.hosted.as_ref().map_or(0, hosted::HostedCopy::stored)
     }
 }
 
@@ -352,6 +364,7 @@ mod tests {
             finished: started + 1000,
             postgres: Some(PostgresCopy { form, size: 1, stored: 1, count: None }),
             redis: None,
+            hosted: None,
             drill: drill.map(|failure| Drill {
                 at: started,
                 restored_in: 1,

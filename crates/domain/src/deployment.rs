@@ -375,14 +375,16 @@ pub fn journal(shape: Shape) -> Vec<StepRecord> {
 }
 
 /// The journal of a deployment to a service elsewhere before anything was done. There is nothing to do in rounds: the service
-/// replaces what it has by itself.
+/// replaces what it has by itself. Sites that stay on this machine are laid out before, and served when the apps serve there.
 #[must_use]
-pub fn hosted_journal(gates: bool, copy: bool, watch: bool) -> Vec<StepRecord> {
+pub fn hosted_journal(gates: bool, copy: bool, sites: bool, watch: bool) -> Vec<StepRecord> {
     let names = [
         (gates, StepName::Gates),
         (copy, StepName::CopyThere),
+        (sites, StepName::Start),
         (true, StepName::DeployThere),
         (true, StepName::AwaitThere),
+        (sites, StepName::Switch),
         (watch, StepName::Watch),
     ];
     names.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| pending(name, 0)).collect()

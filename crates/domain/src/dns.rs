@@ -651,7 +651,8 @@ mod tests {
             proof: "_railway-verify.api.kaia.ai".into(),
             token: "railway-verify=1".into(),
         };
-        let known = of(&there, &Known { railway_hosts: [("api.kaia.ai".to_owned(), given)].into() });
+        let known =
+            of(&there, &Known { railway_hosts: [("api.kaia.ai".to_owned(), given)].into(), ..Known::default() });
         let after = compare(&kaia().name, &known, &[was]);
         assert!(after.later.is_empty());
         let planned: Vec<outside::Change> = before.changes.iter().map(Change::shown).chain(before.later).collect();

@@ -3,10 +3,13 @@
 //! Ambit never takes a protection away but the one that stands against what is declared, and what is stricter than declared stays. A
 //! ruleset is the project's own by its name (`ambit:kaia/prod`); a secret is, where Ambit remembers that it wrote it.
 
+mod adopt;
+mod check;
 mod compare;
 mod declared;
 mod deployment;
 mod environments;
+mod notes;
 mod protection;
 mod values;
 
@@ -20,13 +23,19 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{EnvironmentName, ProjectName};
+use crate::{
+    railway::ProjectToken,
+    spec::{EnvironmentName, ProjectName},
+};
 
 pub use self::{
+    adopt::adoptable,
+    check::{CHECK, Check, PullRequest, Verdict, deployed_from},
     compare::{Found, Op, compare},
     declared::{known_hosts, wanted},
     deployment::{State, state},
     environments::{DeployedFrom, Settings},
+    notes::{Named, Notes},
     protection::{Checks, Protection, Reviews, Rules, Who},
 };
 
@@ -204,8 +213,21 @@ pub enum Given {
     Text(String),
     /// A secret's keyed digest.
     Digest(String),
+    /// A token that Railway makes when it is written, since nobody can read one again.
+    Made(Made),
     /// Nobody declared it: what would help.
     Nothing(String),
+}
+
+/// A token of a project at Railway that Ambit makes for a workflow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The project's name.
+    pub project: String,
+    /// The keyed digest of the name of that which was written last, as long as Railway has it.
+    pub live: Option<String>,
+    /// Others that Ambit made there, which nobody uses.
+    pub stray: Vec<ProjectToken>,
 }
 
 /// The webhook by which GitHub tells Ambit.
@@ -218,7 +240,7 @@ pub struct Hook {
 }
 
 /// What deliveries tell of.
-pub const EVENTS: [&str; 4] = ["push", "create", "delete", "deployment_review"];
+pub const EVENTS: [&str; 5] = ["push", "create", "delete", "deployment_review", "pull_request"];
 
 /// The repository as it is declared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -235,6 +257,8 @@ pub struct Wanted {
     pub hook: Option<Hook>,
     /// Approvers by how they are declared.
     pub approvers: BTreeMap<String, Approver>,
+    /// Tokens that Ambit made at Railway for workflows that need none of them any more.
+    pub retired: Vec<(EnvironmentName, ProjectToken)>,
 }
 
 /// A branch as it is.
@@ -342,6 +366,9 @@ pub struct Memory {
     /// What GitHub refused for the owner's plan, and when, in milliseconds since the Unix epoch. Forgotten when the repository
     /// becomes public.
     pub refused: BTreeMap<Feature, i64>,
+    /// Projects at Railway where Ambit made a token for an environment's workflow.
+    #[serde(default)]
+    pub made_at: BTreeMap<String, String>,
 }
 
 /// A secret as Ambit wrote it.
@@ -349,7 +376,7 @@ pub struct Memory {
 pub struct Written {
     /// Its keyed digest.
     pub digest: String,
-    /// When, as GitHub says; another moment means another hand.
+    /// When, as GitHub says; another moment means another hand. Empty from before it is written until it is known that it was.
     pub updated_at: String,
 }
 

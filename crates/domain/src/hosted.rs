@@ -1,11 +1,14 @@
 //! An environment that lives at a service elsewhere, as deployments see it: the service builds, starts and replaces by itself, and
 //! is asked how that goes.
 
+mod data;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::data::{HostedData, HostedVolume, ListedCopy};
 use crate::{Failure, relocation::Login, spec::ServiceName};
 
 /// Where a deployment goes.

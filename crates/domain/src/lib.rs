@@ -23,6 +23,7 @@ pub mod glob;
 mod home;
 pub mod hosted;
 pub mod ids;
+pub mod incident;
 pub mod intake;
 pub mod mobile;
 pub mod monitoring;

@@ -124,7 +124,7 @@ impl Message {
 }
 
 /// A value on one line, bounded, without control characters and without those that turn the order of text around.
-fn harmless(value: &str, markup: Markup) -> String {
+pub(crate) fn one_line(value: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let plain: String = value.chars().filter(|c| !turns(*c)).map(|c| if breaks(c) { ' ' } else { c }).collect();
@@ -132,6 +132,12 @@ fn harmless(value: &str, markup: Markup) -> String {
     if short.len() < plain.trim().len() {
         short.push('…');
     }
+    short
+}
+
+/// The same, which means nothing in that markup.
+fn harmless(value: &str, markup: Markup) -> String {
+    let short = one_line(value);
     match markup {
         Markup::Plain => short,
         // https://docs.slack.dev/messaging/formatting-message-text: these three and no others.
@@ -188,7 +194,7 @@ pub fn default_template(occasion: Occasion, language: Language) -> Template {
         (Language::Spanish, Occasion::Drift) => {
             "{project} {environment}: {version} no están como se declaró\n{reason}\nsiguiente paso: {next}"
         }
-        (_, Occasion::Began | Occasion::Ended) => "{project} {environment}: {version}",
+        (_, Occasion::Began | Occasion::Ended | Occasion::Checked) => "{project} {environment}: {version}",
         (Language::Spanish, Occasion::BuildPublished) => {
             "{project} {environment}: ya se puede instalar la build {version}\n{commit} {subject}\npor {author}\n{url}\n\
              siguiente paso: {next}"

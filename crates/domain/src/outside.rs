@@ -389,6 +389,9 @@ impl Plan {
 pub struct Known {
     /// What Railway asks of the name servers for a host; `None` while Railway does not have the host, or was not asked.
     pub railway_hosts: BTreeMap<String, RailwayHost>,
+    /// Projects at Railway by the environments that live there; `None` while one is still to be made. Nothing of an environment whose
+    /// project is not made, or where Railway was not asked.
+    pub railway_projects: BTreeMap<EnvironmentName, Option<String>>,
 }
 
 /// The records that Railway asks for: without the second it answers 404 although the first is right.

@@ -5,6 +5,7 @@
 //! that what is declared no more is told from what somebody set by hand. Nothing without a mark is ever changed or deleted.
 
 mod app;
+mod archive;
 mod compare;
 mod mark;
 mod names;
@@ -14,11 +15,13 @@ mod projects;
 mod redis;
 mod services;
 mod settings;
+mod token;
 mod wanted;
 
 #[cfg(test)]
 mod tests;
 
+pub use archive::{ARCHIVE, ARCHIVE_TEMPLATE};
 pub use compare::{Found, Secrets, compare};
 pub use mark::{OWNER, Owner, project_mark};
 pub use names::{Names, NoNames};
@@ -27,4 +30,5 @@ pub use present::{Branch, Host, Listed, Present, PresentService, PresentVariable
 pub use projects::{adoptable, forget, forgotten, project_of, unique, unmarked};
 pub use redis::{command, persistence};
 pub use settings::{Setting, Settings};
+pub use token::ProjectToken;
 pub use wanted::{Given, Surroundings, Wanted, WantedApp, WantedService, What, reference, wanted};

@@ -3,6 +3,7 @@
 //!
 //! It never decides in which order an environment changes; that is the application's.
 
+pub mod afar;
 mod apps;
 mod archives;
 mod backups;

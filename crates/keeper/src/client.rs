@@ -1,14 +1,16 @@
 //! What others do with a record: write what to hold, start a keeper, ask how it stands, stop it, read its log.
 
+mod log;
+
 use std::{
     env,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read},
     os::unix::{
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
         process::CommandExt,
     },
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -20,6 +22,8 @@ use nix::{
     unistd::Pid,
 };
 use rustix::fs::{FlockOperation, flock};
+
+pub use log::{LogPosition, follow, tail};
 
 use crate::record::{self, Exit, Phase, RecordError, Spec, State, Wanted};
 
@@ -257,66 +261,4 @@ pub fn renew(program: &Path, folder: &Path) -> Result<bool, RecordError> {
 #[must_use]
 pub fn memory(state: &State) -> u64 {
     state.held.map_or(0, |held| crate::tree::memory(held.pid))
-}
-
-/// Where reading stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogPosition {
-    inode: u64,
-    offset: u64,
-}
-
-/// The last lines of a log, each as its time and its text, and where they end.
-#[must_use]
-pub fn tail(folder: &Path, lines: usize) -> (Vec<(String, String)>, LogPosition) {
-    let mut found = Vec::new();
-    let mut position = LogPosition { inode: 0, offset: 0 };
-    for name in ["log", "log.1", "log.2", "log.3", "log.4"] {
-        let (read, end) = from(&folder.join(name), 0);
-        if name == "log" {
-            position = end;
-        }
-        let mut older = read;
-        older.append(&mut found);
-        found = older;
-        if found.len() >= lines {
-            break;
-        }
-    }
-    let first = found.len().saturating_sub(lines);
-    (found.split_off(first), position)
-}
-
-/// What was written since a position, also across the change to a new file.
-#[must_use]
-pub fn follow(folder: &Path, position: &LogPosition) -> (Vec<(String, String)>, LogPosition) {
-    let log = folder.join("log");
-    let inode = fs::metadata(&log).map_or(0, |m| m.ino());
-    if inode == position.inode {
-        return from(&log, position.offset);
-    }
-    let (mut lines, _) = from(&folder.join("log.1"), position.offset);
-    if fs::metadata(folder.join("log.1")).map_or(0, |m| m.ino()) != position.inode {
-        lines.clear();
-    }
-    let (new, end) = from(&log, 0);
-    lines.extend(new);
-    (lines, end)
-}
-
-fn from(path: &PathBuf, offset: u64) -> (Vec<(String, String)>, LogPosition) {
-    let nothing = (Vec::new(), LogPosition { inode: 0, offset: 0 });
-    let Ok(mut file) = File::open(path) else { return nothing };
-    let Ok(inode) = file.metadata().map(|m| m.ino()) else { return nothing };
-    let mut bytes = Vec::new();
-    if file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_to_end(&mut bytes)).is_err() {
-        return nothing;
-    }
-    // A line that is still being written is read the next time.
-    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-    bytes.truncate(whole);
-    let text = String::from_utf8_lossy(&bytes);
-    let lines =
-        text.lines().filter_map(|l| l.split_once(' ')).map(|(at, text)| (at.to_owned(), text.to_owned())).collect();
-    (lines, LogPosition { inode, offset: offset + whole as u64 })
 }

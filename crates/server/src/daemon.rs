@@ -12,9 +12,9 @@ use std::{
 use ambit_app::{
     Acknowledge, AddCertificate, AddRemote, AddWebhook, Ambit, Apply, BackUp, ChangeWebhook, CopyData, CreateToken,
     Decide, Deploy, Destroy, Down, DrillBackup, Exchange, Import, LoadRestorePoint, MakeRestorePoint, Migrate, Move,
-    OneSnapshot, PlaceDashboard, Progress, Promote, PublishBuild, QaSay, Received, Rehearse, RemoveCertificate,
-    RemoveUser, Reset, RestoreRequest, RestoredCopy, RevokeToken, Rollback, Seed, SetUser, SignIn, TryNotifications,
-    Up, Upgrade, Waive,
+    OneSnapshot, OpenIncident, PlaceDashboard, Progress, Promote, PublishBuild, QaSay, Received, Rehearse,
+    RemoveCertificate, RemoveUser, Reset, RestoreRequest, RestoredCopy, RevokeToken, Rollback, Seed, SetUser, SignIn,
+    TryNotifications, Up, UpdateIncident, Upgrade, Waive,
 };
 use ambit_domain::{Failure, FailureKind};
 use axum::{
@@ -138,7 +138,9 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
     background.spawn(ambit().watch_budgets());
     background.spawn(ambit().drop_interrupted_copies());
     background.spawn(ambit().run_backups());
+    background.spawn(ambit().run_hosted_backups());
     background.spawn(ambit().run_deliveries());
+    background.spawn(ambit().check_pull_requests());
     background.spawn(ambit().catch_up());
     background.spawn(ambit().deliver());
     background.spawn(ambit().watch_environments());
@@ -190,6 +192,8 @@ pub async fn run(ambit: Ambit, program: String) -> Result<(), DaemonError> {
         .route("/v1/webhook/rotate", post(rotate_webhook))
         .route("/v1/webhook/remove", post(remove_webhook))
         .route("/v1/alerts/ack", post(acknowledge))
+        .route("/v1/incident/open", post(open_incident))
+        .route("/v1/incident/update", post(update_incident))
         .route("/v1/sign-in-link", post(sign_in_link))
         .route("/v1/user", post(set_user))
         .route("/v1/user/remove", post(remove_user))
@@ -241,14 +245,23 @@ async fn health(State(daemon): State<Arc<Daemon>>) -> Json<Health> {
 
 /// For Prometheus.
 async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
-    match daemon.ambit.exposition() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.message).into_response(),
-    }
+    crate::exposition::answer(&daemon.ambit)
 }
 
 async fn acknowledge(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
     stream(daemon, &body, |daemon, request: Acknowledge, _| Box::pin(async move { daemon.ambit.acknowledge(&request) }))
+}
+
+async fn open_incident(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: OpenIncident, _| {
+        Box::pin(async move { daemon.ambit.open_incident(&request) })
+    })
+}
+
+async fn update_incident(State(daemon): State<Arc<Daemon>>, body: Bytes) -> Response {
+    stream(daemon, &body, |daemon, request: UpdateIncident, _| {
+        Box::pin(async move { daemon.ambit.update_incident(&request) })
+    })
 }
 
 async fn stop(State(daemon): State<Arc<Daemon>>) -> StatusCode {

@@ -8,6 +8,7 @@
 mod client;
 mod daemon;
 mod dashboard;
+mod exposition;
 mod github;
 mod payload;
 mod remote;

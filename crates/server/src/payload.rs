@@ -2,7 +2,7 @@
 //! the published examples are older than the schemas, and newer events will know more.
 
 use ambit_app::Told;
-use ambit_domain::intake::Reference;
+use ambit_domain::{github::PullRequest, intake::Reference};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub(crate) struct Payload {
     workflow_run: Option<WorkflowRun>,
     workflow_job_run: Option<JobRun>,
     workflow_job_runs: Option<Vec<JobRun>>,
+    // An object in the event of that name, and a list or a number in others.
+    pull_request: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -106,6 +108,7 @@ pub(crate) fn read(event: &str, payload: &Payload) -> Read {
         "push" => pushed(payload),
         "create" | "delete" => made_or_deleted(payload, event == "delete"),
         "deployment_review" => reviewed(payload),
+        "pull_request" => proposed(payload),
         "ping" => Err("hello"),
         _ => Err("ignored: nothing follows this event"),
     };
@@ -165,6 +168,27 @@ fn reviewed(payload: &Payload) -> Result<Told, &'static str> {
     }
 }
 
+fn proposed(payload: &Payload) -> Result<Told, &'static str> {
+    if !matches!(payload.action.as_deref(), Some("opened" | "synchronize" | "reopened")) {
+        return Err("ignored: it brings no other commit");
+    }
+    let unknown = "ignored: it does not say which commit is to come to which branch";
+    let request = payload.pull_request.as_ref().ok_or(unknown)?;
+    let (head, base) = (&request["head"], &request["base"]);
+    let branch = head["ref"].as_str().and_then(|name| Reference::read(&format!("refs/heads/{name}")).ok());
+    let commit = head["sha"].as_str().filter(|id| is_hash(id));
+    let (Some(number), Some(branch), Some(commit), Some(base)) =
+        (request["number"].as_u64(), branch, commit, base["ref"].as_str())
+    else {
+        return Err(unknown);
+    };
+    // Of a fork that is deleted nobody says where it was.
+    let own = head["repo"]["full_name"].as_str().zip(payload.repository());
+    let fork = own.is_none_or(|(head, own)| !head.eq_ignore_ascii_case(own));
+    let (commit, base) = (commit.to_owned(), base.to_owned());
+    Ok(Told::Proposed(PullRequest { number, commit, branch, base, fork }))
+}
+
 fn is_hash(text: &str) -> bool {
     (text.len() == 40 || text.len() == 64) && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
 }
@@ -199,6 +223,31 @@ mod tests {
         assert!(matches!(review, Read::Told(Told::Reviewed { yes: true, .. })), "{review:?}");
     }
 
+    fn proposal(sha: &str, branch: &str) -> serde_json::Value {
+        serde_json::json!({ "number": 7, "head": { "sha": sha, "ref": branch, "repo": { "full_name": "Shop/shop" } },
+            "base": { "ref": "develop" } })
+    }
+
+    #[test]
+    fn a_pull_request_is_of_a_fork_unless_it_says_that_it_is_not() {
+        let told = |repository: &str| {
+            let json = serde_json::json!({ "action": "opened", "pull_request": proposal(HASH, "topic"),
+                "repository": { "full_name": repository } });
+            match of("pull_request", json) {
+                Read::Told(Told::Proposed(request)) => request,
+                other => panic!("{other:?}"),
+            }
+        };
+        let request = told("shop/shop");
+        assert_eq!((request.number, request.base.as_str(), request.fork), (7, "develop", false));
+        assert!(told("other/shop").fork);
+        let mut deleted = proposal(HASH, "topic");
+        deleted["head"]["repo"] = serde_json::Value::Null;
+        let json =
+            serde_json::json!({ "action": "reopened", "pull_request": deleted, "repository": { "full_name": "a/b" } });
+        assert!(matches!(of("pull_request", json), Read::Told(Told::Proposed(PullRequest { fork: true, .. }))));
+    }
+
     #[test]
     fn what_is_missing_hostile_or_of_another_event_is_ignored() {
         for (event, json) in [
@@ -217,6 +266,13 @@ mod tests {
                 "deployment_review",
                 serde_json::json!({ "action": "approved", "sender": { "login": "lead" }, "workflow_run": { "head_sha": HASH },
                     "workflow_job_runs": [{ "environment": "prod" }, { "environment": "test" }] }),
+            ),
+            ("pull_request", serde_json::json!({ "action": "closed", "pull_request": proposal(HASH, "x") })),
+            ("pull_request", serde_json::json!({ "action": "opened", "pull_request": 7 })),
+            ("pull_request", serde_json::json!({ "action": "opened", "pull_request": proposal("--output=x", "x") })),
+            (
+                "pull_request",
+                serde_json::json!({ "action": "opened", "pull_request": proposal(HASH, "--upload-pack=x") }),
             ),
             ("ping", serde_json::json!({ "zen": "x" })),
             ("workflow_run", serde_json::json!({ "action": "completed" })),

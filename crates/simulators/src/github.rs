@@ -35,6 +35,11 @@ impl GithubService {
     pub fn new(repository: &str, document: &str) -> Self {
         Self { api: OpenApi::read(document), state: Arc::new(Mutex::new(Repository::new(repository))) }
     }
+
+    /// Looks at the repository, or does by hand what a person would do in the web pages.
+    pub fn by_hand<T>(&self, work: impl FnOnce(&mut Repository) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Service for GithubService {

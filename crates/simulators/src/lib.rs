@@ -30,7 +30,7 @@ pub use github::{Github, GithubService};
 pub use graphql::{Field, GraphQl, Refused, Resolver};
 pub use http::{Answered, HttpServer, Reply, Request, Service};
 pub use openapi::{OpenApi, Route};
-pub use railway::{Railway, RailwayAccount};
+pub use railway::{Backup as RailwayBackup, Railway, RailwayAccount, Volume as RailwayVolume, World as RailwayWorld};
 pub use sentry::{Sentry, SentryService};
 pub use slack::Slack;
 pub use smtp::{Mail, Security, Smtp};

@@ -1,12 +1,14 @@
 //! Railway: an account that remembers. Documents and variables are checked against the published schema, patches of settings against
 //! the schema of theirs; what those do not say (names that are not unique, who may ask what, what takes its time) by rules of its own.
 
+mod backups;
 mod config;
 mod deployments;
 mod domains;
 mod mutations;
 mod proxies;
 mod queries;
+mod restores;
 mod servers;
 mod services;
 mod shown;
@@ -24,6 +26,7 @@ use std::{
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+pub use self::backups::Backup;
 pub use self::world::{
     Deployment, Domain, Environment, Instance, Project, Proxy, Service, Trigger, Variable, Volume, World,
 };

@@ -17,6 +17,12 @@ impl Account {
     }
 
     fn ask(&self, document: &str, variables: Value) -> Value {
+        let answer = self.said(document, variables);
+        assert!(answer["errors"].is_null(), "{answer}");
+        answer["data"].clone()
+    }
+
+    fn said(&self, document: &str, variables: Value) -> Value {
         let body = json!({ "query": document, "variables": variables }).to_string();
         let mut headers = hyper::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {}", self.0.token()).parse().unwrap());
@@ -28,9 +34,7 @@ impl Account {
             headers,
             body: body.into(),
         };
-        let answer: Value = serde_json::from_slice(&self.0.reply(&request).body).unwrap();
-        assert!(answer["errors"].is_null(), "{answer}");
-        answer["data"].clone()
+        serde_json::from_slice(&self.0.reply(&request).body).unwrap()
     }
 
     /// The ids of a new project with that template's service: project, environment, service.
@@ -105,4 +109,59 @@ fn a_redis_is_reached_too_and_ends_with_its_service() {
     account.ask(delete, json!({ "id": ids[2] }));
     account.ask("query { apiToken { workspaces { id } } }", json!({}));
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+}
+
+#[test]
+fn a_restore_makes_a_service_beside_with_the_data_of_its_moment() {
+    let Some(account) = Account::new() else { return };
+    let ids = account.database("postgres");
+    let [project, environment, service] = &ids;
+    let at = json!({ "id": environment });
+    let refused = |document: &str, variables: Value| {
+        let why = account.said(document, variables)["errors"][0]["message"].as_str().unwrap().to_owned();
+        assert!(!why.is_empty());
+        why
+    };
+    let volumes =
+        "query($id: String!) { environment(id: $id) { volumeInstances { edges { node { id serviceId } } } } }";
+    let volume = account.ask(volumes, at)["environment"]["volumeInstances"]["edges"][0]["node"]["id"].clone();
+    let restore = "mutation($v: String!, $t: DateTime!, $n: String) { volumeInstancePITRRestore(volumeInstanceId: $v, targetTimestamp: $t, newServiceName: $n) { workflowId } }";
+    let to = |moment: &str| json!({ "v": volume, "t": moment, "n": "look" });
+    assert!(refused(restore, to("2026-11-01T00:00:00Z")).contains("not enabled"));
+
+    let template =
+        account.ask("query { template(code: \"postgres-pitr\") { id serializedConfig } }", json!({}))["template"]
+            .clone();
+    let deploy = "mutation($input: TemplateDeployV2Input!) { templateDeployV2(input: $input) { workflowId } }";
+    let input = json!({ "projectId": project, "environmentId": environment, "templateId": template["id"],
+        "serializedConfig": template["serializedConfig"], "existingRootServiceId": service, "stageOnly": true });
+    account.ask(deploy, json!({ "input": input }));
+    let commit = "mutation($e: String!) { environmentPatchCommitStaged(environmentId: $e) }";
+    account.ask(commit, json!({ "e": environment }));
+    assert!(refused(restore, to("2026-11-01T00:00:00Z")).contains("outside the available restore window"));
+    assert!(refused(restore, to("2099-11-01T00:00:00Z")).contains("outside the available restore window"));
+
+    let run = |ids: &[String; 3], sql: &str| {
+        let url = account.variables(ids)["DATABASE_PUBLIC_URL"].as_str().unwrap().to_owned();
+        let url = format!("{url}?sslmode=require");
+        let output = Command::new("psql").args(["-XAtq", "-c", sql, &url]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    run(&ids, "create table t as select generate_series(1, 3) n");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let moment = jiff::Timestamp::now().to_string();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    run(&ids, "delete from t");
+    account.ask(restore, to(&moment));
+    let services = "query($id: String!) { project(id: $id) { services { edges { node { id name } } } } }";
+    let all = account.ask(services, json!({ "id": project }))["project"]["services"]["edges"].clone();
+    let look = all.as_array().unwrap().iter().find(|s| s["node"]["name"] == "look").unwrap()["node"]["id"].clone();
+    let look = [project.clone(), environment.clone(), look.as_str().unwrap().to_owned()];
+    let open = "mutation($input: TCPProxyCreateInput!) { tcpProxyCreate(input: $input) { id } }";
+    account
+        .ask(open, json!({ "input": { "applicationPort": 5432, "environmentId": environment, "serviceId": look[2] } }));
+    assert_eq!(run(&look, "select count(*) from t"), "3");
+    assert_eq!(run(&ids, "select count(*) from t"), "0");
+    assert!(account.variables(&look)["WAL_ARCHIVE_BUCKET"].is_null(), "what is restored archives nothing");
 }

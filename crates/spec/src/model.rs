@@ -118,6 +118,14 @@ impl Environment {
         self.railway.as_ref()?.project.as_deref()
     }
 
+    /// What of it stays on the team's own machine when it lives elsewhere: its sites, without servers.
+    #[must_use]
+    pub fn sites_alone(&self) -> Self {
+        let mut alone = Self { postgres: None, redis: None, backup: None, seed: false, ..self.clone() };
+        alone.services.retain(|_, service| matches!(service.form, Form::Site(_)));
+        alone
+    }
+
     /// Where it lives.
     #[must_use]
     pub fn lives(&self) -> Placement {

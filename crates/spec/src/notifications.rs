@@ -47,6 +47,8 @@ pub enum Occasion {
     Began,
     /// It came to nothing, or changed nothing. Only services are told, no people.
     Ended,
+    /// A pull request was looked at. Only services are told, no people.
+    Checked,
 }
 
 impl Occasion {
@@ -81,6 +83,7 @@ impl Occasion {
             Self::Drift => "drift",
             Self::Began => "began",
             Self::Ended => "ended",
+            Self::Checked => "checked",
             Self::Alert => "alert",
             Self::Resolved => "resolved",
             Self::OverBudget => "over-budget",

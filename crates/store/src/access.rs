@@ -69,7 +69,7 @@ impl Store {
         let mut connection = self.connection();
         let remove = |connection: &mut rusqlite::Connection| {
             let transaction = connection.transaction()?;
-            for table in ["sign_in_link", "session", "token"] {
+            for table in ["sign_in_link", "session", "token", "passkey"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE user = ?1"), [name.as_str()])?;
             }
             let removed = transaction.execute("DELETE FROM user WHERE name = ?1", [name.as_str()])?;

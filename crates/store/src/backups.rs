@@ -28,8 +28,17 @@ impl Store {
         Ok(())
     }
 
-    /// The backups of an environment, the newest first. They outlive it.
+    /// The backups of an environment on this machine, the newest first. They outlive it.
     pub fn backups(&self, id: &EnvironmentId) -> Result<Vec<Backup>, StoreError> {
+        Ok(self.all_backups(id)?.into_iter().filter(|b| b.hosted.is_none()).collect())
+    }
+
+    /// Those of where it lives at a service elsewhere, the newest first.
+    pub fn hosted_backups(&self, id: &EnvironmentId) -> Result<Vec<Backup>, StoreError> {
+        Ok(self.all_backups(id)?.into_iter().filter(|b| b.hosted.is_some()).collect())
+    }
+
+    fn all_backups(&self, id: &EnvironmentId) -> Result<Vec<Backup>, StoreError> {
         self.list(
             "SELECT record FROM backup WHERE project = ?1 AND environment = ?2 ORDER BY started DESC",
             [id.project.as_str(), id.environment.as_str()],
@@ -65,6 +74,7 @@ mod tests {
             finished: started + 1,
             postgres: None,
             redis: None,
+            hosted: None,
             drill: None,
         }
     }

@@ -41,6 +41,8 @@ const MIGRATIONS: &[&str] = &[
     crate::mobile_builds::MIGRATION,
     crate::alerts::MIGRATION,
     crate::access::MIGRATION,
+    crate::incidents::MIGRATION,
+    crate::passkeys::MIGRATION,
 ];
 
 /// How long to wait for another process that is writing.

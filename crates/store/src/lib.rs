@@ -12,10 +12,12 @@ mod backups;
 mod database;
 mod deployments;
 mod format;
+mod incidents;
 mod intake;
 mod metrics;
 mod mobile_builds;
 mod outbox;
+mod passkeys;
 
 pub use access::Session;
 pub use audit::AuditFilter;

@@ -1,11 +1,14 @@
 //! GitHub is told how a deployment stands now, whatever the announcement says that asks for it: so it does not matter which one comes
 //! first, or how often.
 
-use ambit_cloud::{SendError, github::Told};
+use ambit_cloud::{
+    SendError,
+    github::{Github, Told},
+};
 use ambit_domain::{
-    Deployment, Outgoing,
+    Deployment, Failure, Outgoing,
     github::{State, state},
-    spec::{Environment, Kind},
+    spec::{Environment, Kind, Occasion},
 };
 
 use crate::{
@@ -32,6 +35,9 @@ impl Ambit {
         // Two announcements of one deployment would both find nothing at GitHub, and each make it there.
         let _one_at_a_time = self.telling.lock().await;
         let id = &outgoing.environment;
+        if outgoing.announcement.event == Occasion::Checked {
+            return self.tell_check(&github, outgoing).await;
+        }
         let failed = |error| later(store_failure(&error).message);
         let number = outgoing.announcement.deployment.ok_or_else(|| refused("it tells of no deployment"))?;
         let deployment = self.store.deployment(number).map_err(failed)?;
@@ -54,11 +60,24 @@ impl Ambit {
             created: deployment.created,
             newest: !overtaken,
         };
-        github.tell(&told).await.map_err(|failure| {
-            let why = std::iter::once(failure.message).chain(failure.causes).collect::<Vec<_>>().join(": ");
-            later(why)
-        })
+        github.tell(&told).await.map_err(untold)?;
+        match self.notes_of(declaration, environment, &deployment).map_err(untold)? {
+            Some(notes) if state == State::Success => github.release(&commit.from, &notes).await.map_err(untold),
+            _ => Ok(()),
+        }
     }
+
+    /// What was said of a pull request last, for the same reason.
+    async fn tell_check(&self, github: &Github, outgoing: &Outgoing) -> Result<(), SendError> {
+        let commit = outgoing.announcement.commit.as_deref().unwrap_or_default();
+        let check = self.check_of(&outgoing.environment.project, commit);
+        let Some(check) = check.map_err(|failure| later(failure.message))? else { return Ok(()) };
+        github.tell_check(commit, &check).await.map_err(untold)
+    }
+}
+
+fn untold(failure: Failure) -> SendError {
+    later(std::iter::once(failure.message).chain(failure.causes).collect::<Vec<_>>().join(": "))
 }
 
 fn words(deployment: &Deployment, state: State) -> String {

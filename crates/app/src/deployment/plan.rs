@@ -3,7 +3,7 @@
 use ambit_domain::{
     Deployment, EnvironmentRecord, Instance, Real, Release,
     deployment::{Shape, Trigger, Work, journal},
-    plan::{Action, Component, plan},
+    plan::{Action, Component, Step, plan},
     rollout::{FormWork, Instances, ServiceWork, rounds},
     spec::{Form, Kind, Role, Service, ServiceName},
 };
@@ -44,17 +44,7 @@ impl Scope<'_> {
         let recorded: Vec<Component> = record.services.iter().map(|s| s.made_from.clone()).collect();
         let steps = plan(declared, &recorded);
         let condemned = self.condemned(deployment);
-        let services: Vec<ServiceWork> = self
-            .environment
-            .services
-            .values()
-            .filter_map(|service| {
-                let action = &steps.iter().find(|s| s.service == service.name)?.action;
-                let made_from = declared.iter().find(|c| c.service == service.name)?;
-                let built = built.iter().find(|b| b.service == service.name)?;
-                self.work_on(service, action, made_from, built, record, &condemned)
-            })
-            .collect();
+        let services = self.services(&steps, declared, record, built, &condemned);
         let removed: Vec<_> = steps.into_iter().filter(|s| s.action == Action::Remove).map(|s| s.service).collect();
         deployment.release = Some(release.id.clone());
         if services.is_empty() && removed.is_empty() {
@@ -88,6 +78,32 @@ impl Scope<'_> {
         deployment.steps = journal(shape);
         deployment.work = Some(Work { before: record.clone(), after: None, services, removed, new_database });
         Planned::Work
+    }
+
+    /// Plans what a deployment to a service elsewhere changes of the sites on this machine.
+    pub(crate) fn plan_sites(&self, record: &EnvironmentRecord, declared: &[Component], built: &[Built]) -> Work {
+        let recorded: Vec<Component> = record.services.iter().map(|s| s.made_from.clone()).collect();
+        let steps = plan(declared, &recorded);
+        let services = self.services(&steps, declared, record, built, &[]);
+        let removed = steps.into_iter().filter(|s| s.action == Action::Remove).map(|s| s.service).collect();
+        Work { before: record.clone(), after: None, services, removed, new_database: false }
+    }
+
+    fn services(
+        &self,
+        steps: &[Step],
+        declared: &[Component],
+        record: &EnvironmentRecord,
+        built: &[Built],
+        condemned: &[(ServiceName, u32)],
+    ) -> Vec<ServiceWork> {
+        let of = |service: &Service| {
+            let action = &steps.iter().find(|s| s.service == service.name)?.action;
+            let made_from = declared.iter().find(|c| c.service == service.name)?;
+            let built = built.iter().find(|b| b.service == service.name)?;
+            self.work_on(service, action, made_from, built, record, condemned)
+        };
+        self.environment.services.values().filter_map(of).collect()
     }
 
     /// Instances that have to go although the record counts them to the release before: those of a deployment that failed

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ambit_domain::Failure;
+use ambit_domain::{Failure, backup::Worth};
 
 use super::{Evidence, Finding, ago};
 use crate::ambit::{now, store_failure};
@@ -18,7 +18,7 @@ pub(super) async fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     let bound = declared.map_or(DAY, |b| b.every);
     let young = |then: i64| now() - then <= i64::try_from(bound.as_millis()).unwrap_or(i64::MAX);
     if at.deployment.hosted.is_some() {
-        return Ok(there(at, bound).await);
+        return there(at, bound).await;
     }
     let proven = at.scope.ambit.proven(&at.scope.id)?.filter(|b| b.postgres.is_some());
     if let Some(backup) = proven.as_ref().filter(|b| young(b.started)) {
@@ -41,16 +41,24 @@ pub(super) async fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     })
 }
 
-/// Of a database elsewhere it is known that there is a copy, and not that it restores.
-async fn there(at: &Evidence<'_>, bound: Duration) -> Finding {
+/// Of a database elsewhere a copy counts as long as no drill failed on it: where nothing restores it for trial, that is said.
+async fn there(at: &Evidence<'_>, bound: Duration) -> Result<Finding, Failure> {
+    let young = |then: i64| now() - then <= i64::try_from(bound.as_millis()).unwrap_or(i64::MAX);
+    let backups = at.scope.ambit.store.hosted_backups(&at.scope.id).map_err(|e| store_failure(&e))?;
+    if let Some(backup) = backups.iter().find(|b| b.worth() == Worth::Proven).filter(|b| young(b.started)) {
+        return Ok(Finding::passed(format!("backup {}, proven by a drill, {}", backup.name, ago(backup.started))));
+    }
+    let next = format!("ambit backup now -e {} --at railway", at.scope.environment.name);
+    if let Some(failed) = backups.first().filter(|b| b.worth() == Worth::Failed) {
+        return Ok(Finding::failed(format!("a drill could not restore backup {}", failed.name), next));
+    }
     let looked = match at.scope.hosted() {
         Ok(hosted) => hosted.newest_copy().await.map(|newest| (newest, hosted.describe())),
         Err(failure) => Err(failure),
     };
     let hours = bound.as_secs() / 3600;
-    let next = "make one there, or waive with a reason";
-    match looked {
-        Ok((Some(newest), place)) if now() - newest <= i64::try_from(bound.as_millis()).unwrap_or(i64::MAX) => {
+    Ok(match looked {
+        Ok((Some(newest), place)) if young(newest) => {
             Finding::passed(format!("a copy at {place}, {}; it was not restored for trial", ago(newest)))
         }
         Ok((Some(newest), _)) => {
@@ -58,5 +66,5 @@ async fn there(at: &Evidence<'_>, bound: Duration) -> Finding {
         }
         Ok((None, place)) => Finding::failed(format!("there is no copy of its data at {place}"), next),
         Err(failure) => Finding::failed(failure.message, "ambit plan --only railway"),
-    }
+    })
 }

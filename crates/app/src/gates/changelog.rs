@@ -1,22 +1,13 @@
 //! The changelog has an entry for the version.
 
-use std::path::Path;
-
 use ambit_domain::Failure;
 
 use super::{Evidence, Finding};
-use crate::{
-    changelog::{FILES, entry, version_of},
-    code::source_failure,
-};
+use crate::changelog::{entry, find, version_of};
 
 pub(super) fn look(at: &Evidence<'_>) -> Result<Finding, Failure> {
     let Some(commit) = at.commit() else { return Ok(Finding::failed("there is no commit", "commit what is deployed")) };
-    for file in FILES {
-        let Some(bytes) = at.repository.file(commit, Path::new(file)).map_err(|e| source_failure(&e))? else {
-            continue;
-        };
-        let text = String::from_utf8_lossy(&bytes);
+    if let Some((file, text)) = find(&at.repository, commit)? {
         let version = version_of(&at.deployment.version);
         return Ok(match version {
             Some(version) if entry(&text, version).is_some() => {

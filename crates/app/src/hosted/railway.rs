@@ -1,12 +1,13 @@
 //! An environment that lives at Railway.
 
+mod backups;
+mod data;
+mod once;
+mod restores;
 mod servers;
 mod stop;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ambit_cloud::railway::Deployment;
 use ambit_domain::{
@@ -18,15 +19,12 @@ use ambit_domain::{
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::outside::railway::Projects;
+use crate::{ambit::Ambit, outside::railway::Projects};
 
 /// How many of a service's newest deployments are looked through.
 const NEWEST: u32 = 20;
 /// How many lines tell why something is over.
 const WORDS: usize = 12;
-/// How often it is looked whether a copy is made, and how often at most.
-const EVERY: Duration = Duration::from_secs(2);
-const LOOKS: u32 = 300;
 
 pub(super) struct AtRailway<'a> {
     projects: Projects<'a>,
@@ -48,7 +46,7 @@ impl<'a> AtRailway<'a> {
     async fn service(&self, name: &str) -> Result<(&PresentService, Place), Failure> {
         let present = self.present().await?;
         let service = present.services.iter().find(|service| service.name == name).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("{} has no service {name}", self.describe()))
+            Failure::new(FailureKind::NotFound, format!("{} has no service {name}", self.place()))
                 .hint("ambit apply --only railway")
         })?;
         let (project, environment) = (present.project.id.clone(), present.environment.clone());
@@ -60,12 +58,18 @@ impl<'a> AtRailway<'a> {
         Ok(self.projects.client().deployments(at, NEWEST).await?.into_iter().find(fits))
     }
 
-    async fn volume(&self) -> Result<Option<String>, Failure> {
-        if self.environment.postgres.is_none() {
-            return Ok(None);
-        }
-        let (service, _) = self.service(&self.names.postgres()).await?;
-        Ok(service.volumes.first().map(|volume| volume.instance.clone()))
+    /// `Railway (kaia)`
+    fn place(&self) -> String {
+        format!("Railway ({})", self.environment.declared_railway_project().unwrap_or_default())
+    }
+
+    async fn last_lines(&self, deployment: &str) -> Result<Vec<String>, Failure> {
+        let lines = self.projects.client().lines(deployment, WORDS).await?;
+        Ok(lines.into_iter().map(|line| line.message).collect())
+    }
+
+    fn ambit(&self) -> &Ambit {
+        self.projects.ambit()
     }
 }
 
@@ -94,36 +98,18 @@ fn unknown(why: String) -> Failure {
 #[async_trait]
 impl Hosted for AtRailway<'_> {
     fn describe(&self) -> String {
-        format!("Railway ({})", self.environment.declared_railway_project().unwrap_or_default())
+        self.place()
     }
 
     async fn copy_data(&self, name: &str) -> Result<Option<String>, Failure> {
-        let Some(volume) = self.volume().await? else { return Ok(None) };
-        let client = self.projects.client();
-        let is_there = |all: &[ambit_cloud::railway::Backup]| all.iter().any(|b| b.name.as_deref() == Some(name));
-        if !is_there(&client.backups(&volume).await?) {
-            match client.back_up(&volume, name).await? {
-                Ok(workflow) => {
-                    let mut looks = 0;
-                    while !client.is_over(&workflow).await? {
-                        looks += 1;
-                        if looks == LOOKS {
-                            return Err(Failure::new(FailureKind::Machine, "Railway did not finish the copy in time"));
-                        }
-                        tokio::time::sleep(EVERY).await;
-                    }
-                }
-                Err(why) if !is_there(&client.backups(&volume).await?) => return Err(unknown(why)),
-                Err(_) => {}
-            }
-        }
-        Ok(Some(format!("{name} of {}", self.names.postgres())))
+        let Some(volume) = self.postgres_volume().await? else { return Ok(None) };
+        self.copy_of(&volume, name).await?;
+        Ok(Some(format!("{name} of {}", volume.service)))
     }
 
     async fn newest_copy(&self) -> Result<Option<i64>, Failure> {
-        let Some(volume) = self.volume().await? else { return Ok(None) };
-        let all = self.projects.client().backups(&volume).await?;
-        Ok(all.iter().map(|backup| moment(&backup.created_at)).max())
+        let Some(volume) = self.postgres_volume().await? else { return Ok(None) };
+        Ok(self.copies_of(&volume).await?.iter().map(|listed| listed.copy.made).max())
     }
 
     async fn deploy(&self, app: &ServiceName, commit: &str, since: i64) -> Result<String, Failure> {
@@ -151,8 +137,7 @@ impl Hosted for AtRailway<'_> {
     }
 
     async fn last_words(&self, deployment: &str) -> Result<Vec<String>, Failure> {
-        let lines = self.projects.client().lines(deployment, WORDS).await?;
-        Ok(lines.into_iter().map(|line| line.message).collect())
+        self.last_lines(deployment).await
     }
 
     async fn go_back(&self, app: &ServiceName, deployment: &str, since: i64) -> Result<String, Failure> {
@@ -259,7 +244,7 @@ impl Hosted for AtRailway<'_> {
         let named = |service: &&PresentService| services.is_empty() || services.contains(&service.name);
         if let Some(unknown) = services.iter().find(|name| present.services.iter().all(|s| s.name != **name)) {
             let there: Vec<&str> = present.services.iter().map(|s| s.name.as_str()).collect();
-            return Err(Failure::new(FailureKind::NotFound, format!("{} has no service {unknown}", self.describe()))
+            return Err(Failure::new(FailureKind::NotFound, format!("{} has no service {unknown}", self.place()))
                 .hint(format!("there are: {}", there.join(", "))));
         }
         let mut all = Vec::new();

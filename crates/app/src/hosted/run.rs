@@ -3,18 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use ambit_domain::{
-    Actor, Deployment, DeploymentState, Failure, FailureKind, Outcome,
+    Actor, Deployment, DeploymentState, EnvironmentRecord, Failure, FailureKind, Outcome, Wanted,
     deployment::{StepName, StepState, Trigger, hosted_journal},
     hosted::HostedState,
     release::pending_migrations,
-    spec::Kind,
+    spec::{Environment, Kind},
 };
 
 use crate::{
     ambit::{Ambit, now, store_failure},
+    components::components,
     deployment::{Stand, carry_out},
     deployment_log::DeploymentLog,
+    facts::Servers,
     pipeline::about,
+    release::Built,
     scope::Scope,
     watch::mark,
 };
@@ -31,15 +34,28 @@ impl Ambit {
             progress.environment(&deployment.environment.environment).notice("resume", text);
             self.note_quietly(about(&deployment, "deployment.resumed"));
         }
-        let declaration = match self.declaration_of(&deployment) {
-            Ok((declaration, _)) => declaration,
+        let (declaration, sources) = match self.declaration_of(&deployment) {
+            Ok(declared) => declared,
             Err(failure) => return self.failed(deployment, failure, "its declaration cannot be read"),
         };
         let scope = match self.scope(&declaration, &deployment.environment.environment, &progress) {
             Ok(scope) => scope,
             Err(failure) => return self.failed(deployment, failure, "its variables cannot be resolved"),
         };
+        let record = scope.recorded()?;
+        let sites = scope.environment.sites_alone();
+        let built = match self.sites_built(&scope, &deployment, &record, &sites) {
+            Ok(built) => built,
+            Err(failure) => return self.failed(deployment, failure, "its sites cannot be laid out"),
+        };
         if deployment.steps.is_empty() {
+            if !built.is_empty() {
+                let nothing = || Failure::new(FailureKind::User, "only commits are deployed to a service elsewhere");
+                let code = self.committed(&deployment, &sources).ok_or_else(nothing)?;
+                let declared = components(&sites, &code, &scope.variables, &Servers { postgres: None, redis: None })?;
+                let here = scope.with_progress(scope.progress.clone()).with_sites(&sites);
+                deployment.work = Some(here.plan_sites(&record, &declared, &built));
+            }
             deployment.steps = self.journal_elsewhere(&scope, &deployment)?;
         }
         deployment.state = DeploymentState::Running;
@@ -47,8 +63,7 @@ impl Ambit {
         self.save(&deployment)?;
         let log = Arc::new(DeploymentLog::open(&self.home.deployment_log(deployment.number)));
         let logged = scope.with_progress(scope.progress.logged(log));
-        let record = scope.recorded()?;
-        let mut stand = Stand { scope: &logged, built: &[], deployment, record };
+        let mut stand = Stand { scope: &logged, built: &built, deployment, record };
         let result = carry_out(&mut stand).await;
         let Stand { mut deployment, mut record, .. } = stand;
         if let Err(failure) = result {
@@ -98,7 +113,31 @@ impl Ambit {
         let copy =
             migrates && !back && scope.environment.kind == Kind::Production && scope.environment.postgres.is_some();
         let watch = serving.is_some() && !scope.policy_in_force().soak.is_zero();
-        Ok(hosted_journal(gates, copy, watch))
+        let sites = deployment.work.as_ref().is_some_and(|work| !work.services.is_empty() || !work.removed.is_empty());
+        Ok(hosted_journal(gates, copy, sites, watch))
+    }
+
+    /// The builds of the sites that are on this machine; none where they are not.
+    fn sites_built(
+        &self,
+        scope: &Scope<'_>,
+        deployment: &Deployment,
+        record: &EnvironmentRecord,
+        sites: &Environment,
+    ) -> Result<Vec<Built>, Failure> {
+        let up = record.wanted == Wanted::Running && record.up_since.is_some();
+        if !scope.apps_elsewhere || !up {
+            return Ok(Vec::new());
+        }
+        let here = scope.with_progress(scope.progress.clone()).with_sites(sites);
+        match here.builds_of(&self.given_of(deployment)?) {
+            // The apps go back all the same.
+            Err(failure) if deployment.trigger.goes_back() => {
+                scope.progress.notice("sites", format!("they stay as they are: {failure}"));
+                Ok(Vec::new())
+            }
+            built => built,
+        }
     }
 
     /// Watches whether what was deployed elsewhere stays up; where it does not, what served before is asked for again.

@@ -5,9 +5,9 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Seek, SeekFrom},
     path::PathBuf,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind};
@@ -19,6 +19,8 @@ use crate::ambit::Ambit;
 
 /// A keeper writes no longer line; what is longer was written by somebody else and is cut.
 const LONGEST: u64 = 128 << 10;
+/// So near to a moment is near enough to read on from there.
+const NEAR: u64 = 256 << 10;
 /// What is looked for.
 #[derive(Default, Clone)]
 pub struct LogQuery {
@@ -28,6 +30,8 @@ pub struct LogQuery {
     pub until: Option<i64>,
     /// A regular expression that the text matches.
     pub grep: Option<String>,
+    /// A text that is in it, whatever its case.
+    pub text: Option<String>,
     /// At least as grave as that.
     pub level: Option<Level>,
     /// Of a release, by the first digits of its build.
@@ -40,6 +44,7 @@ pub struct LogFilter {
     since: Option<String>,
     until: Option<String>,
     grep: Option<Regex>,
+    holds: Option<Regex>,
     level: Option<Level>,
     release: Option<String>,
 }
@@ -51,12 +56,14 @@ impl LogQuery {
             Failure::new(FailureKind::User, "that is not a regular expression").because(e.to_string())
         };
         let compile = |text: &String| RegexBuilder::new(text).size_limit(1 << 20).build().map_err(wrong);
+        let literal = |text: &String| RegexBuilder::new(&regex::escape(text)).case_insensitive(true).build();
         let text = |at: i64| crate::telling::moment(at);
         Ok(LogFilter {
             since_millis: self.since,
             since: self.since.map(text),
             until: self.until.map(text),
             grep: self.grep.as_ref().map(compile).transpose()?,
+            holds: self.text.as_ref().map(literal).transpose().map_err(wrong)?,
             level: self.level,
             release: self.release.clone(),
         })
@@ -72,7 +79,7 @@ impl LogFilter {
             // What says no level is of none that is grave.
             && self.level.is_none_or(|least| line.level.unwrap_or(Level::Info) >= least)
             && self.release.as_ref().is_none_or(|r| line.release.as_ref().is_some_and(|of| of.starts_with(r.as_str())))
-            && self.grep.as_ref().is_none_or(|grep| grep.is_match(&line.text))
+            && self.grep.iter().chain(&self.holds).all(|text| text.is_match(&line.text))
     }
 }
 
@@ -80,7 +87,8 @@ impl Ambit {
     /// Lines that are looked for, the earliest first, as far as logs reach back.
     #[must_use]
     pub fn search_logs(&self, reader: &LogReader, filter: LogFilter) -> LogSearch {
-        let mut search = LogSearch { filter, sources: Vec::new(), next: BinaryHeap::new() };
+        let mut search =
+            LogSearch { filter, sources: Vec::new(), next: BinaryHeap::new(), end: None, unfinished: false };
         let live = self.logged(reader).into_iter().map(|(id, service, instance, folder)| {
             let release = super::release_of(&folder);
             (id, service, instance, folder, release)
@@ -93,7 +101,8 @@ impl Ambit {
             let like = LogLine { at: String::new(), environment, instance, text: String::new(), level: None, release };
             let since = search.filter.since_millis;
             let files = FILES.map(|name| folder.join(name)).into_iter().filter(|file| is_young(file, since)).collect();
-            search.sources.push(Source { files, open: None, like, level: None });
+            let since = search.filter.since.clone();
+            search.sources.push(Source { files, since, open: None, like, level: None });
             search.advance(search.sources.len() - 1);
         }
         search
@@ -112,6 +121,15 @@ impl Ambit {
     }
 }
 
+impl LogQuery {
+    /// Whether anything is looked for at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { since, until, grep, text, level, release } = self;
+        since.or(*until).is_none() && level.is_none() && [grep, text, release].into_iter().all(Option::is_none)
+    }
+}
+
 /// Whether a file was written to since a moment: what was not holds nothing of what is looked for.
 fn is_young(file: &PathBuf, since: Option<i64>) -> bool {
     let Some(since) = since.and_then(|since| u64::try_from(since).ok()) else { return true };
@@ -125,9 +143,24 @@ pub struct LogSearch {
     sources: Vec<Source>,
     /// The next line of each source.
     next: BinaryHeap<Reverse<(LogLine, usize)>>,
+    /// When it gives up.
+    end: Option<Instant>,
+    unfinished: bool,
 }
 
 impl LogSearch {
+    /// The same, that gives up after so long.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { end: Instant::now().checked_add(time), ..self }
+    }
+
+    /// Whether it gave up before its end.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
     fn advance(&mut self, source: usize) {
         if let Some(line) = self.sources.get_mut(source).and_then(Source::line) {
             self.next.push(Reverse((line, source)));
@@ -140,6 +173,10 @@ impl Iterator for LogSearch {
 
     fn next(&mut self) -> Option<LogLine> {
         while let Some(Reverse((line, source))) = self.next.pop() {
+            self.unfinished = self.end.is_some_and(|end| Instant::now() > end);
+            if self.unfinished {
+                return None;
+            }
             self.advance(source);
             if self.filter.takes(&line) {
                 return Some(line);
@@ -152,6 +189,8 @@ impl Iterator for LogSearch {
 /// The files of one log, the oldest first.
 struct Source {
     files: VecDeque<PathBuf>,
+    /// Not before that moment; large files are entered near it.
+    since: Option<String>,
     open: Option<BufReader<File>>,
     like: LogLine,
     /// Of the line before: what is indented belongs to it.
@@ -163,7 +202,7 @@ impl Source {
         loop {
             let Some(open) = &mut self.open else {
                 let file = self.files.pop_front()?;
-                self.open = File::open(file).ok().map(BufReader::new);
+                self.open = File::open(file).ok().map(|file| entered(file, self.since.as_deref()));
                 continue;
             };
             let Some(bytes) = bounded_line(open) else {
@@ -180,8 +219,32 @@ impl Source {
     }
 }
 
+/// A file to be read from its beginning, or from where lines are not much older than a moment: they lie in the order of time.
+fn entered(mut file: File, since: Option<&str>) -> BufReader<File> {
+    let (mut low, mut high) = (0, file.metadata().map_or(0, |m| m.len()));
+    while let Some(since) = since.filter(|_| high - low > NEAR) {
+        let middle = low + (high - low) / 2;
+        let at = (|| {
+            file.seek(SeekFrom::Start(middle)).ok()?;
+            let mut lines = BufReader::new(&file);
+            bounded_line(&mut lines)?;
+            let line = bounded_line(&mut lines)?;
+            Some(String::from_utf8_lossy(line.split(|b| *b == b' ').next()?).into_owned())
+        })();
+        // Where it cannot be told, what lies there may be looked for.
+        if at.is_some_and(|at| at.as_str() < since) { low = middle } else { high = middle }
+    }
+    let begun = file.seek(SeekFrom::Start(low)).is_ok();
+    let mut lines = BufReader::new(file);
+    if begun && low > 0 {
+        // It is within a line, which is older.
+        let _older = bounded_line(&mut lines);
+    }
+    lines
+}
+
 /// A line without its end, cut where it is too long; `None` at the end of the file, or where it cannot be read.
-fn bounded_line(file: &mut BufReader<File>) -> Option<Vec<u8>> {
+fn bounded_line(file: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     let read = std::io::Read::take(&mut *file, LONGEST).read_until(b'\n', &mut line).ok()?;
     if read == 0 {
@@ -213,7 +276,8 @@ mod tests {
 
         fn found(&self, instances: &[&str], query: &LogQuery) -> Vec<String> {
             let filter = query.filter().unwrap_or_else(|e| panic!("{e}"));
-            let mut search = LogSearch { filter, sources: Vec::new(), next: BinaryHeap::new() };
+            let mut search =
+                LogSearch { filter, sources: Vec::new(), next: BinaryHeap::new(), end: None, unfinished: false };
             for instance in instances {
                 let like = LogLine {
                     at: String::new(),
@@ -224,7 +288,8 @@ mod tests {
                     release: Some("abc1234".into()),
                 };
                 let files = FILES.map(|name| self.0.path().join(instance).join(name)).into();
-                search.sources.push(Source { files, open: None, like, level: None });
+                let since = search.filter.since.clone();
+                search.sources.push(Source { files, since, open: None, like, level: None });
                 search.advance(search.sources.len() - 1);
             }
             search.map(|line| line.text).collect()
@@ -270,6 +335,29 @@ mod tests {
         assert_eq!(count(LogQuery { release: Some("abd".into()), ..LogQuery::default() }), 0);
         let wrong = LogQuery { grep: Some("(".into()), ..LogQuery::default() };
         assert!(wrong.filter().is_err());
+    }
+
+    #[test]
+    fn what_is_searched_by_its_time_is_found_fast_in_a_file_of_gigabytes() {
+        let logs = Logs(tempfile::tempdir().unwrap());
+        logs.write("app.1/log", &["2026-11-27T09:00:00.000Z old"]);
+        let mut file = File::options().append(true).open(logs.0.path().join("app.1/log")).unwrap();
+        // Thirty megabytes of an hour that nobody asks for.
+        for second in 0..3600 {
+            let at = format!("2026-11-27T09:{:02}:{:02}.000Z {}\n", second / 60, second % 60, "x".repeat(9000));
+            file.write_all(at.as_bytes()).unwrap();
+        }
+        for second in 0..3600 {
+            writeln!(file, "2026-11-27T10:{:02}:{:02}.000Z INFO Line {second}", second / 60, second % 60).unwrap();
+        }
+        let since = Some("2026-11-27T10:59:50Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let found = logs.found(&["app.1"], &LogQuery { since, ..LogQuery::default() });
+        assert_eq!((found.len(), found[0].as_str()), (10, "INFO Line 3590"));
+        let log = File::open(logs.0.path().join("app.1/log")).unwrap();
+        let mut entered = entered(log, Some("2026-11-27T10:59:50.000Z"));
+        assert!(entered.stream_position().unwrap() > 30 << 20, "an hour was not read");
+        let text = Some("LINE 35".to_owned());
+        assert_eq!(logs.found(&["app.1"], &LogQuery { since, text, ..LogQuery::default() }).len(), 10);
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Ambit {
             all.push((Check::of(What::Backup, "backup"), finding));
         }
         all.extend(self.look_at_certificates(record).await?);
+        all.extend(self.backup_elsewhere(id)?);
         self.with_readings(|readings| {
             let mine_of = readings.environments.entry(id.clone()).or_default();
             mine_of.postgres = postgres;

@@ -78,6 +78,11 @@ impl Ambit {
         Ok(Tokens { simulator: watched.and_then(|watched| watched.simulator), ..Tokens::default() })
     }
 
+    /// Whether the services around a project were made as declared once.
+    pub(crate) fn was_applied(&self, project: &ProjectName) -> Result<bool, Failure> {
+        Ok(self.remembered::<Option<Watched>>(&setting(project))?.is_some())
+    }
+
     /// From now on the services around the project are looked at.
     pub(super) fn begin_watching(&self, declaration: &Declaration, tokens: &Tokens) -> Result<(), Failure> {
         let project = &declaration.project.name;

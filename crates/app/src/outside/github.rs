@@ -1,5 +1,6 @@
 //! The repository at GitHub: branches, their protection, environments, secrets, the webhook.
 
+mod tokens;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,7 @@ use ambit_cloud::github::{About, Asked, Github, Outcome};
 use ambit_domain::{
     Failure,
     ci::Needs,
-    github::{self, Approver, Hook, Memory, Name, Op, Wanted, Written},
+    github::{self, Approver, Hook, Memory, Name, Op, Present, Wanted, Written},
     outside::{Cost, Known, Look, Place, Quota, Remark, Step},
     spec::{EnvironmentName, Github as Declared},
 };
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use super::{
     Tokens,
     digests::Digests,
+    railway::Projects,
     side::{Done, Outside},
 };
 use crate::{
@@ -42,6 +44,8 @@ pub(super) struct Repository<'a> {
     /// Under this it is remembered.
     setting: String,
     digests: Digests,
+    /// Where tokens for workflows are made, or why not.
+    railway: Result<Projects<'a>, String>,
 }
 
 impl<'a> Repository<'a> {
@@ -53,7 +57,8 @@ impl<'a> Repository<'a> {
         let place = tokens.simulator.as_ref().or(declared.access.endpoint.as_ref()).map_or("github", String::as_str);
         let setting = format!("github {} {place} {}", declaration.project.name, declared.repository);
         let (simulated, digests) = (tokens.simulator.is_some(), Digests::open(ambit)?);
-        Ok(Self { ambit, declaration, declared, client, simulated, setting, digests })
+        let railway = Projects::open(ambit, declaration, tokens).map_err(|failure| super::spoken(&failure));
+        Ok(Self { ambit, declaration, declared, client, simulated, setting, digests, railway })
     }
 
     /// Of the same value elsewhere there is another.
@@ -126,51 +131,41 @@ impl Outside for Repository<'_> {
         Place::Github
     }
 
-    async fn look(&self, _: &mut Known) -> Result<Look<Op>, Failure> {
-        let mut remarks = Vec::new();
-        let about = self.client.about().await?;
-        let wanted = self.wanted(&ci::needs(self.declaration)?, &mut remarks).await?;
-        let memory = self.still(&about)?;
-        let remembered: Vec<Name> = memory.written.keys().filter_map(|key| Name::secret_of(key)).collect();
-        let of_remembered = remembered.iter().filter_map(|name| name.home.environment());
-        let environments: BTreeSet<String> =
-            wanted.names().map(str::to_owned).chain(of_remembered.map(|e| e.to_string())).collect();
-        let of_repository = |name: &Name| name.home == github::Home::Repository;
-        let asked = Asked {
-            branches: wanted.branches.iter().map(|b| b.name.as_str()).collect(),
-            is_ours: &|mark| github::is_owned(&self.declaration.project.name, mark),
-            environments: environments.iter().map(String::as_str).collect(),
-            secrets: wanted.values.keys().chain(&remembered).any(of_repository),
-            hooks: wanted.hook.is_some(),
-            reviewers: !wanted.approvers.is_empty(),
-        };
-        let mut there = self.client.present(&about, &asked).await?;
-        there.refused.extend(memory.refused.keys());
+    async fn look(&self, known: &mut Known) -> Result<Look<Op>, Failure> {
+        let ours = |mark: &str| github::is_owned(&self.declaration.project.name, mark);
+        let Read { wanted, there, memory, mut remarks } = self.read(known, &ours).await?;
         let found = github::compare(&self.declaration.project.name, &wanted, &there, &memory);
         remarks.extend(found.remarks);
         let calls: usize = found
             .steps
             .iter()
-            .map(|step| if matches!(step.op, Op::Secret { .. }) { CALLS_OF_A_SECRET } else { 1 })
+            .map(|step| match step.op {
+                Op::Secret { .. } | Op::Token { .. } => CALLS_OF_A_SECRET,
+                Op::RemoveToken { .. } => 0,
+                _ => 1,
+            })
             .sum();
-        Ok(Look {
-            title: self.declared.repository.clone(),
-            steps: found.steps,
-            remarks,
-            kept: found.kept,
-            unmanaged: found.unmanaged,
-            cost: Cost {
-                calls: u32::try_from(calls).unwrap_or(u32::MAX).saturating_add(self.client.made()),
-                quota: Some(Quota { left: self.client.left(), ..QUOTA }),
-            },
-            ..Look::default()
-        })
+        Ok(Look { remarks, unmanaged: found.unmanaged, ..self.shown(found.steps, found.kept, calls) })
+    }
+
+    /// Rulesets and secrets that do what is declared and that somebody else made.
+    async fn adoptable(&self) -> Result<Look<Op>, Failure> {
+        let Read { wanted, there, memory, .. } = self.read(&Known::default(), &|_| true).await?;
+        let found = github::adoptable(&self.declaration.project.name, &wanted, &there, &memory);
+        let calls = found.steps.len();
+        Ok(Look { remarks: found.remarks, ..self.shown(found.steps, found.kept, calls) })
     }
 
     /// One after the other: GitHub asks for that.
     async fn carry_out(&self, steps: &[Step<Op>]) -> Result<Done, Failure> {
         let Some(Step { op, .. }) = steps.first() else { return Ok(Done::These(0)) };
         let secret = match op {
+            Op::Token { name } => return self.make_token(name).await,
+            Op::RemoveToken { token } => return self.remove_token(token).await,
+            Op::AdoptSecret { .. } => {
+                self.remember(op, None)?;
+                return Ok(Done::These(1));
+            }
             Op::Secret { name, .. } => self.secret(name)?,
             Op::Hook { .. } => self.ambit.webhook_of(&self.declaration.project.name)?.map(|(_, secret)| secret),
             _ => None,
@@ -191,7 +186,51 @@ impl Outside for Repository<'_> {
     }
 }
 
+/// What is declared and what is there.
+struct Read {
+    wanted: Wanted,
+    there: Present,
+    memory: Memory,
+    remarks: Vec<Remark>,
+}
+
 impl Repository<'_> {
+    /// Reads the repository; of its rulesets those by whose name they are `ours`.
+    async fn read(&self, known: &Known, ours: &(dyn Fn(&str) -> bool + Sync)) -> Result<Read, Failure> {
+        let mut remarks = Vec::new();
+        let about = self.client.about().await?;
+        let mut wanted = self.wanted(&ci::needs(self.declaration)?, &mut remarks).await?;
+        let memory = self.still(&about)?;
+        self.tokens(&mut wanted, known, &memory, &mut remarks).await?;
+        let remembered: Vec<Name> = memory.written.keys().filter_map(|key| Name::secret_of(key)).collect();
+        let of_remembered = remembered.iter().filter_map(|name| name.home.environment());
+        let environments: BTreeSet<String> =
+            wanted.names().map(str::to_owned).chain(of_remembered.map(|e| e.to_string())).collect();
+        let of_repository = |name: &Name| name.home == github::Home::Repository;
+        let asked = Asked {
+            branches: wanted.branches.iter().map(|b| b.name.as_str()).collect(),
+            is_ours: ours,
+            environments: environments.iter().map(String::as_str).collect(),
+            secrets: wanted.values.keys().chain(&remembered).any(of_repository),
+            hooks: wanted.hook.is_some(),
+            reviewers: !wanted.approvers.is_empty(),
+        };
+        let mut there = self.client.present(&about, &asked).await?;
+        there.refused.extend(memory.refused.keys());
+        Ok(Read { wanted, there, memory, remarks })
+    }
+
+    fn shown(&self, steps: Vec<Step<Op>>, kept: usize, calls: usize) -> Look<Op> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX).saturating_add(self.client.made());
+        Look {
+            title: self.declared.repository.clone(),
+            steps,
+            kept,
+            cost: Cost { calls, quota: Some(Quota { left: self.client.left(), ..QUOTA }) },
+            ..Look::default()
+        }
+    }
+
     /// Keeps of a step what cannot be read back.
     fn remember(&self, op: &Op, at: Option<String>) -> Result<(), Failure> {
         let (key, written) = match op {
@@ -200,6 +239,10 @@ impl Repository<'_> {
             }
             Op::Hook { hook, .. } => {
                 (hook.url.clone(), Some(Written { digest: hook.digest.clone(), updated_at: String::new() }))
+            }
+            // What it says is not known: whatever is declared is another value.
+            Op::AdoptSecret { name, updated_at } => {
+                (name.key(), Some(Written { digest: String::new(), updated_at: updated_at.clone() }))
             }
             Op::RemoveSecret { name } => (name.key(), None),
             _ => return Ok(()),

@@ -13,7 +13,7 @@ use ambit_domain::{
     Failure, FailureKind,
     outside::{Cost, Known, Look, Place, RailwayHost, Remark, Step},
     railway::{self, Found, Listed, Names, Op, Present, Secrets, Wanted},
-    spec::{Environment, RailwayAccount},
+    spec::{Environment, EnvironmentName, RailwayAccount},
 };
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -64,6 +64,11 @@ impl<'a> Projects<'a> {
         Ok(Self { ambit, declaration, account, client, digests, seen: Mutex::default() })
     }
 
+    /// Where things are remembered.
+    pub(crate) fn ambit(&self) -> &Ambit {
+        self.ambit
+    }
+
     /// Who is asked.
     pub(crate) fn client(&self) -> &Railway {
         &self.client
@@ -80,6 +85,25 @@ impl<'a> Projects<'a> {
                 .hint("ambit apply --only railway")
         })?;
         one_of(self.client.project(&listed.id).await?, environment)
+    }
+
+    /// The same, whatever was seen before.
+    pub(crate) async fn find_anew(&self, environment: &Environment) -> Result<Present, Failure> {
+        self.seen.lock().await.all = None;
+        self.find(environment).await
+    }
+
+    /// The id of an environment's project, where there is one.
+    pub(crate) async fn project(&self, environment: &Environment) -> Result<Option<String>, Failure> {
+        let mut seen = self.seen.lock().await;
+        let mark = railway::project_mark(&self.declaration.project.name, &environment.name);
+        Ok(railway::project_of(&mark, &self.list(&mut seen).await?).map(|listed| listed.id.clone()))
+    }
+
+    /// Whether a project is there, by its id.
+    pub(crate) async fn has(&self, project: &str) -> Result<bool, Failure> {
+        let mut seen = self.seen.lock().await;
+        Ok(self.list(&mut seen).await?.iter().any(|listed| listed.id == project))
     }
 
     /// The environments that live there.
@@ -243,6 +267,7 @@ impl Outside for Projects<'_> {
         let mut seen = self.seen.lock().await;
         let (found, pairs) = self.compared(&mut seen).await?;
         known.railway_hosts = hosts(&pairs);
+        known.railway_projects = projects(&pairs, &found.steps);
         let (cost, short) = self.cost(&found.steps, pairs.len());
         let mut remarks = found.remarks;
         remarks.extend(short);
@@ -313,6 +338,15 @@ fn one_of(mut project: Project, environment: &Environment) -> Result<Present, Fa
 fn owners(pairs: &[Pair]) -> BTreeMap<String, String> {
     let services = pairs.iter().filter_map(|(_, present)| present.as_ref()).flat_map(|p| &p.services);
     services.filter_map(|s| Some((s.id.clone(), s.owner()?.text()))).collect()
+}
+
+/// Projects that are there, and those that would be made.
+fn projects(pairs: &[Pair], steps: &[Step<Op>]) -> BTreeMap<EnvironmentName, Option<String>> {
+    let made = |of: &EnvironmentName| {
+        steps.iter().any(|s| matches!(&s.op, Op::CreateProject { environment, .. } if of.as_str() == environment))
+    };
+    let there = pairs.iter().map(|(wanted, present)| (&wanted.environment, present.as_ref().map(|p| &p.project.id)));
+    there.filter(|(of, id)| id.is_some() || made(of)).map(|(of, id)| (of.clone(), id.cloned())).collect()
 }
 
 /// What the name servers have to say of the hosts that are declared.

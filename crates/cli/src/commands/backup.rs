@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use ambit_app::{BackUp, Backups, DrillBackup};
 use ambit_domain::{
-    EnvironmentId, Failure,
+    EnvironmentId, Failure, Placement,
     backup::{Backup, Range, RedisForm, Worth},
 };
 
@@ -18,24 +18,29 @@ use crate::{
 
 pub(crate) async fn run(folder: &Path, command: BackupCommand, json: bool) -> Result<ExitCode, Failure> {
     match command {
-        BackupCommand::Now { environment } => {
-            let request = request(folder, &environment)?;
+        BackupCommand::Now { environment, at } => {
+            let request = request(folder, &environment, at.map(Into::into))?;
             let lines = Lines::new(json);
             let backup: Backup =
                 context::daemon().await?.work("/v1/backup", &request, |event| lines.show(&event)).await?;
             told(&backup, json);
         }
-        BackupCommand::Drill { name, environment } => {
+        BackupCommand::Drill { name, environment, at } => {
             let id = context::environment(folder, &environment)?;
-            let request =
-                DrillBackup { project: id.project, environment: id.environment, name, actor: context::actor(folder) };
+            let request = DrillBackup {
+                project: id.project,
+                environment: id.environment,
+                name,
+                at: at.map(Into::into),
+                actor: context::actor(folder),
+            };
             let lines = Lines::new(json);
             let backup: Backup =
                 context::daemon().await?.work("/v1/backup/drill", &request, |event| lines.show(&event)).await?;
             told(&backup, json);
         }
         BackupCommand::Verify { environment } => {
-            let request = request(folder, &environment)?;
+            let request = request(folder, &environment, Some(Placement::Host))?;
             let lines = Lines::new(json);
             context::daemon().await?.work::<_, ()>("/v1/backup/verify", &request, |event| lines.show(&event)).await?;
             if json {
@@ -55,7 +60,7 @@ pub(crate) async fn run(folder: &Path, command: BackupCommand, json: bool) -> Re
         }
         BackupCommand::Show { name, environment } => {
             let id = context::environment(folder, &environment)?;
-            let backup = context::ambit()?.backup(&id, name.as_deref())?;
+            let backup = context::ambit()?.backup_anywhere(&id, name.as_deref())?;
             if json {
                 print_json(&backup);
             } else {
@@ -66,9 +71,9 @@ pub(crate) async fn run(folder: &Path, command: BackupCommand, json: bool) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(folder: &Path, environment: &str) -> Result<BackUp, Failure> {
+fn request(folder: &Path, environment: &str, at: Option<Placement>) -> Result<BackUp, Failure> {
     let id = context::environment(folder, environment)?;
-    Ok(BackUp { project: id.project, environment: id.environment, actor: context::actor(folder) })
+    Ok(BackUp { project: id.project, environment: id.environment, at, actor: context::actor(folder) })
 }
 
 fn told(backup: &Backup, json: bool) {
@@ -91,13 +96,12 @@ fn list(id: &EnvironmentId, backups: &Backups) {
     table(
         &["backup", "made", "sort", "stored", "state", "restored in"],
         backups.backups.iter().map(|b| {
-            let stored = b.postgres.as_ref().map_or(0, |p| p.stored) + b.redis.as_ref().map_or(0, |r| r.size);
             let restored = b.drill.as_ref().filter(|d| d.failure.is_none());
             vec![
                 b.name.clone(),
                 format!("{} ago", ago(b.started)),
-                b.postgres.as_ref().map_or_else(|| "redis".to_owned(), |p| p.form.to_string()),
-                bytes(stored),
+                sort(b),
+                bytes(b.stored()),
                 b.worth().to_string(),
                 restored.map_or_else(|| "–".to_owned(), |d| seconds(d.restored_in)),
             ]
@@ -112,6 +116,15 @@ fn list(id: &EnvironmentId, backups: &Backups) {
     }
     for range in &backups.ranges {
         println!("{}", restorable(range));
+    }
+}
+
+/// What it is: of one elsewhere, where it lies.
+fn sort(backup: &Backup) -> String {
+    match (&backup.postgres, &backup.hosted) {
+        (Some(copy), _) => copy.form.to_string(),
+        (None, Some(there)) => plain(&there.place),
+        (None, None) => "redis".to_owned(),
     }
 }
 
@@ -130,6 +143,9 @@ fn restorable(range: &Range) -> String {
 fn show(backup: &Backup) {
     println!("{} of {}: {}", backup.name, backup.environment.environment, backup.worth());
     println!("  made        {} to {}", moment(backup.started), moment(backup.finished));
+    if let Some(there) = &backup.hosted {
+        println!("  lies at     {}", plain(&there.place));
+    }
     if let Some(copy) = &backup.postgres {
         println!("  PostgreSQL  {}, {} stored as {}", copy.form, bytes(copy.size), bytes(copy.stored));
         if let Some(count) = &copy.count {
@@ -144,6 +160,9 @@ fn show(backup: &Backup) {
             RedisForm::AppendOnly => "append-only files",
         };
         println!("  Redis       {form}, {}, {} keys", bytes(copy.size), copy.keys);
+    }
+    for volume in backup.hosted.iter().flat_map(|there| &there.volumes) {
+        println!("  volume      {}, {} stored as {}", plain(&volume.service), bytes(volume.size), bytes(volume.stored));
     }
     match &backup.drill {
         None => println!("  drill       none yet"),

@@ -97,11 +97,11 @@ pub(crate) async fn run(address: &str, folder: &Path, command: Command, json: bo
             follow: false,
             lines,
             at: None,
-            search: LogSearchArguments { since: None, until: None, grep: None, level: None, release: None },
-        } => there.logs(&services, &environment, lines.unwrap_or(LINES)).await,
+            search: search @ LogSearchArguments { grep: None, .. },
+        } => there.logs(&services, &environment, lines.unwrap_or(LINES), &search).await,
         _ => Err(Failure::new(FailureKind::User, "not supported yet: this with --remote").hint(
             "there are: status, deployments, deployment, deploy, promote, rollback without --restore, approve, reject, \
-             gates, logs without --follow and without a search",
+             gates, logs without --follow and --grep",
         )),
     }
 }
@@ -197,7 +197,24 @@ impl Elsewhere {
         Ok(if open { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    async fn logs(&self, services: &[String], environments: &[String], lines: usize) -> Result<ExitCode, Failure> {
+    async fn logs(
+        &self,
+        services: &[String],
+        environments: &[String],
+        lines: usize,
+        search: &LogSearchArguments,
+    ) -> Result<ExitCode, Failure> {
+        let moment = |at: i64| jiff::Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();
+        let level = search.level.and_then(|level| serde_json::to_value(level).ok()?.as_str().map(str::to_owned));
+        let sought: String = [
+            ("since", search.since.map(moment)),
+            ("until", search.until.map(moment)),
+            ("level", level),
+            ("release", search.release.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("&{name}={}", encoded(&value?))))
+        .collect();
         let environments = if environments.is_empty() {
             let status: Status = self.get("/status").await?;
             status.environments.iter().map(|e| e.environment.to_string()).collect()
@@ -210,7 +227,7 @@ impl Elsewhere {
         for environment in &environments {
             for service in &services {
                 let of = service.map_or(String::new(), |service| format!("&service={}", encoded(service)));
-                let path = format!("/environments/{}/logs?lines={lines}{of}", encoded(environment));
+                let path = format!("/environments/{}/logs?lines={lines}{of}{sought}", encoded(environment));
                 for (n, line) in self.get::<Vec<Line>>(&path).await?.into_iter().enumerate() {
                     all.insert((line.at, format!("{environment}/{}", line.instance), n), line.text);
                 }

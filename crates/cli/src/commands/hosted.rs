@@ -2,15 +2,15 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use ambit_app::{Level, LogLine};
+use ambit_app::{BackupStatus, Level, LogLine};
 use ambit_domain::{
-    Failure, FailureKind,
+    EnvironmentId, Failure, FailureKind,
     hosted::{HostedLine, HostedService},
     spec::EnvironmentName,
 };
 use serde::Serialize;
 
-use super::outside;
+use super::{outside, status::backup_line};
 use crate::{
     arguments::LogSearchArguments,
     context,
@@ -33,6 +33,8 @@ pub(crate) struct There {
     /// The project there.
     project: String,
     services: Vec<HostedService>,
+    /// How its backups stand, where it declares some.
+    backup: Option<BackupStatus>,
     /// Why it could not be looked at.
     trouble: Option<String>,
 }
@@ -55,7 +57,9 @@ pub(crate) async fn status(folder: &Path, environments: &[String]) -> Vec<There>
             Ok(Err(failure)) => (Vec::new(), Some(failure.to_string())),
             Err(_) => (Vec::new(), Some(format!("no answer within {} s", GLANCE.as_secs()))),
         };
-        all.push(There { environment: environment.name.clone(), project: project.to_owned(), services, trouble });
+        let id = EnvironmentId { project: declaration.project.name.clone(), environment: environment.name.clone() };
+        let backup = environment.backup.as_ref().and_then(|_| ambit.hosted_backup_status(&id).ok());
+        all.push(There { environment: id.environment, project: project.to_owned(), services, backup, trouble });
     }
     all
 }
@@ -68,6 +72,9 @@ pub(crate) fn show(there: &There) {
     }
     for row in columns(&there.services.iter().map(line).collect::<Vec<_>>(), "  ") {
         println!("{}", paint.dots(&row));
+    }
+    if let Some(backup) = &there.backup {
+        println!("  {}", paint.dots(&backup_line(backup)));
     }
 }
 
@@ -94,8 +101,9 @@ pub(crate) async fn logs(
     if search.release.is_some() {
         return Err(Failure::new(FailureKind::User, "not supported yet: logs at Railway by their release"));
     }
-    let (read_lines, shown) = if search.looks() { (SEARCHED, lines) } else { (lines.unwrap_or(SHOWN), None) };
-    let filter = search.query().filter()?;
+    let query = search.query();
+    let (read_lines, shown) = if query.is_empty() { (lines.unwrap_or(SHOWN), None) } else { (SEARCHED, lines) };
+    let filter = query.filter()?;
     let declaration = context::declaration(folder)?;
     let ambit = context::ambit()?;
     let named = declaration.select(environments)?;

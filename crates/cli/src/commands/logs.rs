@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, path::Path, process::ExitCode, thread, time::Duration};
 
-use ambit_app::LogLine;
+use ambit_app::{LogLine, log_moment};
 use ambit_domain::Failure;
 
 use crate::{
@@ -30,10 +30,10 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let project = context::project(folder)?;
     let ambit = context::ambit()?;
-    let (history, until) = (search.looks(), search.until);
+    let until = search.until;
     let mut query = search.query();
     let mut reader = ambit.logs(&project, of.environments, of.services)?;
-    if history {
+    if !query.is_empty() {
         if follow {
             // What is printed from now on is shown as it comes.
             ambit.read_logs(&mut reader, 0);
@@ -82,21 +82,7 @@ fn show(line: &LogLine, json: bool) {
 
 /// A moment as people write it: so long ago, or as in RFC 3339.
 pub(crate) fn moment(text: &str) -> Result<i64, String> {
-    let ago = || {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        let number: i64 = number.parse().ok().filter(|n| *n >= 0)?;
-        now().checked_sub(number.checked_mul(seconds * 1000)?)
-    };
-    ago()
-        .or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond))
-        .ok_or_else(|| "such as 15m, 1h, 2d, or 2026-11-27T10:00:00Z".to_owned())
+    log_moment(text, now()).ok_or_else(|| "such as 15m, 1h, 2d, or 2026-11-27T10:00:00Z".to_owned())
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn suggest(status: &Status, daemon: bool) {
     }
 }
 
-fn backup_line(backup: &BackupStatus) -> String {
+pub(crate) fn backup_line(backup: &BackupStatus) -> String {
     let last = match (backup.at, backup.worth) {
         (Some(at), Some(Worth::Proven)) => format!("backup ● {} ago, proven", ago(at)),
         (Some(at), Some(Worth::Unproven)) => format!("backup ○ {} ago, unproven", ago(at)),

@@ -162,6 +162,15 @@ impl Browser {
         grave.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Gives the browser a device that makes and uses passkeys for whoever asks (Web Authentication, §11).
+    pub(crate) fn add_passkey_device(&self) {
+        let device = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserVerified": true,
+        });
+        self.ask("POST", "/webauthn/authenticator", &device);
+    }
+
     /// Loads what comes as if pages had no Content-Security-Policy.
     pub(crate) fn ignore_policies(&self) {
         self.devtools("Page.setBypassCSP", &json!({ "enabled": true }));

@@ -1,6 +1,7 @@
 //! A machine for the program to be used on.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub mod deliveries;
 pub mod runner;
 
 use std::{

@@ -1,6 +1,9 @@
 //! What happens: deployments and statuses of commits are told, issues are asked for.
 
-use ambit_domain::{Failure, github::State};
+use ambit_domain::{
+    Failure,
+    github::{CHECK, Check, State},
+};
 use hyper::Method;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
@@ -97,6 +100,16 @@ impl Github {
         self.tell_commit(told).await
     }
 
+    /// Tells of a pull request's commit whether it would be deployed. May be repeated: the newest counts.
+    pub async fn tell_check(&self, commit: &str, check: &Check) -> Result<(), Failure> {
+        let body = json!({
+            "state": check.verdict.of_commit(),
+            "context": CHECK,
+            "description": cut(&check.words),
+        });
+        self.write(&format!("/statuses/{}", part(commit)), &body).await.map(drop)
+    }
+
     async fn tell_commit(&self, told: &Told<'_>) -> Result<(), Failure> {
         if !told.newest {
             return Ok(());
@@ -154,18 +167,28 @@ impl Github {
 
     /// One try of something new, with what is answered. Whoever asked tries again later.
     async fn write(&self, below: &str, body: &Value) -> Result<Value, Failure> {
+        self.told(Method::POST, below, body).await?.map_err(|why| {
+            Failure::new(ambit_domain::FailureKind::Machine, "GitHub did not take what it was told").because(why)
+        })
+    }
+
+    /// One try, with what is answered, or why it is not known to be done.
+    pub(super) async fn told(
+        &self,
+        method: Method,
+        below: &str,
+        body: &Value,
+    ) -> Result<Result<Value, String>, Failure> {
         let understand = |answer: &crate::http::Answer| {
-            carried(&self.api, &Method::POST, answer)?;
+            carried(&self.api, &method, answer)?;
             understood::<Value>(&self.api, answer)
         };
         let body = Some(body.to_string().into_bytes());
-        let failed = |why: String| {
-            Failure::new(ambit_domain::FailureKind::Machine, "GitHub did not take what it was told").because(why)
-        };
-        match self.api.once_in_turn(Method::POST, &self.path(below), body.as_deref(), understand).await? {
+        let told = self.api.once_in_turn(method.clone(), &self.path(below), body.as_deref(), understand).await?;
+        Ok(match told {
             Ok(Answered::There(value)) => Ok(value),
-            Ok(Answered::Nothing(why) | Answered::Refused(why)) | Err(why) => Err(failed(why)),
-        }
+            Ok(Answered::Nothing(why) | Answered::Refused(why)) | Err(why) => Err(why),
+        })
     }
 }
 

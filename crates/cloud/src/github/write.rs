@@ -43,6 +43,13 @@ impl Github {
     pub async fn carry_out(&self, op: &Op, secret: Option<&str>) -> Result<Outcome, Failure> {
         let (method, path, body, feature) = match op {
             Op::Secret { name, .. } => return self.write_secret(name, needed(secret)?).await,
+            Op::Token { .. } | Op::RemoveToken { .. } | Op::AdoptSecret { .. } => {
+                return Err(Failure::new(FailureKind::Internal, "this is not done at GitHub"));
+            }
+            Op::AdoptTags { id, mark } => {
+                let body = json!({ "name": mark });
+                (Method::PUT, self.path(&format!("/rulesets/{id}")), Some(body), Some(Feature::Protection))
+            }
             Op::RemoveSecret { name } => (Method::DELETE, self.secret(name), None, None),
             Op::Branch { name, commit } => {
                 let body = json!({ "ref": format!("refs/heads/{name}"), "sha": commit });

@@ -72,6 +72,12 @@ impl Railway {
         template: &str,
         config: &Value,
     ) -> Tried<Option<String>> {
+        let input = json!({ "projectId": project, "environmentId": environment, "templateId": template,
+            "serializedConfig": config });
+        self.begin_template(&input).await
+    }
+
+    async fn begin_template(&self, input: &Value) -> Tried<Option<String>> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
@@ -82,8 +88,6 @@ impl Railway {
         struct Payload {
             workflow_id: Option<String>,
         }
-        let input = json!({ "projectId": project, "environmentId": environment, "templateId": template,
-            "serializedConfig": config });
         let tried = self.change::<Data>(document!("template_deploy"), &json!({ "input": input }), &[]).await?;
         Ok(tried.map(|data| data.template_deploy_v2.workflow_id))
     }
@@ -105,6 +109,25 @@ impl Railway {
         variables: &[(&str, Option<&str>)],
         secrets: &[&str],
     ) -> Tried<()> {
+        let patch = self.staged(&at.environment).await?;
+        let all: Map<String, Value> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.map_or(Value::Null, |value| json!({ "value": value }))))
+            .collect();
+        let wanted = json!({ "services": { at.service.as_str(): { "variables": all } } });
+        if is_something(&patch) && !is_same(&patch, &wanted) {
+            return Err(others_staged());
+        }
+        let variables = json!({ "environment": at.environment, "input": wanted });
+        if let Err(why) = self.tell(document!("stage"), &variables, secrets).await? {
+            return Ok(Err(why));
+        }
+        let variables = json!({ "environment": at.environment, "message": MESSAGE, "skip": true });
+        self.done(document!("commit_staged"), &variables).await
+    }
+
+    /// Changes that wait for somebody to apply them.
+    async fn staged(&self, environment: &str) -> Result<Value, Failure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
@@ -114,23 +137,29 @@ impl Railway {
         struct Staged {
             patch: Value,
         }
-        let environment = json!({ "environment": at.environment });
-        let Data { environment_staged_changes: Staged { patch } } =
-            self.read(document!("staged"), &environment).await?;
-        let all: Map<String, Value> = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.map_or(Value::Null, |value| json!({ "value": value }))))
-            .collect();
-        let wanted = json!({ "services": { at.service.as_str(): { "variables": all } } });
-        if is_something(&patch) && !is_same(&patch, &wanted) {
-            return Err(Failure::new(ambit_domain::FailureKind::User, STAGED)
-                .hint("apply or discard them in Railway's pages, then repeat the command"));
-        }
-        let variables = json!({ "environment": at.environment, "input": wanted });
-        if let Err(why) = self.tell(document!("stage"), &variables, secrets).await? {
-            return Ok(Err(why));
-        }
-        let variables = json!({ "environment": at.environment, "message": MESSAGE });
+        let data: Data = self.read(document!("staged"), &json!({ "environment": environment })).await?;
+        Ok(data.environment_staged_changes.patch)
+    }
+
+    /// Whether a variable of a service waits for being applied, and nothing of others does. Of others it is refused.
+    pub async fn is_staged(&self, at: &Place, variable: &str) -> Result<bool, Failure> {
+        let patch = self.staged(&at.environment).await?;
+        let services = patch["services"].as_object();
+        let ours = services.is_some_and(|all| all.len() == 1)
+            && !patch["services"][at.service.as_str()]["variables"][variable].is_null();
+        if is_something(&patch) && !ours { Err(others_staged()) } else { Ok(ours) }
+    }
+
+    /// Lays a template over a service as a change that waits for being applied; tells the workflow that does it.
+    pub async fn overlay(&self, at: &Place, template: &str, config: &Value) -> Tried<Option<String>> {
+        let input = json!({ "projectId": at.project, "environmentId": at.environment, "templateId": template,
+            "serializedConfig": config, "existingRootServiceId": at.service, "stageOnly": true });
+        self.begin_template(&input).await
+    }
+
+    /// Applies what waits for it, and deploys what it changes.
+    pub async fn apply_staged(&self, environment: &str) -> Tried<()> {
+        let variables = json!({ "environment": environment, "message": MESSAGE, "skip": false });
         self.done(document!("commit_staged"), &variables).await
     }
 
@@ -220,6 +249,11 @@ impl Railway {
     async fn tell(&self, document: &str, variables: &Value, secrets: &[&str]) -> Tried<()> {
         Ok(self.change::<Any>(document, variables, secrets).await?.map(drop))
     }
+}
+
+fn others_staged() -> Failure {
+    Failure::new(ambit_domain::FailureKind::User, STAGED)
+        .hint("apply or discard them in Railway's pages, then repeat the command")
 }
 
 /// What Railway's own list of changes says of ours.

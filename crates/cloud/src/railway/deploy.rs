@@ -1,4 +1,4 @@
-//! Deployments, what they print, and copies of volumes.
+//! Deployments and what they print.
 
 use ambit_domain::{Failure, railway::Place};
 use serde::Deserialize;
@@ -38,16 +38,6 @@ pub struct Line {
     pub timestamp: String,
     /// The line; hostile input.
     pub message: String,
-}
-
-/// A copy of a volume.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Backup {
-    /// What somebody called it.
-    pub name: Option<String>,
-    /// RFC 3339.
-    pub created_at: String,
 }
 
 impl Railway {
@@ -102,32 +92,5 @@ impl Railway {
             return Ok(printed);
         }
         Ok(self.read::<Data>(document!("build_logs"), &variables).await?.deployment_logs)
-    }
-
-    /// The copies of a volume.
-    pub async fn backups(&self, volume: &str) -> Result<Vec<Backup>, Failure> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Data {
-            volume_instance_backup_list: Vec<Backup>,
-        }
-        Ok(self.read::<Data>(document!("backups"), &json!({ "volume": volume })).await?.volume_instance_backup_list)
-    }
-
-    /// Asks for a copy of a volume, and tells the workflow that makes it.
-    pub async fn back_up(&self, volume: &str, name: &str) -> Tried<String> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Data {
-            volume_instance_backup_create: Made,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Made {
-            workflow_id: String,
-        }
-        let variables = json!({ "volume": volume, "name": name });
-        let tried = self.change::<Data>(document!("backup_create"), &variables, &[]).await?;
-        Ok(tried.map(|data| data.volume_instance_backup_create.workflow_id))
     }
 }

@@ -38,7 +38,7 @@ impl Railway {
     pub async fn open_proxy(&self, at: &Place, port: u16) -> Tried<()> {
         let networking = json!({ "tcpProxies": { port.to_string(): {} } });
         let patch = json!({ "services": { at.service.as_str(): { "networking": networking } } });
-        let variables = json!({ "environment": at.environment, "patch": patch, "message": "ambit move" });
+        let variables = json!({ "environment": at.environment, "patch": patch, "message": "ambit" });
         Ok(self.change::<Value>(document!("commit"), &variables, &[]).await?.map(drop))
     }
 

@@ -63,6 +63,8 @@ pub struct Entry {
     pub data_type: String,
     /// What becomes of its values.
     pub rule: Rule,
+    /// The comment beside it.
+    pub why: Option<String>,
 }
 
 /// `masking.toml`, read.
@@ -202,7 +204,8 @@ impl Reader<'_> {
         match parse_rule(line, arrow + 2) {
             Ok(rule) => {
                 self.file.places.insert(name.clone(), self.file.entries.len());
-                self.file.entries.push(Entry { name, data_type, rule });
+                let why = comment_after(self.text, span.end);
+                self.file.entries.push(Entry { name, data_type, rule, why });
             }
             Err(error) => {
                 let span = inside(self.text, &span, &error.at);
@@ -210,6 +213,12 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The comment between a place and the end of its line.
+fn comment_after(text: &str, place: usize) -> Option<String> {
+    let comment = text.get(place..)?.lines().next()?.trim_start().strip_prefix('#')?.trim();
+    (!comment.is_empty()).then(|| comment.to_owned())
 }
 
 fn span_of(table: &dyn TableLike, key: &str, item: &Item) -> Range<usize> {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     outside::{Change, Detail, Remark, Said, Step},
+    railway::ProjectToken,
     spec::{EnvironmentName, ProjectName},
 };
 
@@ -39,6 +40,20 @@ pub enum Op {
         id: Option<u64>,
         /// What it says.
         tags: Tags,
+    },
+    /// Gives a ruleset that does what is declared the project's mark.
+    AdoptTags {
+        /// By what GitHub knows it.
+        id: u64,
+        /// The name that it gets.
+        mark: String,
+    },
+    /// Remembers a secret that somebody else wrote as the project's.
+    AdoptSecret {
+        /// Which.
+        name: Name,
+        /// When it was written.
+        updated_at: String,
     },
     /// Deletes a ruleset of the project.
     RemoveTags {
@@ -81,6 +96,16 @@ pub enum Op {
         name: Name,
         /// The keyed digest of what it says.
         digest: String,
+    },
+    /// Has Railway make a token, writes it as a secret, and deletes those that Ambit had made before.
+    Token {
+        /// The secret.
+        name: Name,
+    },
+    /// Deletes a token of Railway's that Ambit had made.
+    RemoveToken {
+        /// Which.
+        token: ProjectToken,
     },
     /// Deletes a secret that Ambit wrote.
     RemoveSecret {
@@ -155,6 +180,10 @@ pub fn compare(project: &ProjectName, wanted: &Wanted, there: &Present, memory: 
         values::hook(hook, &there.hooks, &mut found);
     }
     values::forgotten(wanted, there, &mut found);
+    for (environment, token) in &wanted.retired {
+        found.of = Some(environment.clone());
+        values::remove(token, &mut found);
+    }
     let Comparison { steps, remarks, kept, .. } = found;
     Found { steps, remarks, kept, unmanaged: unmanaged(wanted, there) }
 }

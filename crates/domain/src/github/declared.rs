@@ -47,7 +47,15 @@ pub fn wanted(project: &Project) -> Wanted {
             self_review: environment.policy.author_may_approve,
         });
     }
-    Wanted { branches, tags, environments, values: BTreeMap::new(), hook: None, approvers: BTreeMap::new() }
+    Wanted {
+        branches,
+        tags,
+        environments,
+        values: BTreeMap::new(),
+        hook: None,
+        approvers: BTreeMap::new(),
+        retired: Vec::new(),
+    }
 }
 
 /// A star matches no slash at GitHub; in Ambit's patterns it does.

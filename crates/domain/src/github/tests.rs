@@ -122,6 +122,18 @@ impl Model {
                 self.secrets(&name.home).insert(name.name.clone(), now.to_string());
                 self.memory.written.insert(name.key(), Written { digest, updated_at: now.to_string() });
             }
+            Op::Token { name } => {
+                self.secrets(&name.home).insert(name.name.clone(), now.to_string());
+                let written = Written { digest: now.to_string(), updated_at: now.to_string() };
+                self.memory.written.insert(name.key(), written);
+            }
+            Op::RemoveToken { .. } => {}
+            Op::AdoptTags { id, mark } => {
+                self.there.tags.iter_mut().filter(|t| t.id == id).for_each(|t| t.mark.clone_from(&mark));
+            }
+            Op::AdoptSecret { name, updated_at } => {
+                self.memory.written.insert(name.key(), Written { digest: String::new(), updated_at });
+            }
             Op::RemoveSecret { name } => {
                 self.secrets(&name.home).remove(&name.name);
                 self.memory.written.remove(&name.key());
@@ -366,4 +378,67 @@ proptest! {
         let keys: BTreeSet<String> = Model::new(fresh()).keys(&wanted).into_iter().collect();
         prop_assert_eq!(keys.len(), Model::new(fresh()).keys(&wanted).len());
     }
+}
+
+#[test]
+fn what_does_what_is_declared_is_taken_over_and_nothing_else_of_it_changes() {
+    let (wanted, mut there) = (wanted_kaia(), fresh());
+    let ruleset = |id, mark: &str, include: &str| PresentTags {
+        id,
+        mark: mark.to_owned(),
+        include: BTreeSet::from([include.to_owned()]),
+        ..PresentTags::default()
+    };
+    there.tags = vec![ruleset(1, "releases stay", "refs/tags/v*"), ruleset(2, "ambit:other/prod", "refs/tags/v*")];
+    let mut prod = PresentEnvironment::default();
+    prod.secrets.extend([("AMBIT_SSH_KEY", "1"), ("UNDECLARED", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let test = PresentEnvironment { secrets: [("EXPO_TOKEN".to_owned(), "1".to_owned())].into(), ..prod.clone() };
+    there.environments = [("prod".to_owned(), prod), ("test".to_owned(), test)].into();
+    let mut github = Model::new(there);
+    let found = adoptable(&kaia(), &wanted, &github.there, &github.memory);
+    let keys: Vec<&str> = found.steps.iter().map(|s| s.change.key.as_str()).collect();
+    assert_eq!(keys, ["ruleset releases stay", "secret AMBIT_SSH_KEY of prod"], "EXPO_TOKEN is declared by nobody");
+    found.steps.into_iter().for_each(|step| github.carry_out(step.op));
+    assert_eq!(adoptable(&kaia(), &wanted, &github.there, &github.memory).steps, vec![]);
+    // The next plan changes it where it is.
+    let steps = github.look(&wanted).steps;
+    assert!(steps.iter().any(|s| s.change.key == "tags v* of prod" && s.change.action == Action::Change), "{steps:#?}");
+    let two = [ruleset(3, "a", "refs/tags/v*"), ruleset(4, "b", "refs/tags/v*")].into();
+    let found = adoptable(&kaia(), &wanted, &Present { tags: two, ..fresh() }, &Memory::default());
+    assert!(found.steps.is_empty() && found.remarks[0].text.contains("2 rulesets"));
+}
+
+#[test]
+fn a_token_is_made_where_it_is_not_known_to_be_on_both_sides_and_a_persons_stays() {
+    let token = |name: &str| ProjectToken { name: name.into(), ..ProjectToken::default() };
+    let made =
+        |live: Option<&str>, stray| Given::Made(Made { project: "kaia".into(), live: live.map(str::to_owned), stray });
+    let name = secret("prod", "RAILWAY_TOKEN");
+    let with = |given| Wanted { values: [(name.clone(), given)].into(), ..Wanted::default() };
+    let there = |at: &str| {
+        let secrets = [("RAILWAY_TOKEN".to_owned(), at.to_owned())].into();
+        Present {
+            environments: [("prod".to_owned(), PresentEnvironment { secrets, ..Default::default() })].into(),
+            ..fresh()
+        }
+    };
+    let memory = |at: &str| Memory {
+        written: [(name.key(), Written { digest: "d".into(), updated_at: at.into() })].into(),
+        ..Memory::default()
+    };
+    let keys = |given, there: &Present, memory: &Memory| -> Vec<String> {
+        compare(&kaia(), &with(given), there, memory).steps.into_iter().map(|s| s.change.key).collect()
+    };
+    let writes = ["secret RAILWAY_TOKEN of prod"];
+    assert_eq!(keys(made(None, vec![]), &fresh(), &Memory::default()), writes);
+    assert!(keys(made(None, vec![token("x")]), &there("1"), &Memory::default()).is_empty(), "a person's");
+    assert!(keys(made(Some("d"), vec![]), &there("1"), &memory("1")).is_empty());
+    assert_eq!(keys(made(None, vec![]), &there("1"), &memory("1")), writes, "Railway lost it");
+    assert_eq!(keys(made(Some("d"), vec![]), &there("2"), &memory("1")), writes, "somebody wrote it");
+    assert_eq!(
+        keys(made(Some("d"), vec![token("x")]), &there("1"), &memory("")),
+        writes,
+        "killed while it was written"
+    );
+    assert_eq!(keys(made(Some("d"), vec![token("x")]), &there("1"), &memory("1")), ["token x at Railway"]);
 }

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::{EVENTS, Given, Home, Hook, Name, Op, Present, PresentHook, Wanted, compare::Comparison};
-use crate::outside::{Change, Detail, Remark, Said};
+use super::{EVENTS, Given, Home, Hook, Made, Name, Op, Present, PresentHook, Wanted, compare::Comparison};
+use crate::{
+    outside::{Change, Detail, Remark, Said},
+    railway::ProjectToken,
+};
 
 pub(super) fn compare(wanted: &Wanted, there: &Present, found: &mut Comparison<'_>) {
     for (name, given) in &wanted.values {
         found.of = name.home.environment();
-        let environment = match &name.home {
-            Home::Environment(environment) => there.environments.get(environment),
-            Home::Repository => None,
-        };
         if name.secret {
-            let updated = match name.home {
-                Home::Repository => there.secrets.get(&name.name),
-                Home::Environment(_) => environment.and_then(|e| e.secrets.get(&name.name)),
-            };
-            secret(name, given, updated.map(String::as_str), found);
+            secret(name, given, there.secret(name).map(String::as_str), found);
         } else {
+            let environment = match &name.home {
+                Home::Environment(environment) => there.environments.get(environment),
+                Home::Repository => None,
+            };
             let value = environment.and_then(|e| e.variables.get(&name.name));
             variable(name, given, value.map(String::as_str), found);
         }
@@ -41,6 +40,7 @@ fn variable(name: &Name, given: &Given, there: Option<&str>, found: &mut Compari
 fn secret(name: &Name, given: &Given, updated: Option<&str>, found: &mut Comparison<'_>) {
     let digest = match (given, updated) {
         (Given::Digest(digest), _) => digest,
+        (Given::Made(made), _) => return token(name, made, updated, found),
         (Given::Nothing(help), None) => return found.remarks.push(missing(name, help)),
         _ => return found.kept += 1,
     };
@@ -64,6 +64,34 @@ fn secret(name: &Name, given: &Given, updated: Option<&str>, found: &mut Compari
     }
 }
 
+/// One that Ambit never wrote is a person's, and stays. Of its own it has to know both that GitHub has it and that Railway still does.
+fn token(name: &Name, made: &Made, updated: Option<&str>, found: &mut Comparison<'_>) {
+    let written = found.memory.written.get(&name.key());
+    let new = || Some(Said::text(format!("a new project token of {} at Railway", made.project)));
+    let details = match (updated, written) {
+        (Some(_), None) => return found.kept += 1,
+        (None, _) => vec![Detail::new("", None, new())],
+        (Some(at), Some(written)) => {
+            let old = Some(Said::Secret(written.digest.clone()));
+            if !written.updated_at.is_empty() && written.updated_at != at {
+                let by = Some(Said::text(format!("somebody else, {at}")));
+                vec![Detail::new("", old, new()), Detail::new("written by", by, Some(Said::text("Ambit")))]
+            } else if written.updated_at.is_empty() || made.live.as_ref() != Some(&written.digest) {
+                vec![Detail::new("", old, new())]
+            } else {
+                found.kept += 1;
+                return made.stray.iter().for_each(|token| remove(token, found));
+            }
+        }
+    };
+    found.change(name.title(), updated.is_some(), details, Op::Token { name: name.clone() });
+}
+
+pub(super) fn remove(token: &ProjectToken, found: &mut Comparison<'_>) {
+    let change = Change::delete(format!("token {} at Railway", token.name), Vec::new());
+    found.step(change, Op::RemoveToken { token: token.clone() });
+}
+
 fn missing(name: &Name, help: &str) -> Remark {
     Remark::new(name.title(), format!("the workflow needs it and nobody set it: {help}"))
 }
@@ -76,13 +104,7 @@ pub(super) fn forgotten(wanted: &Wanted, there: &Present, found: &mut Comparison
         else {
             continue;
         };
-        let updated = match &name.home {
-            Home::Repository => there.secrets.get(&name.name),
-            Home::Environment(environment) => {
-                there.environments.get(environment).and_then(|e| e.secrets.get(&name.name))
-            }
-        };
-        if updated == Some(&written.updated_at) {
+        if there.secret(&name) == Some(&written.updated_at) {
             found.of = name.home.environment();
             let detail = Detail::new("", Some(Said::Secret(written.digest.clone())), None);
             found.step(Change::delete(name.title(), vec![detail]), Op::RemoveSecret { name });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    app,
+    app, archive,
     mark::{Owner, marked},
     ops::{Database, Edits, Op, Place},
     present::{Listed, Present, PresentService},
@@ -173,7 +173,7 @@ fn one_service(
     };
     match &service.what {
         What::App(app) => app::compare(found, (of, &key, &service.mark), app, there, &at, secrets),
-        What::Postgres { version, schedule, .. } => {
+        What::Postgres { version, schedule, archive: wanted, .. } => {
             let image = there.image.as_deref().and_then(major);
             if let (Some(there), Some(declared)) = (image, *version)
                 && there != declared
@@ -184,6 +184,7 @@ fn one_service(
                 found.remarks.push(Remark::new(key.as_str(), text));
             }
             backups(found, of, &key, there, schedule);
+            archive::compare(found, of, &key, there, &at, *wanted);
         }
         What::Redis { persist, schedule } => {
             let command = there.settings.get(&Setting::StartCommand).map_or("", String::as_str);

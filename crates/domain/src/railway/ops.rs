@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{mark::Owner, settings::Setting};
-use crate::spec::Persistence;
+use crate::spec::{EnvironmentName, Persistence};
 
 /// Where a service is. What is not made yet has no ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,6 +194,13 @@ pub enum Op {
         /// The host.
         id: String,
     },
+    /// A PostgreSQL's log is archived from now on. It is deployed anew for it.
+    Archive {
+        /// Which.
+        at: Place,
+        /// Of which environment.
+        environment: EnvironmentName,
+    },
     /// How often a volume is backed up.
     Schedule {
         /// The volume in its environment.
@@ -232,6 +239,7 @@ impl Op {
             Self::Variable { at, .. }
             | Self::Settings { at, .. }
             | Self::Connect { at, .. }
+            | Self::Archive { at, .. }
             | Self::CreateHost { at, .. } => !at.service.is_empty(),
             Self::Schedule { volume, .. } => !volume.is_empty(),
             _ => true,
@@ -253,6 +261,8 @@ impl Op {
             Self::Variable { .. } => 0,
             // Asked for, waited for.
             Self::CreateDatabase { .. } => 3,
+            // What others staged, the template, what it stages, waited for, committed.
+            Self::Archive { .. } => 6,
             Self::Connect { at_each_push: false, .. } => 3,
             Self::DeleteService { volumes, .. } => 1 + u32::try_from(volumes.len()).unwrap_or(u32::MAX),
             _ => 1,

@@ -12,6 +12,9 @@ use crate::{
     spec::{App, Code, Environment, Form, Kind, Persistence, Project, Role, Service},
 };
 
+/// Railway's image makes a full backup each week and keeps four of them.
+const ARCHIVE_IS_KEPT: Duration = Duration::from_secs(21 * 86_400);
+
 /// Its kind in one word.
 pub(super) fn kind(environment: &Environment) -> &'static str {
     match environment.kind {
@@ -35,6 +38,7 @@ pub(super) fn all(
             version: postgres.version,
             database: postgres.database.clone(),
             schedule: schedule(environment),
+            archive: environment.backup.as_ref().is_some_and(|backup| backup.point_in_time),
         };
         services.push(WantedService { name: names.postgres(), mark: format!("{mark}/postgres"), what });
     }
@@ -167,15 +171,13 @@ pub(super) fn remarks(environment: &Environment) -> Vec<Remark> {
     let mut all = Vec::new();
     let mut remark = |text: String| all.push(Remark::new(environment.name.as_str(), text));
     if let Some(backup) = &environment.backup {
-        if backup.every < Duration::from_secs(86_400) {
-            let hours = backup.every.as_secs().div_ceil(3600);
-            remark(format!("Railway backs up once a day at best; backups every {hours} h are not made there yet"));
-        }
-        if backup.point_in_time {
-            remark(
-                "restoring to any moment has to be switched on at Railway (its pages, the database's Backups tab): a restore makes a new service"
-                    .to_owned(),
-            );
+        remark(format!(
+            "Ambit's daemon asks for a backup every {} and keeps it for {}; Railway's own daily ones are made besides, also where no daemon runs",
+            hours(backup.every),
+            hours(crate::backup::kept(backup)),
+        ));
+        if backup.point_in_time && crate::backup::kept(backup) > ARCHIVE_IS_KEPT {
+            remark("Railway keeps the log that leads to any moment for three to four weeks".to_owned());
         }
     }
     let only_here =
@@ -189,4 +191,12 @@ pub(super) fn remarks(environment: &Environment) -> Vec<Remark> {
         remark("`memory` and `settings` of PostgreSQL and Redis are not set there".to_owned());
     }
     all
+}
+
+/// `6 h`, `7 days`
+fn hours(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds % 86_400 == 0 && seconds > 86_400 => format!("{} days", seconds / 86_400),
+        seconds => format!("{} h", seconds.div_ceil(3600)),
+    }
 }

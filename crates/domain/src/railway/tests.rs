@@ -143,6 +143,9 @@ fn carried_out(mut there: Option<Present>, steps: &[crate::outside::Step<Op>]) -
                     .for_each(|h| h.port = *port);
             }
             Op::DeleteHost { id } => present.services.iter_mut().for_each(|s| s.hosts.retain(|h| h.id != *id)),
+            Op::Archive { at: place, .. } => own(&at(place), &mut |s| {
+                s.variables.insert(ARCHIVE.to_owned(), Some("${{Postgres-PITR.BUCKET}}".to_owned()));
+            }),
             Op::Schedule { volume, kinds } => {
                 let volumes = present.services.iter_mut().flat_map(|s| &mut s.volumes);
                 for volume in volumes.filter(|v| v.instance == *volume) {
@@ -381,4 +384,36 @@ fn deleting_is_told_for_what_nothing_declares_any_more() {
         found.steps.iter().filter(|s| s.change.action == Action::Delete).map(|s| s.change.key.as_str()).collect();
     assert_eq!(deleted, ["kaia/backend REDIS_URL", "kaia/redis"]);
     assert_eq!(found.confirm[0].name, "kaia/redis");
+}
+
+#[test]
+fn a_log_is_archived_where_every_moment_is_declared_and_the_image_does_it() {
+    let project =
+        ambit_spec::parse(&KAIA.replace("keep = \"7d\"", "keep = \"7d\", point-in-time = true")).project.unwrap();
+    let wanted = of(&project, "prod", &[]);
+    let steps = |there: &Present| {
+        let found = compare(&wanted, Some(there), std::slice::from_ref(&there.project), &Plainly).unwrap();
+        let archives = found.steps.iter().filter(|s| matches!(s.op, Op::Archive { .. })).count();
+        let why = found.remarks.iter().filter(|r| r.text.contains("cannot be restored to any moment")).count();
+        (archives, why)
+    };
+    let with = |image: &str| {
+        let mark = wanted.services.iter().find(|s| matches!(s.what, What::Postgres { .. })).unwrap().mark.clone();
+        let service = PresentService {
+            id: "s".into(),
+            name: "postgresql".into(),
+            image: Some(image.into()),
+            variables: [(OWNER.to_owned(), Some(mark))].into(),
+            ..PresentService::default()
+        };
+        let project = Listed { id: "p".into(), name: "kaia".into(), description: wanted.mark.clone() };
+        Present { project, environment: "e".into(), services: vec![service] }
+    };
+    let official = "ghcr.io/railwayapp-templates/postgres-ssl:17";
+    assert_eq!(steps(&with(official)), (1, 0));
+    assert_eq!(steps(&with("ghcr.io/railwayapp-templates/postgres-ssl:17.6")), (0, 1), "one minor version");
+    assert_eq!(steps(&with("postgis/postgis:17")), (0, 1), "an image of somebody else's");
+    let mut archived = with(official);
+    archived.services[0].variables.insert(ARCHIVE.to_owned(), None);
+    assert_eq!(steps(&archived), (0, 0), "it is switched on");
 }

@@ -62,6 +62,8 @@ pub enum What {
         database: String,
         /// Backups that make themselves.
         schedule: Vec<&'static str>,
+        /// Whether its log is archived, so that it can be restored to any moment.
+        archive: bool,
     },
     /// A Redis of Railway's template.
     Redis {

@@ -23,10 +23,11 @@ use serde_json::json;
 
 use super::{
     Face,
+    endpoint::Endpoint,
     guard::{client, header_text},
     input::Input,
     openapi,
-    operations::{Endpoint, endpoint},
+    operations::endpoint,
     page::Refusal,
     perform::perform,
 };
@@ -38,6 +39,7 @@ pub(crate) const BASE: &str = "/api/v1";
 
 pub(crate) fn routes() -> Router<Arc<Face>> {
     let mut routes = Router::new().route(&format!("{BASE}/openapi.json"), get(|| async { Json(openapi::document()) }));
+    routes = routes.route("/metrics", get(metrics));
     for operation in Operation::ALL.iter().copied() {
         let Endpoint { method, path, .. } = endpoint(operation);
         let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
@@ -57,6 +59,17 @@ pub(crate) fn routes() -> Router<Arc<Face>> {
         routes = routes.route(&format!("{BASE}{path}"), on(filter, handler));
     }
     routes
+}
+
+/// For Prometheus, which sends its token as everybody does; what is told is of all projects.
+async fn metrics(State(face): State<Arc<Face>>, headers: HeaderMap) -> Response {
+    match authenticate(&face, &headers) {
+        Err(refusal) => refusal.into_response(),
+        Ok(caller) if !caller.sees_all() => {
+            refused(StatusCode::FORBIDDEN, "this needs a token of every project".to_owned())
+        }
+        Ok(_) => crate::exposition::answer(&face.ambit),
+    }
 }
 
 async fn answer(

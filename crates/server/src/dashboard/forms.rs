@@ -50,6 +50,9 @@ fn shown_at(operation: Operation, fields: &BTreeMap<String, String>, value: &Val
     let environment = fields.get("environment").map_or("", String::as_str);
     match operation {
         Operation::Verdict if fields.contains_key("about") => format!("/projects/{project}/builds"),
+        Operation::OpenIncident | Operation::UpdateIncident | Operation::ResolveIncident => {
+            format!("/projects/{project}/incidents")
+        }
         Operation::BackUp | Operation::Restore | Operation::PutInPlace | Operation::RemoveCopy => {
             format!("/projects/{project}/data#{environment}")
         }

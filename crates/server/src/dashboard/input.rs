@@ -9,7 +9,7 @@ use ambit_domain::{
 };
 use serde_json::{Map, Value};
 
-use super::operations::{Endpoint, Kind};
+use super::endpoint::{Endpoint, Kind};
 
 /// No text of a request is longer.
 const LONGEST: usize = 10_000;
@@ -96,6 +96,12 @@ impl Input {
     /// A text; `None` where it was not given or is blank.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.0.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// Words with commas between them.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let all = self.text(name).unwrap_or_default();
+        all.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<u64> {

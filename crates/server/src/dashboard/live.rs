@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ambit_app::Overview;
+use ambit_app::{Overview, StatusPage};
 use ambit_domain::{Failure, access::Operation, spec::ProjectName};
 use axum::{
     extract::{Path, Query, State},
@@ -34,37 +34,68 @@ const PLACES: usize = 512;
 /// So many lines are told at once.
 const LINES: usize = 1000;
 
-/// An overview as it was made: at which pulse, and when.
-type Made = (u64, Instant, Arc<Overview>);
+/// Something that many look at, made once for all until its project changes or its figures are old.
+struct Kept<T>(tokio::sync::Mutex<HashMap<ProjectName, Made<T>>>);
+
+/// As it was made: at which pulse, and when.
+type Made<T> = (u64, Instant, Arc<T>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Default::default())
+    }
+}
+
+impl<T> Kept<T> {
+    async fn of(
+        &self,
+        face: &Face,
+        project: &ProjectName,
+        make: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Arc<T>, Failure> {
+        let mut held = self.0.lock().await;
+        let pulse = face.ambit.pulse(project)?;
+        if let Some((known, at, made)) = held.get(project)
+            && *known == pulse
+            && at.elapsed() < FIGURES / 2
+        {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(make.await?);
+        held.retain(|_, (_, at, _)| at.elapsed() < FIGURES);
+        held.insert(project.clone(), (pulse, Instant::now(), Arc::clone(&made)));
+        Ok(made)
+    }
+}
 
 /// Who is told what.
 pub(crate) struct Live {
     projects: Mutex<HashMap<ProjectName, watch::Sender<u64>>>,
     places: Arc<Semaphore>,
-    overviews: tokio::sync::Mutex<HashMap<ProjectName, Made>>,
+    overviews: Kept<Overview>,
+    status_pages: Kept<StatusPage>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { projects: Mutex::default(), places: Arc::new(Semaphore::new(PLACES)), overviews: Default::default() }
+        Self {
+            projects: Mutex::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
+            overviews: Kept::default(),
+            status_pages: Kept::default(),
+        }
     }
 }
 
 impl Live {
-    /// The pipeline of a project, made once for all who look at it until it changes.
+    /// The pipeline of a project.
     pub(crate) async fn overview(&self, face: &Face, project: &ProjectName) -> Result<Arc<Overview>, Failure> {
-        let mut held = self.overviews.lock().await;
-        let pulse = face.ambit.pulse(project)?;
-        if let Some((known, at, overview)) = held.get(project)
-            && *known == pulse
-            && at.elapsed() < FIGURES / 2
-        {
-            return Ok(Arc::clone(overview));
-        }
-        let overview = Arc::new(face.ambit.overview(project).await?);
-        held.retain(|_, (_, at, _)| at.elapsed() < FIGURES);
-        held.insert(project.clone(), (pulse, Instant::now(), Arc::clone(&overview)));
-        Ok(overview)
+        self.overviews.of(face, project, face.ambit.overview(project)).await
+    }
+
+    /// What the status page tells; however many of the world ask, it is put together once.
+    pub(crate) async fn status_page(&self, face: &Face, project: &ProjectName) -> Result<Arc<StatusPage>, Failure> {
+        self.status_pages.of(face, project, face.ambit.status_page(project)).await
     }
 
     fn changes(&self, face: &Arc<Face>, project: &ProjectName) -> watch::Receiver<u64> {
@@ -146,17 +177,14 @@ pub(crate) async fn log_lines(
     };
     query.insert("project".to_owned(), project.to_string());
     query.insert("environment".to_owned(), environment);
-    let begun = Input::from_texts(&endpoint(Operation::Logs), &query).and_then(|input| {
-        let wanted = Wanted::of(&input)?;
-        let reader = wanted.reader(&face.ambit)?;
-        Ok((wanted, reader))
-    });
-    let Ok((wanted, reader)) = begun else { return StatusCode::NOT_FOUND.into_response() };
-    let begin = (face, session, wanted, reader, place, Instant::now(), true);
-    stream(unfold(begin, |(face, session, wanted, mut reader, place, said, first)| async move {
+    let begun =
+        Input::from_texts(&endpoint(Operation::Logs), &query).and_then(|input| Wanted::of(&input)?.follow(&face.ambit));
+    let Ok(following) = begun else { return StatusCode::NOT_FOUND.into_response() };
+    let begin = (face, session, following, place, Instant::now(), true);
+    stream(unfold(begin, |(face, session, mut following, place, said, first)| async move {
         let mut quiet = said;
         loop {
-            let mut lines = wanted.next(&face.ambit, &mut reader);
+            let mut lines = following.next(&face.ambit);
             let skipped = lines.len().saturating_sub(LINES);
             let newest = lines.split_off(skipped);
             let event = if first || !newest.is_empty() {
@@ -173,7 +201,7 @@ pub(crate) async fn log_lines(
             if !first {
                 tokio::time::sleep(EVERY / 2).await;
             }
-            return Some((Ok(event), (face, session, wanted, reader, place, quiet, false)));
+            return Some((Ok(event), (face, session, following, place, quiet, false)));
         }
     }))
 }

@@ -5,11 +5,15 @@
 
 mod api;
 mod assets;
+mod challenge;
+mod chart;
+mod endpoint;
 mod forms;
 mod guard;
 mod input;
 mod lang;
 mod limit;
+mod listen;
 mod live;
 mod logs;
 mod openapi;
@@ -17,8 +21,10 @@ mod operations;
 mod page;
 mod pages;
 mod parts;
+mod passkeys;
 mod perform;
 mod sign_in;
+mod slow;
 mod works;
 
 pub(crate) use api::BASE;
@@ -43,6 +49,7 @@ pub(crate) struct Face {
     ambit: Arc<Ambit>,
     limit: limit::Limit,
     live: live::Live,
+    challenges: challenge::Challenges,
     works: works::Works,
 }
 
@@ -75,7 +82,7 @@ impl Listener {
         }
         let routes = routes(Arc::clone(ambit));
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, routes).await {
+            if let Err(error) = axum::serve(listen::Port::new(listener), routes).await {
                 tracing::error!(%error, "the dashboard is not served any more");
             }
         });
@@ -96,6 +103,7 @@ pub(crate) fn routes(ambit: Arc<Ambit>) -> Router {
         ambit,
         limit: limit::Limit::default(),
         live: live::Live::default(),
+        challenges: challenge::Challenges::default(),
         works: works::Works::default(),
     });
     Router::new()
@@ -103,6 +111,10 @@ pub(crate) fn routes(ambit: Arc<Ambit>) -> Router {
         .merge(pages::routes())
         .route("/assets/{name}", get(assets::asset))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/passkey", post(passkeys::sign_in))
+        .route("/passkeys", get(passkeys::page))
+        .route("/passkeys/add", post(passkeys::added))
+        .route("/passkeys/remove", post(passkeys::removed))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/language", post(sign_in::choose_language))
         .route("/do/{operation}", post(forms::submitted))

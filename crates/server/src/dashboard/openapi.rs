@@ -4,7 +4,10 @@ use ambit_domain::access::{Operation, Role};
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::operations::{Endpoint, Field, Kind, endpoint};
+use super::{
+    endpoint::{Endpoint, Field, Kind},
+    operations::endpoint,
+};
 
 /// The document (OpenAPI 3.1). Which roles an operation accepts is said under `x-roles`.
 pub(crate) fn document() -> Value {

@@ -1,6 +1,6 @@
 //! The frame around every page, and the forms in it.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use ambit_domain::{
     Failure,
@@ -8,7 +8,8 @@ use ambit_domain::{
     spec::ProjectName,
 };
 use axum::{
-    http::{HeaderMap, StatusCode, Uri, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use maud::{DOCTYPE, Markup, html};
@@ -47,28 +48,30 @@ pub(super) struct Page {
     path: String,
 }
 
-/// Somebody who is signed in, before a page of a project.
-pub(super) struct Signed {
-    pub(super) page: Page,
-    pub(super) caller: Caller,
+/// A request for a page, before it is known whose it is.
+pub(super) struct Visit {
+    face: Arc<Face>,
+    headers: HeaderMap,
+    uri: Uri,
 }
 
-impl Page {
+impl FromRequestParts<Arc<Face>> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Arc<Face>) -> Result<Self, Infallible> {
+        Ok(Self { face: Arc::clone(face), headers: parts.headers.clone(), uri: parts.uri.clone() })
+    }
+}
+
+impl Visit {
     /// A page for whoever comes.
-    pub(super) fn open(face: Arc<Face>, headers: &HeaderMap, uri: &Uri) -> Self {
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Self { lang: Lang::of(headers), session: Session::of(&face, headers), project: None, path, face }
+    pub(super) fn open(self) -> Page {
+        Page::open(self.face, &self.headers, &self.uri)
     }
 
     /// A page for somebody who may do an operation on a project, or what is said to everybody else.
-    pub(super) fn signed(
-        face: Arc<Face>,
-        headers: &HeaderMap,
-        uri: &Uri,
-        operation: Operation,
-        project: Option<&str>,
-    ) -> Result<Signed, Refusal> {
-        let mut page = Self::open(face, headers, uri);
+    pub(super) fn signed(self, operation: Operation, project: Option<&str>) -> Result<Signed, Refusal> {
+        let mut page = self.open();
         let Some(session) = &page.session else { return Err(Redirect::to("/sign-in").into_response().into()) };
         let caller = session.caller.clone();
         if let Some(name) = project {
@@ -80,6 +83,20 @@ impl Page {
             return Err(page.forbidden(operation).into());
         }
         Ok(Signed { page, caller })
+    }
+}
+
+/// Somebody who is signed in, before a page of a project.
+pub(super) struct Signed {
+    pub(super) page: Page,
+    pub(super) caller: Caller,
+}
+
+impl Page {
+    /// A page for whoever comes.
+    pub(super) fn open(face: Arc<Face>, headers: &HeaderMap, uri: &Uri) -> Self {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Self { lang: Lang::of(headers), session: Session::of(&face, headers), project: None, path, face }
     }
 
     pub(super) fn not_found(&self) -> Response {
@@ -149,7 +166,7 @@ impl Page {
                             @if let Some(session) = &self.session {
                                 form method="post" action="/sign-out" {
                                     (form_token(session))
-                                    span { (session.caller.user.name) " · " (session.caller.user.role) }
+                                    span { a href="/passkeys" { (session.caller.user.name) } " · " (session.caller.user.role) }
                                     button { (t("Sign out", "Salir")) }
                                 }
                             }
@@ -171,6 +188,8 @@ impl Page {
             (format!("{base}/variables"), "Variables"),
             (format!("{base}/data"), t("Data", "Datos")),
             (format!("{base}/builds"), t("Builds", "Compilaciones")),
+            (format!("{base}/incidents"), t("Incidents", "Incidencias")),
+            (format!("{base}/costs"), t("Costs", "Costes")),
             (format!("{base}/audit"), t("Audit", "Auditoría")),
             (format!("/status/{project}"), t("Status page", "Página de estado")),
         ];
@@ -220,6 +239,11 @@ impl Signed {
         answer.map_err(|failure| self.page.failed(&failure).into())
     }
 
+    /// The page with its title as its heading.
+    pub(super) fn titled(&self, title: &str, content: &Markup) -> Response {
+        self.page.show(title, html! { h1 { (title) } (content) })
+    }
+
     pub(super) fn may(&self, operation: Operation) -> bool {
         self.caller.may(operation, self.page.project.as_ref())
     }
@@ -252,6 +276,11 @@ impl Signed {
     }
 }
 
-fn form_token(session: &Session) -> Markup {
+/// A field for several lines of text.
+pub(super) fn lines(name: &str, label: &str) -> Markup {
+    html! { label.wide { (label) " " textarea name=(name) rows="3" required maxlength="4000" {} } }
+}
+
+pub(super) fn form_token(session: &Session) -> Markup {
     html! { input type="hidden" name="form" value=(session.form_token()); }
 }

@@ -2,9 +2,12 @@
 
 mod audit;
 mod builds;
+mod classification;
+mod costs;
 mod data;
 mod deployment;
 mod environment;
+mod incidents;
 mod pipeline;
 mod projects;
 mod status;
@@ -13,17 +16,11 @@ mod variables;
 use std::sync::Arc;
 
 use ambit_domain::{EnvironmentId, spec::ProjectName};
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::Response,
-    routing::get,
-};
+use axum::{Router, response::Response, routing::get};
 
 use super::{
     Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
 };
 
 pub(super) fn routes() -> Router<Arc<Face>> {
@@ -33,15 +30,18 @@ pub(super) fn routes() -> Router<Arc<Face>> {
         .route("/projects/{project}/deployments", get(deployment::list))
         .route("/projects/{project}/deployments/{number}", get(deployment::page))
         .route("/projects/{project}/environments/{environment}", get(environment::page))
+        .route("/projects/{project}/environments/{environment}/classification", get(classification::page))
         .route("/projects/{project}/variables", get(variables::page))
         .route("/projects/{project}/data", get(data::page))
         .route("/projects/{project}/builds", get(builds::page))
+        .route("/projects/{project}/incidents", get(incidents::page))
+        .route("/projects/{project}/costs", get(costs::page))
         .route("/projects/{project}/audit", get(audit::page))
         .route("/status/{project}", get(status::page))
 }
 
-pub(super) async fn nothing_here(State(face): State<Arc<Face>>, headers: HeaderMap, uri: Uri) -> Response {
-    Page::open(face, &headers, &uri).not_found()
+pub(super) async fn nothing_here(visit: Visit) -> Response {
+    visit.open().not_found()
 }
 
 /// An environment of the page's project that is on this machine.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ambit_app::{
-    AuditFilter, BackUp, Decide, Decision, Declaration, Deploy, Promote, QaSay, RestoreRequest, RestoredCopy, Rollback,
-    Waive,
+    AuditFilter, BackUp, Decide, Decision, Declaration, Deploy, OpenIncident, Promote, QaSay, RestoreRequest,
+    RestoredCopy, Rollback, UpdateIncident, Waive,
 };
 use ambit_domain::{
     Actor, EnvironmentId, Failure, FailureKind,
@@ -15,10 +15,13 @@ use ambit_domain::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Face, input::Input, logs, works::Long};
+use super::{Face, input::Input, logs, parts, slow, works::Long};
 
 /// How much of a list is told where nothing is said, and at most.
 const LIMIT: (usize, usize) = (50, 1000);
+
+/// So far back metrics are kept.
+const METRIC_HOURS: u64 = 90 * 24;
 
 /// Carries out an operation; what it came to, as the API answers it.
 pub(crate) async fn perform(
@@ -68,20 +71,58 @@ pub(crate) async fn perform(
             let id = input.environment()?;
             told(&ambit.preview_rollback(&id.project, &id.environment, input.text("to").as_deref())?)
         }
-        Operation::Logs => told(&logs::read(ambit, &logs::Wanted::of(input)?)?),
+        Operation::Logs => told(&logs::read(ambit, &logs::Wanted::of(input)?).await?.lines),
+        Operation::Series => {
+            let EnvironmentId { project, environment } = input.environment()?;
+            told(&ambit.metric_names(&project, &environment)?)
+        }
+        Operation::Metrics => {
+            let EnvironmentId { project, environment } = input.environment()?;
+            let hours = input.number("hours").map_or(24, |hours| hours.clamp(1, METRIC_HOURS));
+            let points = input.number("points").map_or(200, |points| points.clamp(1, 2000));
+            let since = parts::now() - i64::try_from(hours).unwrap_or(24) * 3_600_000;
+            let series = input.text("series").unwrap_or_default();
+            told(&ambit.metrics(&project, &environment, &series, since, u32::try_from(points).unwrap_or(200))?)
+        }
         Operation::Variables => told(&ambit.variable_matrix(&input.project()?)?),
         Operation::Backups => {
             let id = input.environment()?;
             Ok(json!({ "backups": ambit.backups(&id).await?, "beside": ambit.beside(&id) }))
         }
         Operation::Copies => told(&ambit.masked_copies(&input.environment()?)?),
+        Operation::Classification => told(&slow::classification(face, &input.environment()?).await?),
+        Operation::Rehearsals => told(&ambit.rehearsals(&input.environment()?)?),
         Operation::Work => {
             let found = face.works.of(&input.project()?, input.number("number").unwrap_or_default());
             told(&found.ok_or_else(|| {
                 Failure::new(FailureKind::NotFound, "there is no such work; it is known until the daemon ends")
             })?)
         }
+        Operation::StatusPage => told(&*face.live.status_page(face, &known_project(face, input)?).await?),
+        Operation::Incidents => told(&ambit.incidents(&known_project(face, input)?)?),
+        Operation::OpenIncident => {
+            let request = OpenIncident {
+                project: known_project(face, input)?,
+                title: input.text("title"),
+                text: input.text("text").unwrap_or_default(),
+                services: input.texts("services"),
+                alert: input.number("alert").and_then(|alert| i64::try_from(alert).ok()),
+                actor,
+            };
+            told(&ambit.open_incident(&request)?)
+        }
+        Operation::UpdateIncident | Operation::ResolveIncident => {
+            let request = UpdateIncident {
+                project: known_project(face, input)?,
+                number: input.number("number").and_then(|number| i64::try_from(number).ok()).unwrap_or_default(),
+                text: input.text("text").unwrap_or_default(),
+                resolve: operation == Operation::ResolveIncident,
+                actor,
+            };
+            told(&ambit.update_incident(&request)?)
+        }
         Operation::Builds => told(&ambit.mobile_builds(&known_project(face, input)?, None)?),
+        Operation::Cost => told(&slow::cost(face, &known_project(face, input)?).await?),
         Operation::Audit => {
             let filter = AuditFilter {
                 project: Some(known_project(face, input)?),
@@ -126,7 +167,7 @@ pub(crate) async fn perform(
         Operation::RemoveCopy => {
             let EnvironmentId { project, environment } = input.environment()?;
             let name = input.text("name").unwrap_or_default();
-            let request = RestoredCopy { project, environment, name: name.clone(), actor };
+            let request = RestoredCopy { project, environment, name: name.clone(), at: None, actor };
             ambit.remove_beside(&request, &super::works::unheard()).await?;
             Ok(json!({ "removed": name }))
         }
@@ -171,11 +212,19 @@ fn begin(face: &Arc<Face>, actor: Actor, operation: Operation, input: &Input) ->
     let id = input.environment()?;
     let EnvironmentId { project, environment } = id.clone();
     let long = match operation {
-        Operation::BackUp => Long::BackUp(BackUp { project, environment, actor: actor.clone() }),
+        Operation::BackUp => Long::BackUp(BackUp { project, environment, at: None, actor: actor.clone() }),
         Operation::Restore => {
             let to = input.text("moment").map(|text| moment(&text)).transpose()?;
             let backup = input.text("backup");
-            Long::Restore(RestoreRequest { project, environment, to, backup, into: None, actor: actor.clone() })
+            Long::Restore(RestoreRequest {
+                project,
+                environment,
+                to,
+                backup,
+                into: None,
+                at: None,
+                actor: actor.clone(),
+            })
         }
         _ => {
             if input.text("confirm").as_deref() != Some(environment.as_str()) {
@@ -185,7 +234,7 @@ fn begin(face: &Arc<Face>, actor: Actor, operation: Operation, input: &Input) ->
                 ));
             }
             let name = input.text("name").unwrap_or_default();
-            Long::PutInPlace(RestoredCopy { project, environment, name, actor: actor.clone() })
+            Long::PutInPlace(RestoredCopy { project, environment, name, at: None, actor: actor.clone() })
         }
     };
     told(&face.works.begin(face, &id, operation, actor, long))

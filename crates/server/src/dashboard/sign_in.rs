@@ -16,6 +16,7 @@ use super::{
     guard::{client, is_from_here, is_secure, set_session},
     lang::{COOKIE, Lang},
     page::{Page, Refusal},
+    passkeys,
 };
 
 type Fields = BTreeMap<String, String>;
@@ -35,6 +36,7 @@ pub(super) async fn page(
             p { (page.lang.t("On the machine that runs Ambit, type", "En la máquina donde corre Ambit, escribe")) }
             pre { "ambit login" }
             p { (page.lang.t("and open the link that it prints. It works once, for ten minutes.", "y abre el enlace que imprime. Sirve una vez, durante diez minutos.")) }
+            (passkeys::offer(&page))
         });
     };
     let user = match checked(&page.face, &headers, code, |code| page.face.ambit.signs_in(code)) {

@@ -33,9 +33,20 @@ pub(super) fn answer(state: &mut Repository, asked: &Asked<'_>, below: &str) -> 
             asked.list(all.map(|(_, status)| status.clone()).collect(), None)
         }
         ("get", "/issues") => issues(state, asked),
+        ("get", "/releases") => asked.list(state.releases.iter().rev().cloned().collect(), None),
         ("post", "/releases") => release(state, asked),
+        ("patch", "/releases/{release_id}") => {
+            let id = asked.value("release_id").parse::<u64>().unwrap_or_default();
+            match state.releases.iter_mut().find(|r| r["id"] == id) {
+                Some(release) => {
+                    *release = with(release.clone(), asked.body.clone());
+                    Reply::json(200, release)
+                }
+                None => wrong(404, "Not Found"),
+            }
+        }
         ("get", "/releases/tags/{tag}") => {
-            match state.releases.iter().find(|r| r["tag_name"] == asked.value("tag").as_str()) {
+            match state.releases.iter().find(|r| r["tag_name"] == asked.value("tag").as_str() && r["draft"] != true) {
                 Some(release) => Reply::json(200, release),
                 None => wrong(404, "Not Found"),
             }

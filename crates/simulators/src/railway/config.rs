@@ -12,7 +12,7 @@ const USUAL_BRANCH: &str = "main";
 pub(super) fn rendered(environment: &Environment) -> Value {
     let services = environment.instances.iter().map(|(id, instance)| (id.clone(), service(environment, id, instance)));
     let shared = environment.shared.iter().map(|(name, v)| (name.clone(), variable(v)));
-    let volumes = environment.volumes.iter().map(|v| (v.id.clone(), json!({ "sizeMB": 5000 })));
+    let volumes = environment.volumes.iter().map(|v| (v.id.clone(), json!({ "sizeMB": v.size })));
     let object = |all: Map<String, Value>| Value::Object(all);
     json!({ "services": object(services.collect()), "sharedVariables": object(shared.collect()),
         "volumes": object(volumes.collect()) })
@@ -40,7 +40,7 @@ fn service(environment: &Environment, id: &str, of: &Instance) -> Value {
 impl World {
     /// Commits a patch that was found in order, and deploys what it changed.
     pub(super) fn commit(&mut self, environment: &str, patch: &Value, skip_deploys: bool) -> Done<Value> {
-        for part in ["volumes", "buckets", "privateNetworkDisabled"] {
+        for part in ["volumes", "privateNetworkDisabled"] {
             if !patch[part].is_null() {
                 return Err(Refused::new(format!("this server takes no {part} in a patch")));
             }
@@ -61,6 +61,7 @@ impl World {
         if !skip_deploys {
             let changed: Vec<String> = services.into_iter().map(|(id, _)| id).collect();
             self.redeploy(environment, &changed);
+            changed.iter().for_each(|service| self.archive_from_now(environment, service));
         }
         Ok(json!(self.id()))
     }

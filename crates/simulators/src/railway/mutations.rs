@@ -76,7 +76,9 @@ impl World {
                 self.create_proxy(said("environmentId"), said("serviceId"), port)
             }
             "tcpProxyDelete" => self.delete_proxy(text("id")),
+            "templateDeployV2" if input["templateId"] == "postgres-pitr-template" => self.begin_overlay(input),
             "templateDeployV2" => self.begin_template(input),
+            "volumeInstancePITRRestore" => self.begin_restore(arguments),
             "volumeCreate" => {
                 let id = self.create_volume(said("environmentId"), said("serviceId"), said("mountPath"))?;
                 let project = self.project(said("projectId"))?;
@@ -133,45 +135,13 @@ impl World {
         self.projects.push(project);
         Ok(shown)
     }
-
-    fn change_a_backup(&mut self, name: &str, arguments: &Value) -> Done<Value> {
-        let text = |key: &str| arguments[key].as_str().unwrap_or_default();
-        let id = self.id();
-        let volume = self.volume(text("volumeInstanceId"))?;
-        let backup = |v: &super::world::Volume| v.backups.iter().position(|b| b.0 == text("volumeInstanceBackupId"));
-        match name {
-            "volumeInstanceBackupCreate" => {
-                volume.backups.push((id, text("name").to_owned(), false));
-                Ok(self.done_workflow())
-            }
-            "volumeInstanceBackupScheduleUpdate" => {
-                let kinds = arguments["kinds"].as_array().into_iter().flatten();
-                volume.schedule = kinds.filter_map(Value::as_str).map(str::to_owned).collect();
-                Ok(json!(true))
-            }
-            "volumeInstanceBackupLock" => {
-                let place = backup(volume).ok_or_else(not_authorized)?;
-                volume.backups[place].2 = true;
-                Ok(json!(true))
-            }
-            "volumeInstanceBackupDelete" => {
-                let place = backup(volume).ok_or_else(not_authorized)?;
-                if volume.backups[place].2 {
-                    return Err(Refused::new("Backup is locked"));
-                }
-                volume.backups.remove(place);
-                Ok(self.done_workflow())
-            }
-            _ => Err(unknown(name)),
-        }
-    }
 }
 
 pub(super) fn unknown(name: &str) -> Refused {
     Refused::new(format!("this server does not do {name}"))
 }
 
-fn deep_merge(into: &mut Value, patch: &Value) {
+pub(super) fn deep_merge(into: &mut Value, patch: &Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
             for (key, value) in patch {

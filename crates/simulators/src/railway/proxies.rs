@@ -51,6 +51,14 @@ impl World {
         if self.servers.port(environment, service).is_some() {
             return Ok(());
         }
+        let broken = |error: std::io::Error| Refused::new(error.to_string());
+        let recovers = match self.instance(environment, service)?.recovers.clone() {
+            Some((source, target)) => {
+                self.reach(environment, &source)?;
+                Some((self.servers.archived(environment, &source).map_err(broken)?, target))
+            }
+            None => None,
+        };
         let variables = self.variables(environment, Some(service), false)?;
         let said = |name: &str| variables[name].as_str().unwrap_or_default();
         let (user, password) = match engine {
@@ -64,8 +72,9 @@ impl World {
             password: said(password),
             database: said("PGDATABASE"),
             version: image.rsplit(':').next().and_then(|tag| tag.split('.').next()?.parse().ok()),
+            recovers: recovers.as_ref().map(|(folder, target)| (folder.clone(), target.as_str())),
         };
-        self.servers.start(environment, service, &wanted).map_err(|error| Refused::new(error.to_string()))
+        self.servers.start(environment, service, &wanted).map_err(broken)
     }
 
     /// Servers end with what has them.

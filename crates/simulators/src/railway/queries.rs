@@ -76,14 +76,7 @@ impl World {
             }
             "template" => templates::template(text("code")).ok_or_else(|| Refused::new("Template not found")),
             "workflowStatus" => Ok(self.workflow(text("workflowId"))),
-            "volumeInstanceBackupList" => {
-                let volume = self.volume(text("volumeInstanceId"))?;
-                let of = volume.backups.iter().map(|(id, name, _)| {
-                    json!({ "id": id, "name": name, "createdAt": super::world::NOW, "externalId": id, "expiresAt": null, "creatorId": null,
-                        "referencedMB": 100, "usedMB": 100, "scheduleId": null, "volumeInstanceSizeMB": 5000 })
-                });
-                Ok(json!(of.collect::<Vec<_>>()))
-            }
+            "volumeInstanceBackupList" => self.backups(text("volumeInstanceId")),
             "volumeInstanceBackupScheduleList" => {
                 let volume = self.volume(text("volumeInstanceId"))?;
                 let of = volume.schedule.iter().map(|kind| {

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod archive;
+
 /// Where every proxy is.
 pub(super) const HOST: &str = "127.0.0.1";
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -59,6 +61,8 @@ pub(super) struct Wanted<'a> {
     pub(super) database: &'a str,
     /// The major version that is meant; the newest that is here where that one is not.
     pub(super) version: Option<u32>,
+    /// The folder of the server whose data it begins with, and the moment of it.
+    pub(super) recovers: Option<(PathBuf, &'a str)>,
 }
 
 /// The servers that run, by what has them.
@@ -66,9 +70,13 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Servers(BTreeMap<(String, String), Server>);
 
 struct Server {
-    port: u16,
     watch: Option<ChildStdin>,
     shell: Child,
+    folder: PathBuf,
+    port: u16,
+    user: String,
+    password: String,
+    version: Option<u32>,
 }
 
 impl Drop for Server {
@@ -89,6 +97,19 @@ impl Servers {
         let server = start(wanted)?;
         self.0.insert((environment.to_owned(), service.to_owned()), server);
         Ok(())
+    }
+
+    /// The first backup of a cluster whose log is archived from now on.
+    pub(super) fn back_up(&self, environment: &str, service: &str) -> io::Result<()> {
+        self.0.get(&(environment.to_owned(), service.to_owned())).map_or(Ok(()), Server::back_up)
+    }
+
+    /// The folder of a server, with everything of its log archived.
+    pub(super) fn archived(&self, environment: &str, service: &str) -> io::Result<PathBuf> {
+        let server = self.0.get(&(environment.to_owned(), service.to_owned()));
+        let server = server.ok_or_else(|| io::Error::other("there is nothing to recover from"))?;
+        server.archive_all()?;
+        Ok(server.folder.clone())
     }
 
     /// Ends those that nothing has any more.
@@ -167,7 +188,9 @@ fn start(wanted: &Wanted<'_>) -> io::Result<Server> {
     // What is pressed at a terminal is ours to hear: the server ends after us.
     shell.process_group(0).stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
     let mut shell = as_owner(&mut shell, owner).spawn()?;
-    let server = Server { port: wanted.port, watch: shell.stdin.take(), shell };
+    let (user, password) = (wanted.user.to_owned(), wanted.password.to_owned());
+    let (watch, port, version) = (shell.stdin.take(), wanted.port, wanted.version);
+    let server = Server { watch, shell, folder: folder.clone(), port, user, password, version };
     let end = Instant::now() + STARTS_WITHIN;
     while !answers(wanted) {
         if Instant::now() > end {
@@ -176,8 +199,11 @@ fn start(wanted: &Wanted<'_>) -> io::Result<Server> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    if wanted.engine == Engine::Postgres && wanted.database != "postgres" {
+    if wanted.engine == Engine::Postgres && wanted.recovers.is_none() && wanted.database != "postgres" {
         make_database(wanted, &folder, owner)?;
+    }
+    if wanted.recovers.is_some() {
+        server.has_recovered()?;
     }
     Ok(server)
 }
@@ -204,10 +230,11 @@ fn postgres(
     let programs = postgres_programs(wanted.version).ok_or_else(|| io::Error::other("no PostgreSQL"))?;
     let password = write("password", wanted.password)?;
     let data = folder.join("data");
-    let mut initdb = Command::new(programs.join("initdb"));
-    initdb.args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--username"]);
-    initdb.arg(wanted.user).arg("--pwfile").arg(&password).arg("-D").arg(&data).current_dir(folder);
-    checked(as_owner(&mut initdb, owner))?;
+    if let Some((source, target)) = &wanted.recovers {
+        archive::recover(source, target, &data, owner)?;
+    } else {
+        initdb(wanted, &programs, folder, &password, owner)?;
+    }
     fs::remove_file(&password)?;
     let pair = rcgen::generate_simple_self_signed([HOST.to_owned()]).map_err(io::Error::other)?;
     let certificate = write("certificate.pem", &pair.cert.pem())?;
@@ -220,10 +247,26 @@ fn postgres(
         "ssl=on".to_owned(),
         format!("ssl_cert_file={}", certificate.display()),
         format!("ssl_key_file={}", key.display()),
+        "archive_mode=on".to_owned(),
+        format!("archive_command={}", archive::command(folder)),
     ];
     let mut command = vec![programs.join("postgres").into(), "-D".into(), data.into()];
     command.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting.into()]));
     Ok(command)
+}
+
+fn initdb(
+    wanted: &Wanted<'_>,
+    programs: &Path,
+    folder: &Path,
+    password: &Path,
+    owner: Option<(u32, u32)>,
+) -> io::Result<()> {
+    let mut initdb = Command::new(programs.join("initdb"));
+    initdb.args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"]);
+    initdb.arg("--username").arg(wanted.user).arg("--pwfile").arg(password);
+    initdb.arg("-D").arg(folder.join("data")).current_dir(folder);
+    checked(as_owner(&mut initdb, owner))
 }
 
 /// The database that the template's image makes at its first start.

@@ -101,7 +101,7 @@ pub(super) fn volume(project: &Project, of: &Volume) -> Value {
 pub(super) fn volume_instance(project: &Project, environment: &str, of: &Volume) -> Value {
     let service = project.services.iter().find(|s| s.id == of.service).map(|s| service(project, s));
     json!({ "id": of.instance, "volumeId": of.id, "serviceId": of.service, "environmentId": environment, "mountPath": of.path,
-        "sizeMB": 5000, "currentSizeMB": 100.0, "state": "READY", "isPendingDeletion": false, "createdAt": NOW, "deletedAt": null,
+        "sizeMB": of.size, "currentSizeMB": of.used, "state": "READY", "isPendingDeletion": false, "createdAt": NOW, "deletedAt": null,
         "externalId": null, "region": null, "volume": volume(project, of), "service": service })
 }
 

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Done, Variable, Workflow, World, not_authorized};
+use super::{
+    restores,
+    world::{Done, Variable, Workflow, World, not_authorized},
+};
 use crate::graphql::Refused;
 
 /// A template by its code; its variables refer to one another as the service's own do.
@@ -15,6 +18,7 @@ pub(super) fn template(code: &str) -> Option<Value> {
             .into()
     };
     let (name, image, path, port, command, variables) = match code {
+        "postgres-pitr" => return Some(restores::template()),
         "postgres" => (
             "Postgres",
             "registry.example/postgres-ssl:17",

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::servers::Servers;
+use super::{
+    backups::{Backup, Pending, SIZE, USED},
+    servers::Servers,
+};
 use crate::graphql::Refused;
 
 /// When everything happens.
@@ -27,6 +30,9 @@ pub struct World {
     /// Projects of all workspaces.
     pub projects: Vec<Project>,
     pub(super) workflows: BTreeMap<String, Workflow>,
+    pub(super) pending: BTreeMap<String, Pending>,
+    /// Why the plan has no copies of volumes, where it has none.
+    pub refuses_backups: Option<String>,
     /// How many requests a workflow takes until it is complete.
     pub slow: u32,
     /// The deployment that is made next fails in this state.
@@ -101,6 +107,10 @@ pub struct Instance {
     pub proxies: Vec<Proxy>,
     /// Its deployments, the oldest first.
     pub deployments: Vec<Deployment>,
+    /// Since when its log is archived, RFC 3339.
+    pub archived_since: Option<String>,
+    /// The service whose data it begins with, and the moment of it.
+    pub recovers: Option<(String, String)>,
 }
 
 /// A variable as it was written.
@@ -125,8 +135,12 @@ pub struct Volume {
     pub path: String,
     /// Backups that are made by themselves: `DAILY`, …
     pub schedule: Vec<String>,
-    /// Backups: id, name, whether it is locked.
-    pub backups: Vec<(String, String, bool)>,
+    /// Copies of it, the oldest first.
+    pub backups: Vec<Backup>,
+    /// What it is given, in megabytes.
+    pub size: u64,
+    /// What is on it, in megabytes.
+    pub used: u64,
 }
 
 /// What deploys a service when a branch is pushed.
@@ -251,8 +265,8 @@ impl World {
     /// A volume of a service.
     pub(super) fn create_volume(&mut self, environment: &str, service: &str, path: &str) -> Done<String> {
         let (id, instance) = (self.id(), self.id());
-        let volume =
-            Volume { id: id.clone(), instance, service: service.into(), path: path.into(), ..Volume::default() };
+        let (service, path) = (service.into(), path.into());
+        let volume = Volume { id: id.clone(), instance, service, path, size: SIZE, used: USED, ..Volume::default() };
         self.environment(environment)?.volumes.push(volume);
         Ok(id)
     }
@@ -264,7 +278,10 @@ impl World {
             workflow.left = workflow.left.saturating_sub(1);
         }
         for id in due {
-            self.finish(&id);
+            match self.pending.remove(&id) {
+                Some(pending) => self.come_true(pending),
+                None => self.finish(&id),
+            }
         }
         for environment in self.environments() {
             environment.instances.values_mut().for_each(Instance::advance);

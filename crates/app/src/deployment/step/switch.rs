@@ -27,7 +27,8 @@ impl Step for Switch {
         }
         if last {
             record.services.retain(|s| !work.removed.contains(&s.made_from.service));
-            record.live = Some(stand.deployment.number);
+            // Where the apps are elsewhere it is there that a release serves.
+            record.live = (!stand.scope.apps_elsewhere).then_some(stand.deployment.number);
         }
         stand.record = record;
         stand.save_record()?;

@@ -7,7 +7,7 @@ use ambit_domain::{Failure, FailureKind, hosted::Reached, railway::Place, reloca
 
 use super::{AtRailway, unknown};
 
-const POSTGRES: u16 = 5432;
+pub(super) const POSTGRES: u16 = 5432;
 const REDIS: u16 = 6379;
 /// How often it is looked whether a proxy leads somewhere, and how often at most.
 const EVERY: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ impl AtRailway<'_> {
         postgres.into_iter().chain(redis).collect()
     }
 
-    async fn proxy(&self, at: &Place, port: u16) -> Result<Option<TcpProxy>, Failure> {
+    pub(super) async fn proxy(&self, at: &Place, port: u16) -> Result<Option<TcpProxy>, Failure> {
         let all = self.projects.client().proxies(at).await?;
         Ok(all.into_iter().find(|proxy| proxy.application_port == port))
     }
@@ -42,27 +42,35 @@ impl AtRailway<'_> {
         for (name, port) in self.declared_servers() {
             let (_, at) = self.service(&name).await?;
             let proxy = self.open(&name, &at, port).await?;
-            let mut variables = self.projects.client().variables(&at).await?;
-            let mut said = |variable: &str| {
-                variables.remove(variable).filter(|value| !value.is_empty()).ok_or_else(|| {
-                    Failure::new(FailureKind::Machine, format!("{name} at Railway has no variable {variable}"))
-                        .because("Railway's template of it is another than Ambit knows")
-                })
-            };
-            let (host, port) = (proxy.domain, proxy.proxy_port);
             if proxy.application_port == POSTGRES {
-                let (user, password, database) = (said("PGUSER")?, said("PGPASSWORD")?, said("PGDATABASE")?);
-                reached.postgres = Some(Login { host, port, user, password, database, tls: true });
+                reached.postgres = Some(self.postgres_login(&at, proxy).await?);
             } else {
-                let (user, password) = (said("REDISUSER")?, said("REDISPASSWORD")?);
-                reached.redis = Some(Login { host, port, user, password, database: String::new(), tls: false });
+                let [user, password] = self.said(&at, ["REDISUSER", "REDISPASSWORD"]).await?;
+                let (host, port, database) = (proxy.domain, proxy.proxy_port, String::new());
+                reached.redis = Some(Login { host, port, user, password, database, tls: false });
             }
         }
         Ok(reached)
     }
 
+    /// How a PostgreSQL behind a proxy is reached.
+    pub(super) async fn postgres_login(&self, at: &Place, proxy: TcpProxy) -> Result<Login, Failure> {
+        let [user, password, database] = self.said(at, ["PGUSER", "PGPASSWORD", "PGDATABASE"]).await?;
+        Ok(Login { host: proxy.domain, port: proxy.proxy_port, user, password, database, tls: true })
+    }
+
+    /// What the variables of a server say.
+    async fn said<const N: usize>(&self, at: &Place, names: [&str; N]) -> Result<[String; N], Failure> {
+        let mut variables = self.projects.client().variables(at).await?;
+        if let Some(missing) = names.iter().find(|name| variables.get(**name).is_none_or(String::is_empty)) {
+            return Err(Failure::new(FailureKind::Machine, format!("a server at Railway has no variable {missing}"))
+                .because("Railway's template of it is another than Ambit knows"));
+        }
+        Ok(names.map(|name| variables.remove(name).unwrap_or_default()))
+    }
+
     /// The proxy of a server, with somebody behind it.
-    async fn open(&self, name: &str, at: &Place, port: u16) -> Result<TcpProxy, Failure> {
+    pub(super) async fn open(&self, name: &str, at: &Place, port: u16) -> Result<TcpProxy, Failure> {
         let mut proxy = self.proxy(at, port).await?;
         if proxy.is_none()
             && let Err(why) = self.projects.client().open_proxy(at, port).await?

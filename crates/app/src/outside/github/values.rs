@@ -10,6 +10,8 @@ use ambit_domain::{
 
 use super::{Repository, Workflows};
 
+/// The secret that a workflow deploys to Railway by.
+pub(super) const RAILWAY_TOKEN: &str = "RAILWAY_TOKEN";
 /// What stands for each secret at a simulated service.
 const SIMULATED: &str = "simulated";
 
@@ -79,7 +81,7 @@ impl Repository<'_> {
                 Some(secret) => self.declared_secret(of, secret)?,
                 None => Err(format!("[providers.github] ssh-key names the secret that holds it, or {}", by_hand())),
             },
-            ("RAILWAY_TOKEN", Some(of)) => self.railway_token(of)?,
+            (RAILWAY_TOKEN, Some(of)) => self.railway_token(of)?,
             ("EXPO_TOKEN", Some(of)) => {
                 let expo = self.declaration.project.providers.expo.as_ref().map(|expo| expo.access.token.as_str());
                 let mobile = of.mobile.as_ref().and_then(|mobile| mobile.token.as_deref());
@@ -91,7 +93,7 @@ impl Repository<'_> {
         Ok(found.map(|value| if self.simulated { SIMULATED.to_owned() } else { value }))
     }
 
-    /// A project token of Railway. There it is shown once, when it is made: until Ambit makes it itself, a person does.
+    /// A project token of Railway that a person made. Where nobody did, Ambit makes one ([`Repository::tokens`]).
     fn railway_token(&self, environment: &Environment) -> Result<Found, Failure> {
         let there = environment.railway_project().unwrap_or("the project");
         let found = self.declared_secret(environment, RAILWAY_PROJECT_TOKEN)?;

@@ -10,9 +10,10 @@ use std::{
 
 use ambit_cloud::railway::{Template, Tried};
 use ambit_domain::{
-    Failure, FailureKind,
+    EnvironmentId, Failure, FailureKind,
     outside::Step,
     railway::{self, Database, Edits, OWNER, Op, Owner, Place, Present},
+    spec::EnvironmentName,
 };
 use serde_json::{Value, json};
 
@@ -226,6 +227,28 @@ impl Projects<'_> {
         Ok(Done::Again(done))
     }
 
+    /// As Railway's own program does it: a template is laid over the service as a change that waits, and that is applied. One that
+    /// waits already is ours of a run that was interrupted.
+    async fn archive(&self, at: &Place, environment: &EnvironmentName) -> Tried<()> {
+        if !self.client.is_staged(at, railway::ARCHIVE).await? {
+            let template = self.client.template(railway::ARCHIVE_TEMPLATE).await?;
+            let config = template.serialized_config.as_ref().ok_or_else(|| {
+                Failure::new(FailureKind::Machine, "Railway's template for archiving is another than Ambit knows")
+            })?;
+            match self.client.overlay(at, &template.id, config).await? {
+                Ok(Some(workflow)) => self.wait_for(&workflow).await?,
+                Ok(None) => {}
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        let tried = self.client.apply_staged(&at.environment).await?;
+        if tried.is_ok() {
+            let project = self.declaration.project.name.clone();
+            self.ambit.note_archived(&EnvironmentId { project, environment: environment.clone() }, true)?;
+        }
+        Ok(tried)
+    }
+
     async fn one(&self, seen: &mut Seen, op: &Op) -> Tried<()> {
         let client = &self.client;
         match op {
@@ -273,6 +296,7 @@ impl Projects<'_> {
             Op::DeployByHand { trigger } => client.delete_trigger(trigger).await,
             Op::MoveHost { id, environment, port } => client.move_host(id, environment, *port).await,
             Op::DeleteHost { id } => client.delete_host(id).await,
+            Op::Archive { at, environment } => self.archive(at, environment).await,
             Op::Schedule { volume, kinds } => client.schedule_backups(volume, kinds).await,
             Op::CreateProject { .. }
             | Op::CreateService { .. }

@@ -18,9 +18,9 @@ async function renew() {
 }
 
 function worksIn(part) {
-  const fields = [...part.querySelectorAll("input:not([type=hidden])")];
+  const fields = [...part.querySelectorAll("input:not([type=hidden]), textarea")];
   return part.contains(document.activeElement) && document.activeElement !== document.body
-    ? document.activeElement.matches("input, select, button, summary")
+    ? document.activeElement.matches("input, select, textarea, button, summary")
     : fields.some((field) => field.value !== field.defaultValue);
 }
 

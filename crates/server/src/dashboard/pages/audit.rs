@@ -1,6 +1,6 @@
 //! Who did what.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use ambit_app::AuditFilter;
 use ambit_domain::{
@@ -8,15 +8,13 @@ use ambit_domain::{
     audit::{Entry, Fact},
 };
 use axum::{
-    extract::{Path, Query, State},
-    http::{HeaderMap, Uri},
+    extract::{Path, Query},
     response::Response,
 };
 use maud::{Markup, html};
 
 use crate::dashboard::{
-    Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{ago, table},
 };
 
@@ -24,13 +22,11 @@ use crate::dashboard::{
 const ENTRIES: usize = 200;
 
 pub(super) async fn page(
-    State(face): State<Arc<Face>>,
+    visit: Visit,
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Audit, Some(&name))?;
+    let signed = visit.signed(Operation::Audit, Some(&name))?;
     let filter = AuditFilter {
         project: signed.page.project.clone(),
         environment: query.get("environment").and_then(|name| name.parse().ok()),

@@ -1,29 +1,17 @@
 //! The builds of the mobile app, for testers.
 
-use std::sync::Arc;
-
 use ambit_app::MobileBuildView;
 use ambit_domain::access::Operation;
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use maud::{Markup, PreEscaped, html};
 
 use crate::dashboard::{
-    Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{Tone, ago, bytes, chip},
 };
 
-pub(super) async fn page(
-    State(face): State<Arc<Face>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Builds, Some(&name))?;
+pub(super) async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let signed = visit.signed(Operation::Builds, Some(&name))?;
     let title = signed.t("Builds", "Compilaciones");
     let builds = signed.told(signed.page.face.ambit.mobile_builds(signed.project()?, None))?;
     Ok(signed.page.show(

@@ -1,6 +1,6 @@
 //! One deployment, step by step, with its log; and all of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use ambit_domain::{
     access::Operation,
@@ -10,26 +10,19 @@ use ambit_domain::{
     spec::Gate,
 };
 use axum::{
-    extract::{Path, Query, State},
-    http::{HeaderMap, Uri},
+    extract::{Path, Query},
     response::Response,
 };
 use maud::{Markup, html};
 
 use super::pipeline::{decision, progress};
 use crate::dashboard::{
-    Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{self, Tone, ago, chip, lasted, table},
 };
 
-pub(super) async fn page(
-    State(face): State<Arc<Face>>,
-    Path((name, number)): Path<(String, u64)>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Deployment, Some(&name))?;
+pub(super) async fn page(visit: Visit, Path((name, number)): Path<(String, u64)>) -> Result<Response, Refusal> {
+    let signed = visit.signed(Operation::Deployment, Some(&name))?;
     let ambit = &signed.page.face.ambit;
     let found = ambit.deployment(DeploymentId(number)).ok();
     let found = found.filter(|view| Some(&view.deployment.environment.project) == signed.page.project.as_ref());
@@ -149,13 +142,11 @@ fn steps(signed: &Signed, deployment: &Deployment) -> Markup {
 
 /// `GET /projects/{project}/deployments`
 pub(super) async fn list(
-    State(face): State<Arc<Face>>,
+    visit: Visit,
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Deployments, Some(&name))?;
+    let signed = visit.signed(Operation::Deployments, Some(&name))?;
     let project = signed.project()?;
     let environment = match query.get("environment").filter(|name| !name.is_empty()) {
         None => None,

@@ -1,34 +1,30 @@
-//! One environment: its services, what they printed, and what was deployed there.
+//! One environment: its services, what they take and carry, what they printed, and what was deployed there.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod measured;
+mod printed;
 
-use ambit_app::{EnvironmentStatus, LogLine, ServiceStatus};
-use ambit_domain::{EnvironmentId, access::Operation};
+use std::collections::BTreeMap;
+
+use ambit_app::{EnvironmentStatus, ServiceStatus};
+use ambit_domain::access::Operation;
 use axum::{
-    extract::{Path, Query, State},
-    http::{HeaderMap, Uri},
+    extract::{Path, Query},
     response::Response,
 };
 use maud::{Markup, html};
 
 use super::deployment::history;
 use crate::dashboard::{
-    Face,
-    input::Input,
-    logs::{self, Wanted},
-    operations::endpoint,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{Tone, ago, bytes, chip, table},
 };
 
 pub(super) async fn page(
-    State(face): State<Arc<Face>>,
+    visit: Visit,
     Path((name, environment)): Path<(String, String)>,
     Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Status, Some(&name))?;
+    let signed = visit.signed(Operation::Status, Some(&name))?;
     let id = super::known(&signed, signed.project()?, &environment)?;
     let ambit = &signed.page.face.ambit;
     let status = signed.told(ambit.status(&id.project).await)?;
@@ -36,6 +32,8 @@ pub(super) async fn page(
     let Some(status) = status.environments.into_iter().find(|status| status.environment == id.environment) else {
         return Err(signed.page.not_found().into());
     };
+    let measured = signed.told(measured::section(&signed, &id, &status, &query))?;
+    let printed = printed::section(&signed, &id, &status, &query).await;
     Ok(signed.page.show(
         id.environment.as_str(),
         html! {
@@ -44,7 +42,9 @@ pub(super) async fn page(
                 h2 id="services" { (signed.t("Services", "Servicios")) }
                 div data-part="services" { (services(&signed, &status)) }
             }
-            (printed(&signed, &id, &status, &query))
+            p { a href={ "/projects/" (id.project) "/variables" } { (signed.t("Variables of all environments", "Variables de todos los entornos")) } }
+            (measured)
+            (printed)
             section aria-labelledby="history" {
                 h2 id="history" { (signed.t("What was deployed", "Qué se desplegó")) }
                 div data-part="history" { (history(&signed, &deployments)) }
@@ -95,55 +95,4 @@ fn row(signed: &Signed, service: &ServiceStatus) -> Markup {
             td { @for url in &service.urls { a href=(url) rel="noreferrer" { (url) } " " } }
         }
     }
-}
-
-fn printed(
-    signed: &Signed,
-    id: &EnvironmentId,
-    status: &EnvironmentStatus,
-    query: &BTreeMap<String, String>,
-) -> Markup {
-    let mut asked = query.clone();
-    asked.insert("project".to_owned(), id.project.to_string());
-    asked.insert("environment".to_owned(), id.environment.to_string());
-    let ambit = &signed.page.face.ambit;
-    let read = Input::from_texts(&endpoint(Operation::Logs), &asked)
-        .and_then(|input| Wanted::of(&input))
-        .and_then(|wanted| logs::read(ambit, &wanted));
-    let of = |name: &str| query.get(name).map_or("", String::as_str);
-    let source = format!("/projects/{}/environments/{}/logs/live", id.project, id.environment);
-    html! {
-        section aria-labelledby="logs" {
-            h2 id="logs" { (signed.t("Logs", "Registros")) }
-            form.filter method="get" action="#logs" {
-                label {
-                    (signed.t("Service", "Servicio")) " "
-                    select name="service" {
-                        option value="" { (signed.t("all", "todos")) }
-                        @for service in &status.services {
-                            option value=(service.service) selected[service.service == of("service")] { (service.service) }
-                        }
-                    }
-                }
-                label { (signed.t("Search", "Buscar")) " " input type="search" name="search" value=(of("search")) maxlength="200"; }
-                label { (signed.t("Lines", "Líneas")) " " input type="number" name="lines" min="1" max="5000" value=(if of("lines").is_empty() { "200" } else { of("lines") }); }
-                button { (signed.t("Show", "Mostrar")) }
-                button type="button" hidden aria-pressed="false" data-follow=(source) { (signed.t("Follow", "Seguir")) }
-            }
-            @match read {
-                Ok(lines) => {
-                    pre.log tabindex="0" id="lines" data-end {
-                        @for line in &lines { (self::line(line)) "\n" }
-                    }
-                    @if lines.is_empty() { p { (signed.t("There is no such line.", "No hay tal línea.")) } }
-                }
-                Err(failure) => { p { (failure.message) } }
-            }
-        }
-    }
-}
-
-fn line(line: &LogLine) -> String {
-    let text: String = line.text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
-    format!("{} {} {text}", line.at.get(..19).unwrap_or(&line.at), line.instance)
 }

@@ -1,7 +1,5 @@
 //! The pipeline: each environment as a lane, in the order in which a change goes through them.
 
-use std::sync::Arc;
-
 use ambit_app::{Ahead, Lane, Open, Overview};
 use ambit_domain::{
     DeploymentState,
@@ -9,26 +7,16 @@ use ambit_domain::{
     deployment::{Deployment, StepState},
     spec::Kind,
 };
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use maud::{Markup, html};
 
 use crate::dashboard::{
-    Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{self, Tone, ago, chip},
 };
 
-pub(super) async fn page(
-    State(face): State<Arc<Face>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Status, Some(&name))?;
+pub(super) async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let signed = visit.signed(Operation::Status, Some(&name))?;
     let project = signed.project()?;
     let overview = signed.told(signed.page.face.live.overview(&signed.page.face, project).await)?;
     Ok(signed.page.show(signed.t("Pipeline", "Recorrido"), content(&signed, &overview)))

@@ -1,22 +1,13 @@
 //! The first page: the projects, or the only one.
 
-use std::sync::Arc;
-
 use ambit_domain::access::Operation;
-use axum::{
-    extract::State,
-    http::{HeaderMap, Uri},
-    response::{IntoResponse, Redirect, Response},
-};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
-use crate::dashboard::{
-    Face,
-    page::{Page, Refusal},
-};
+use crate::dashboard::page::{Refusal, Visit};
 
-pub(super) async fn page(State(face): State<Arc<Face>>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Projects, None)?;
+pub(super) async fn page(visit: Visit) -> Result<Response, Refusal> {
+    let signed = visit.signed(Operation::Projects, None)?;
     let mut projects = signed.told(signed.page.face.ambit.projects())?;
     projects.retain(|project| signed.caller.sees(project));
     if let [only] = projects.as_slice() {

@@ -1,29 +1,17 @@
 //! The variables of all environments side by side.
 
-use std::sync::Arc;
-
 use ambit_app::{Cell, Matrix};
 use ambit_domain::access::Operation;
-use axum::{
-    extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use maud::{Markup, html};
 
 use crate::dashboard::{
-    Face,
-    page::{Page, Refusal, Signed},
+    page::{Refusal, Signed, Visit},
     parts::{Tone, chip, table},
 };
 
-pub(super) async fn page(
-    State(face): State<Arc<Face>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let signed = Page::signed(face, &headers, &uri, Operation::Variables, Some(&name))?;
+pub(super) async fn page(visit: Visit, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let signed = visit.signed(Operation::Variables, Some(&name))?;
     let matrix = signed.told(signed.page.face.ambit.variable_matrix(signed.project()?))?;
     Ok(signed.page.show("Variables", content(&signed, &matrix)))
 }
