@@ -29,10 +29,19 @@ pub struct EnvironmentPlan {
 }
 
 impl Ambit {
+    /// Whether an environment lives elsewhere and nothing of it was ever brought up here.
+    pub fn has_nothing_here(&self, declaration: &Declaration, name: &EnvironmentName) -> Result<bool, Failure> {
+        let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
+        let lives_there = declaration.project.environments[name].railway_project().is_some();
+        Ok(lives_there && self.store.environment(&id).map_err(|e| store_failure(&e))?.is_none())
+    }
+
     /// What `up` would do to an environment.
     pub fn plan(&self, declaration: &Declaration, name: &EnvironmentName) -> Result<EnvironmentPlan, Failure> {
         let environment = &declaration.project.environments[name];
         let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
+        let sites = environment.sites_alone();
+        let environment = if self.lives_elsewhere(&id, environment)? { &sites } else { environment };
         let servers = self.servers(&id, environment)?;
         let variables = self.resolve(declaration, name, View::Here)?;
         let code = CodeAt::find(&declaration.folder, environment)?;

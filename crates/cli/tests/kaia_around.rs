@@ -198,6 +198,9 @@ fn one_apply_makes_all_of_it_and_a_second_plan_has_nothing_to_do() {
     }
     let (code, plan) = kaia.plan();
     assert_eq!((code, plan["changes"].as_u64()), (0, Some(0)), "{plan:#}");
+    let everything = kaia.run(&["plan"]);
+    let said = String::from_utf8_lossy(&everything.stdout).into_owned();
+    assert!(everything.status.code() == Some(0) && said.contains("prod lives at Railway"), "{said}");
     kaia.is_whole_and_nothing_is_doubled();
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use ambit_app::{Ambit, Declaration, EnvironmentPlan, Of};
+use ambit_app::{EnvironmentPlan, Of};
 use ambit_domain::{
     Failure, FailureKind,
     outside::{Place, Plan},
@@ -26,11 +26,19 @@ pub(crate) async fn run(
     let declaration = context::declaration(folder)?;
     let ambit = context::ambit()?;
     let places: Vec<Place> = only.iter().filter_map(|part| part.place()).collect();
-    let here = if only.is_empty() || only.contains(&PlanPart::Here) {
-        here(&ambit, &declaration, environments)?
-    } else {
-        Vec::new()
-    };
+    let named = declaration.select(environments)?;
+    let mut here = Vec::new();
+    let mut elsewhere = Vec::new();
+    if only.is_empty() || only.contains(&PlanPart::Here) {
+        for name in named {
+            // Who asks for everything asks for what is declared: one that lives elsewhere need not run here too.
+            if only.is_empty() && ambit.has_nothing_here(&declaration, &name)? {
+                elsewhere.push(name);
+            } else {
+                here.push(ambit.plan(&declaration, &name)?);
+            }
+        }
+    }
     let around = if places.is_empty() && !only.is_empty() {
         None
     } else {
@@ -53,15 +61,14 @@ pub(crate) async fn run(
             &json!({ "environments": here, "parts": parts, "changes": around.as_ref().map_or(0, Plan::changes) }),
         );
     } else {
+        for name in elsewhere {
+            println!("{name} lives at Railway; nothing of it runs here (ambit up {name} tries it out)");
+        }
         here.iter().for_each(show);
         parts.iter().for_each(outside::show);
         outside::sum_up(parts);
     }
     Ok(if differs { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })
-}
-
-fn here(ambit: &Ambit, declaration: &Declaration, environments: &[String]) -> Result<Vec<EnvironmentPlan>, Failure> {
-    declaration.select(environments)?.iter().map(|name| ambit.plan(declaration, name)).collect()
 }
 
 fn show(plan: &EnvironmentPlan) {
