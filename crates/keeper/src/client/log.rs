@@ -10,7 +10,7 @@ use std::{
 
 /// How far back is read at first, and at most; no read takes more.
 const FIRST_READ: u64 = 64 << 10;
-const MOST_READ: u64 = 8 << 20;
+const MOST_READ: u64 = 2 << 20;
 
 /// Where reading stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

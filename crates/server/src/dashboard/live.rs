@@ -180,7 +180,8 @@ pub(crate) async fn log_lines(
     let begun =
         Input::from_texts(&endpoint(Operation::Logs), &query).and_then(|input| Wanted::of(&input)?.follow(&face.ambit));
     let Ok(following) = begun else { return StatusCode::NOT_FOUND.into_response() };
-    let begin = (face, session, following, place, Instant::now(), true);
+    // Of more nothing would be told: what is read is held for as long as somebody reads slowly.
+    let begin = (face, session, following.at_most(LINES), place, Instant::now(), true);
     stream(unfold(begin, |(face, session, mut following, place, said, first)| async move {
         let mut quiet = said;
         loop {

@@ -87,6 +87,11 @@ pub(crate) struct Following {
 }
 
 impl Following {
+    /// The same with no more than so many lines at the beginning.
+    pub(crate) fn at_most(self, lines: usize) -> Self {
+        Self { lines: self.lines.min(lines), ..self }
+    }
+
     /// The lines that are wanted since the last time.
     pub(crate) fn next(&mut self, ambit: &Ambit) -> Vec<LogLine> {
         let lines = ambit.read_logs(&mut self.reader, self.lines);
