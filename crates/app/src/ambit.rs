@@ -197,6 +197,14 @@ impl Ambit {
         let all = self.store.environments().map_err(|e| store_failure(&e))?;
         Ok(all.into_iter().map(|(id, _)| id).filter(|id| id.project == *project).collect())
     }
+
+    /// All projects, for work that comes again by itself: where they cannot be read there are none this time.
+    pub(crate) fn projects_for_now(&self) -> Vec<ProjectName> {
+        self.store.projects().unwrap_or_else(|error| {
+            tracing::error!("projects cannot be read: {}", store_failure(&error));
+            Vec::new()
+        })
+    }
 }
 
 pub(crate) fn store_failure(error: &StoreError) -> Failure {

@@ -98,14 +98,7 @@ impl Ambit {
         loop {
             tokio::time::sleep(pause).await;
             pause = EVERY;
-            let projects = match self.store.projects().map_err(|e| store_failure(&e)) {
-                Ok(projects) => projects,
-                Err(failure) => {
-                    tracing::error!("projects cannot be read: {failure}");
-                    continue;
-                }
-            };
-            for project in projects {
+            for project in self.projects_for_now() {
                 if let Err(failure) = self.look_at_budget(&project) {
                     tracing::debug!(causes = ?failure.causes, "the budget of {project} was not looked at: {failure}");
                 }

@@ -52,14 +52,7 @@ impl Ambit {
         loop {
             tokio::time::sleep(pause).await;
             pause = EVERY;
-            let projects = match self.store.projects().map_err(|e| store_failure(&e)) {
-                Ok(projects) => projects,
-                Err(failure) => {
-                    tracing::error!("projects cannot be read: {failure}");
-                    continue;
-                }
-            };
-            for project in projects {
+            for project in self.projects_for_now() {
                 if let Err(failure) = self.look_for_drift(&project).await {
                     tracing::warn!(causes = ?failure.causes, "the services around {project} were not looked at: {failure}");
                 }
