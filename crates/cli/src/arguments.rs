@@ -10,7 +10,6 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(
     name = "ambit",
     version,
-    about,
     max_term_width = 100,
     after_help = "\
 Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 the machine lacks or blocks something · 4 ambit.toml or \
