@@ -25,6 +25,9 @@ pub(crate) struct User {
     pub(crate) gid: u32,
 }
 
+/// How often a user is made that is not found.
+const MADE_AGAIN: u32 = 5;
+
 impl Host {
     /// The OS user of an environment; `None` is the one that Ambit runs as.
     pub(crate) fn user(&self, id: &EnvironmentId) -> Result<Option<User>, Failure> {
@@ -61,16 +64,21 @@ impl Host {
             return Ok(Some(user));
         }
         self.check_passage()?;
-        repeat(&name, || {
-            Command::new("useradd")
-                .args(["--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin"])
-                .args(["--home-dir", "/nonexistent", "--comment", "Ambit", &name])
-                .output()
-        })?;
-        find(&name).map(Some).ok_or_else(|| {
-            Failure::new(FailureKind::Machine, format!("the user {name} was made but is not found"))
-                .hint("are users kept elsewhere on this machine (LDAP, sssd)? make it there")
-        })
+        // Whoever writes /etc/passwd without minding the lock at this very moment may leave out the line of a user that was just made.
+        for _ in 0..MADE_AGAIN {
+            repeat(&name, || {
+                Command::new("useradd")
+                    .args(["--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin"])
+                    .args(["--home-dir", "/nonexistent", "--comment", "Ambit", &name])
+                    .output()
+            })?;
+            if let Some(user) = find(&name) {
+                return Ok(Some(user));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Err(Failure::new(FailureKind::Machine, format!("the user {name} was made but is not found"))
+            .hint("are users kept elsewhere on this machine (LDAP, sssd)? make it there"))
     }
 
     /// Users of two state folders on one machine must not meet: all but the default one's carry a mark of the folder.
