@@ -17,6 +17,8 @@ use crate::{Host, machine::failed};
 const DEFAULT_HOME: &str = "/var/lib/ambit";
 /// useradd(8) refuses longer names.
 const LONGEST: usize = 32;
+/// How often a user is made that is not found.
+const MADE_AGAIN: u32 = 5;
 
 /// A user and its own group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +26,6 @@ pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
-
-/// How often a user is made that is not found.
-const MADE_AGAIN: u32 = 5;
 
 impl Host {
     /// The OS user of an environment; `None` is the one that Ambit runs as.
