@@ -3,7 +3,11 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use ambit_domain::{Actor, EnvironmentId, Failure, FailureKind, Real, audit::Note, spec::EnvironmentName};
+use ambit_domain::{
+    Actor, EnvironmentId, Failure, FailureKind, Real,
+    audit::Note,
+    spec::{EnvironmentName, Form},
+};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -117,9 +121,12 @@ impl Ambit {
             Ok(false) => {}
             Err(failure) => self.note_done(note.about("failed", failure.message.as_str()), &progress),
         }
+        let id = EnvironmentId { project: declaration.project.name.clone(), environment: name.clone() };
+        let apps_here = !self.lives_elsewhere(&id, environment).unwrap_or(false);
         let urls = environment
             .services
             .values()
+            .filter(|service| apps_here || matches!(service.form, Form::Site(_)))
             .flat_map(|s| s.urls.iter().map(move |u| (s.name.to_string(), address.url(u))))
             .collect();
         let millis = millis(start.elapsed());

@@ -148,7 +148,8 @@ fn the_sites_of_what_lives_there_are_on_this_machine_and_follow_each_deployment(
         answer.split_once("\r\n\r\n").map_or_else(|| answer.clone(), |(_, body)| body.to_owned())
     };
     let page = || of("/");
-    team.machine.up(&team.project);
+    let said = team.machine.up(&team.project);
+    assert!(said.contains("http://shop.localhost") && !said.contains("api.shop"), "{said}");
     assert_eq!(page(), "first");
     let config = of("/env.js");
     assert!(config.contains("https://api.shop.example"), "the site is told where the app is: {config}");
