@@ -92,6 +92,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn from_nothing_to_the_declared_variables_and_then_nothing_is_left_to_do() {
     let Some(team) = Team::new() else { return };
     team.expo.add("SENTRY_DSN", "x", &["preview"], "SENSITIVE", "PROJECT");
@@ -114,6 +115,7 @@ fn from_nothing_to_the_declared_variables_and_then_nothing_is_left_to_do() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_was_changed_by_hand_is_shown_and_mended_after_a_yes_and_other_environments_stay_as_they_are() {
     let Some(team) = Team::new() else { return };
     team.expo.add("EXPO_PUBLIC_ENV", "hand", &["preview", "production", "mine"], "PUBLIC", "PROJECT");
@@ -132,6 +134,7 @@ fn what_was_changed_by_hand_is_shown_and_mended_after_a_yes_and_other_environmen
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn whatever_fails_at_whichever_request_the_next_apply_does_the_rest_and_nothing_twice() {
     let Some(team) = Team::new() else { return };
     // A read of the plan, one of the daemon, and what splitting, reading again, creating twice more and changing take.
@@ -149,6 +152,7 @@ fn whatever_fails_at_whichever_request_the_next_apply_does_the_rest_and_nothing_
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_build_is_waited_for_fetched_and_handed_out_with_every_check_of_any_other_file() {
     let Some(team) = Team::new() else { return };
     team.up();
@@ -175,6 +179,7 @@ fn a_build_is_waited_for_fetched_and_handed_out_with_every_check_of_any_other_fi
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_cannot_be_handed_out_is_told_with_why() {
     let Some(team) = Team::new() else { return };
     team.up();
@@ -207,6 +212,7 @@ fn what_cannot_be_handed_out_is_told_with_why() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_build_of_production_goes_to_the_store_by_eas_after_an_approver_asked() {
     let Some(team) = Team::new() else { return };
     let folder = team.shop.machine.folder.path().join("bin");
@@ -247,6 +253,7 @@ fn a_build_of_production_goes_to_the_store_by_eas_after_an_approver_asked() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn the_token_is_in_no_output_and_no_file() {
     let Some(team) = Team::new() else { return };
     team.up();

@@ -97,6 +97,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn from_a_repository_with_one_branch_to_the_declared_one_and_then_nothing_is_left_to_do() {
     let Some(team) = Team::new() else { return };
     let keys = team.keys();
@@ -129,6 +130,7 @@ fn from_a_repository_with_one_branch_to_the_declared_one_and_then_nothing_is_lef
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_was_changed_by_hand_is_shown_with_old_and_new_and_mended_only_after_a_yes() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -178,6 +180,7 @@ fn what_was_changed_by_hand_is_shown_with_old_and_new_and_mended_only_after_a_ye
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_plan_of_the_owner_that_has_less_is_said_once_and_is_no_drift() {
     let Some(team) = Team::new() else { return };
     team.github.by_hand(|r| (r.private, r.plan, r.plan_is_told) = (true, Plan::Team, false));
@@ -194,6 +197,7 @@ fn a_plan_of_the_owner_that_has_less_is_said_once_and_is_no_drift() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn the_webhook_is_made_where_ambit_has_one_and_its_secret_is_known_to_both() {
     let Some(team) = Team::new() else { return };
     // The proxy is where GitHub's deliveries come in.
@@ -245,6 +249,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn whatever_fails_at_a_write_the_next_apply_does_the_rest_and_nothing_twice() {
     let Some(team) = Team::new() else { return };
     let (first, all) = team.requests();
@@ -259,6 +264,7 @@ fn whatever_fails_at_a_write_the_next_apply_does_the_rest_and_nothing_twice() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn killed_at_a_write_apply_completes_when_it_is_run_again() {
     let Some(team) = Team::new() else { return };
     let (first, all) = team.requests();
@@ -276,6 +282,7 @@ fn killed_at_a_write_apply_completes_when_it_is_run_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn no_secret_and_no_token_stands_in_an_output_or_a_file() {
     let Some(team) = Team::new() else { return };
     let (_, out, err) = team.runs(&["plan", "--only", "github", "--out", "github.plan"]);
@@ -338,6 +345,7 @@ impl Deployed {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn an_open_critical_issue_closes_the_gate_and_github_hears_how_the_deployment_went() {
     let Some(deployed) = Deployed::new() else { return };
     let Team { github, .. } = &deployed.team;
@@ -369,6 +377,7 @@ fn an_open_critical_issue_closes_the_gate_and_github_hears_how_the_deployment_we
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn import_takes_over_rulesets_and_secrets_that_do_what_is_declared_and_changes_nothing_of_what_they_do() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -445,6 +454,7 @@ impl Deployed {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_tag_that_serves_in_production_gets_its_release_with_notes_and_one_of_a_workflow_keeps_its_own() {
     let Some(deployed) = tagged() else { return };
     let Team { machine, project, github, .. } = &deployed.team;

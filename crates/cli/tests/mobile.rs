@@ -99,6 +99,7 @@ fn what_is_synced_stays_and_what_was_edited_is_refused_with_what_would_be_lost()
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn eas_json_is_what_the_official_schema_takes() {
     let Some(schema) = ambit_simulators::contract("expo/eas.strict.schema.json") else { return };
     let mut machine = Machine::new();
@@ -129,6 +130,7 @@ fn evaluate(project: &Path, variables: &[(&str, &str)]) -> Result<Value, String>
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn app_config_js_tells_the_environments_apart_and_throws_at_another_ones_api() {
     if !have("node") {
         return;

@@ -210,6 +210,7 @@ fn readable_with(folder: &Path, secret: &[u8], found: &mut Vec<PathBuf>) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
     let Some(team) = Team::new("dev", "") else { return };
     let host = team.host();
@@ -308,6 +309,7 @@ fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_move_that_is_killed_anywhere_comes_to_its_end_with_nothing_doubled() {
     let Some(team) = Team::new("dev", "") else { return };
     let host = team.host();
@@ -365,6 +367,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_fails_before_the_target_serves_leaves_the_source_serving() {
     let Some(team) = Team::new("dev", "") else { return };
     let host = team.host();
@@ -406,6 +409,7 @@ fn what_fails_before_the_target_serves_leaves_the_source_serving() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_cannot_be_meant_is_refused_before_anything_changes() {
     let Some(team) = Team::new("prod", "deploy = \"auto\"\ngates = []\n") else { return };
     let host = team.host();
@@ -448,6 +452,7 @@ fn what_cannot_be_meant_is_refused_before_anything_changes() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_daemon_that_is_killed_within_a_request_or_a_copy_goes_on() {
     let Some(team) = Team::new("dev", "") else { return };
     let host = team.host();
@@ -494,6 +499,7 @@ fn a_daemon_that_is_killed_within_a_request_or_a_copy_goes_on() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn names_follow_where_the_zone_is_declared() {
     let everything = Everything::new();
     let (Some(_), Some(zone)) = (&everything.railway, everything.cloudflare.clone()) else { return };

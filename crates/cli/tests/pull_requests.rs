@@ -122,6 +122,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_would_be_deployed_is_tested_and_built_once_and_the_commit_says_whether_it_would_be_taken() {
     let Some(team) = Team::new() else { return };
     team.write("jobs/more.txt", "more");
@@ -159,6 +160,7 @@ fn what_would_be_deployed_is_tested_and_built_once_and_the_commit_says_whether_i
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn of_a_fork_nothing_is_fetched_built_or_run_and_that_is_said() {
     let Some(team) = Team::new() else { return };
     let mark = team.machine.folder.path().join("ran");
@@ -180,6 +182,7 @@ fn of_a_fork_nothing_is_fetched_built_or_run_and_that_is_said() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_daemon_that_is_killed_while_it_tests_looks_again_and_what_a_token_lacks_is_named() {
     let Some(team) = Team::new() else { return };
     let gate = team.machine.folder.path().join("go-on");

@@ -149,6 +149,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn from_nothing_to_what_is_declared_and_then_nothing_is_left_to_do() {
     let Some(team) = Team::new() else { return };
     let plan = team.plan();
@@ -189,6 +190,7 @@ fn from_nothing_to_what_is_declared_and_then_nothing_is_left_to_do() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_was_changed_by_hand_is_shown_with_old_and_new_and_mended_only_after_a_yes_without_a_deployment() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -228,6 +230,7 @@ fn what_was_changed_by_hand_is_shown_with_old_and_new_and_mended_only_after_a_ye
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_is_declared_no_more_goes_and_what_holds_data_only_when_it_is_named() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -287,6 +290,7 @@ fn what_is_declared_no_more_goes_and_what_holds_data_only_when_it_is_named() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_is_there_already_is_nobodys_until_it_is_taken_over() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -306,6 +310,7 @@ fn what_is_there_already_is_nobodys_until_it_is_taken_over() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn two_projects_or_services_with_one_mark_are_refused_or_told_apart_by_their_names() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -338,6 +343,7 @@ fn two_projects_or_services_with_one_mark_are_refused_or_told_apart_by_their_nam
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_push_deploys_where_no_workflow_does_and_only_where_that_is_declared() {
     let Some(team) = Team::new() else { return };
     // A workflow that hands the code to Ambit on its own machine deploys nothing at Railway.
@@ -379,26 +385,31 @@ fn is_mended_at_every_request(fault: &Fault) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn an_apply_that_met_a_broken_answer_is_finished_by_the_next() {
     is_mended_at_every_request(&Fault::Status(502));
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn an_apply_that_was_asked_for_patience_is_finished_by_the_next() {
     is_mended_at_every_request(&Fault::TooMany("0".to_owned()));
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn an_apply_that_was_not_heard_is_finished_by_the_next() {
     is_mended_at_every_request(&Fault::Close);
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn an_apply_that_was_heard_and_not_answered_is_finished_by_the_next() {
     is_mended_at_every_request(&Fault::CloseAfter);
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn killed_at_any_request_apply_completes_when_it_is_run_again() {
     let Some(team) = Team::new() else { return };
     team.railway.account().limit(100_000);
@@ -426,6 +437,7 @@ fn killed_at_any_request_apply_completes_when_it_is_run_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_database_that_takes_its_time_is_made_once_whoever_asks_again() {
     let Some(team) = Team::new() else { return };
     team.by_hand(|world| world.slow = 4);
@@ -437,6 +449,7 @@ fn a_database_that_takes_its_time_is_made_once_whoever_asks_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_plan_that_does_not_fit_in_what_is_left_says_so_and_is_finished_an_hour_later() {
     let Some(team) = Team::new() else { return };
     team.railway.account().limit(12);
@@ -450,6 +463,7 @@ fn a_plan_that_does_not_fit_in_what_is_left_says_so_and_is_finished_an_hour_late
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn tokens_that_open_too_little_are_told_apart_and_never_shown() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -482,6 +496,7 @@ fn tokens_that_open_too_little_are_told_apart_and_never_shown() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn the_zone_is_told_what_railway_asks_for_in_the_same_apply() {
     let Some(document) = contract("cloudflare/openapi.json") else { return };
     let Some(team) = Team::new() else { return };
@@ -515,6 +530,7 @@ fn the_zone_is_told_what_railway_asks_for_in_the_same_apply() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_somebody_staged_is_not_committed_with_ours() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -533,6 +549,7 @@ fn what_somebody_staged_is_not_committed_with_ours() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn kaias_own_declaration_is_the_seeds_three_projects_with_nine_services_within_a_free_plans_hour() {
     let Some(team) = Team::named("kaia") else { return };
     let text =

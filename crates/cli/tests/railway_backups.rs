@@ -172,6 +172,7 @@ fn days_ago(days: i64) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_backup_of_every_volume_is_made_by_itself_and_told_in_the_usual_words() {
     let Some(team) = Team::new("every = \"6h\", keep = \"7d\"") else { return };
     until("the first backup is made", || team.recorded().len() == 1);
@@ -199,6 +200,7 @@ fn a_backup_of_every_volume_is_made_by_itself_and_told_in_the_usual_words() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn the_next_one_is_asked_for_when_it_is_due() {
     let Some(team) = Team::new("every = \"10s\", keep = \"7d\"") else { return };
     until("three were made by themselves", || team.recorded().len() == 3);
@@ -207,6 +209,7 @@ fn the_next_one_is_asked_for_when_it_is_due() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_is_kept_too_long_goes_and_what_is_somebody_elses_stays() {
     let Some(team) = Team::new("every = \"6h\", keep = \"7d\"") else { return };
     until("the first backup is made", || team.recorded().len() == 1);
@@ -244,6 +247,7 @@ fn what_is_kept_too_long_goes_and_what_is_somebody_elses_stays() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn killed_anywhere_it_goes_on_and_nothing_is_copied_twice() {
     for point in ["when a copy of a volume was asked for", "before a backup elsewhere is recorded"] {
         let Some(team) = Team::new("") else { return };
@@ -260,6 +264,7 @@ fn killed_anywhere_it_goes_on_and_nothing_is_copied_twice() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn an_answer_that_is_lost_is_looked_for_before_it_is_asked_again() {
     let Some(team) = Team::new("") else { return };
     team.machine.kill_daemon();
@@ -272,6 +277,7 @@ fn an_answer_that_is_lost_is_looked_for_before_it_is_asked_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_cannot_be_made_is_told_once_and_made_when_it_can_be() {
     let Some(team) = Team::new("") else { return };
     team.by_hand(|world| world.refuses_backups = Some("Volume backups are not part of your plan".to_owned()));
@@ -295,6 +301,7 @@ fn what_cannot_be_made_is_told_once_and_made_when_it_can_be() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_the_hour_has_no_requests_for_is_put_off() {
     let Some(team) = Team::new("") else { return };
     team.railway.account().limit(12);
@@ -309,6 +316,7 @@ fn what_the_hour_has_no_requests_for_is_put_off() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_backup_is_proven_by_a_drill_that_restores_its_moment_beside() {
     let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
     let plan = team.ok(&["plan", "--only", "railway"]);
@@ -341,6 +349,7 @@ fn a_backup_is_proven_by_a_drill_that_restores_its_moment_beside() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_drill_that_is_killed_is_held_and_leaves_nothing_behind() {
     let Some(team) = Team::new("") else { return };
     team.declare(Team::TO_ANY_MOMENT);
@@ -355,6 +364,7 @@ fn a_drill_that_is_killed_is_held_and_leaves_nothing_behind() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_restore_to_a_moment_is_made_beside_and_takes_the_place_after_a_yes() {
     let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
     team.is_proven();
@@ -392,6 +402,7 @@ fn a_restore_to_a_moment_is_made_beside_and_takes_the_place_after_a_yes() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_was_killed_between_two_names_is_put_in_place() {
     let Some(team) = Team::new(Team::TO_ANY_MOMENT) else { return };
     team.is_proven();
@@ -424,6 +435,7 @@ fn what_was_killed_between_two_names_is_put_in_place() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn without_an_archived_log_a_restore_says_what_to_declare() {
     let Some(team) = Team::new("every = \"6h\"") else { return };
     until("the first backup is made", || team.recorded().len() == 1);

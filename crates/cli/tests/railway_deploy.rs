@@ -80,6 +80,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_is_deployed_there_serves_there_and_goes_back_there() {
     let Some(team) = Team::new() else { return };
     let one = team.commit("one");
@@ -107,6 +108,7 @@ fn what_is_deployed_there_serves_there_and_goes_back_there() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn what_fails_there_is_told_with_its_last_words_and_leaves_what_served() {
     let Some(team) = Team::new() else { return };
     let good = team.commit("good");
@@ -121,6 +123,7 @@ fn what_fails_there_is_told_with_its_last_words_and_leaves_what_served() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_daemon_that_is_killed_goes_on_and_asks_for_nothing_twice() {
     let Some(team) = Team::new() else { return };
     team.railway.account().by_hand(|world| world.slow = 3);
@@ -140,6 +143,7 @@ fn a_daemon_that_is_killed_goes_on_and_asks_for_nothing_twice() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn the_sites_of_what_lives_there_are_on_this_machine_and_follow_each_deployment() {
     let web = "[services.web]\nstatic = \"web\"\nurl = \"@\"\nexpose = [\"API\"]\n[variables]\nAPI = \"${api.url}\"\n";
     let Some(team) = Team::with("on = \"railway\"\n", web) else { return };

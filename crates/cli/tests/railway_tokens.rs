@@ -104,6 +104,7 @@ impl Team {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn one_apply_makes_a_token_for_each_environment_and_the_next_plan_has_nothing_to_do() {
     let Some(team) = Team::new() else { return };
     let (_, told) = team.plan("github");
@@ -123,6 +124,7 @@ fn one_apply_makes_a_token_for_each_environment_and_the_next_plan_has_nothing_to
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_token_that_vanished_at_either_side_is_replaced_after_a_yes_and_the_old_one_deleted() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -166,6 +168,7 @@ fn a_token_that_vanished_at_either_side_is_replaced_after_a_yes_and_the_old_one_
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_secret_of_a_persons_stays_and_a_declared_one_wins() {
     let Some(team) = Team::new() else { return };
     team.machine.ok(&team.project, &["apply", "--only", "railway", "--yes"]);
@@ -191,6 +194,7 @@ fn a_secret_of_a_persons_stays_and_a_declared_one_wins() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_token_of_the_account_that_does_not_do_is_said_and_github_goes_on_without_it() {
     let Some(team) = Team::new() else { return };
     team.apply();
@@ -208,6 +212,7 @@ fn a_token_of_the_account_that_does_not_do_is_said_and_github_goes_on_without_it
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn killed_at_any_request_of_either_service_the_next_apply_leaves_one_token() {
     let Some(team) = Team::new() else { return };
     team.apply();

@@ -30,6 +30,7 @@ fn variable(value: &str) -> Variable {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn every_document_is_one_that_the_published_schema_allows() {
     let Some(sdl) = contract(SCHEMA) else { return };
     let schema = GraphQl::read(&sdl).unwrap();
@@ -40,6 +41,7 @@ fn every_document_is_one_that_the_published_schema_allows() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn builds_are_read_with_their_state_their_error_and_their_file() {
     let Some((simulator, client)) = project().await else { return };
     let error = json!({ "errorCode": "EAS_BUILD_UNKNOWN_GRADLE_ERROR", "message": "Gradle failed", "docsUrl": "https://docs.expo.dev/x" });
@@ -69,6 +71,7 @@ async fn builds_are_read_with_their_state_their_error_and_their_file() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn variables_are_made_changed_and_taken_out_of_one_environment() {
     let Some((simulator, client)) = project().await else { return };
     simulator.add("EXPO_PUBLIC_ENV", "old", &["preview", "mine"], "PUBLIC", "PROJECT");
@@ -94,6 +97,7 @@ async fn variables_are_made_changed_and_taken_out_of_one_environment() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn what_passes_is_tried_again_and_what_does_not_is_told_in_expos_words() {
     let Some((simulator, client)) = project().await else { return };
     simulator.refuse("INTERNAL", "try again", true);
@@ -113,6 +117,7 @@ async fn what_passes_is_tried_again_and_what_does_not_is_told_in_expos_words() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_file_is_fetched_whole_from_where_it_lies_and_from_nowhere_without_tls() {
     let Some((simulator, client)) = project().await else { return };
     let bytes: Vec<u8> = (0..200_000u32).map(|n| n.to_le_bytes()[0]).collect();

@@ -154,6 +154,7 @@ impl Account {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn the_declared_repository_is_made_as_the_published_document_asks_for_and_read_back_as_it_is() {
     let Some(mut account) = Account::new().await else { return };
     account.apply().await.unwrap();
@@ -179,6 +180,7 @@ async fn the_declared_repository_is_made_as_the_published_document_asks_for_and_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn whatever_fails_at_whichever_request_the_next_apply_does_the_rest_and_nothing_twice() {
     let faults = [Fault::Status(502), Fault::TooMany("0".to_owned()), Fault::Close, Fault::CloseAfter];
     // A pause follows each fault: many pass side by side.
@@ -205,6 +207,7 @@ async fn broken_off(fault: Fault, first: usize, step: usize) {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_private_repository_of_a_small_plan_is_told_of_and_ambit_does_not_try_for_ever() {
     let Some(mut account) = Account::new().await else { return };
     account.hand(|r| r.private = true);
@@ -231,6 +234,7 @@ async fn a_private_repository_of_a_small_plan_is_told_of_and_ambit_does_not_try_
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn what_stands_in_a_protection_that_nobody_declared_is_written_back() {
     let Some(mut account) = Account::new().await else { return };
     account.apply().await.unwrap();
@@ -253,6 +257,7 @@ async fn what_stands_in_a_protection_that_nobody_declared_is_written_back() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_token_that_may_not_do_it_is_told_which_permission_it_lacks() {
     let Some(account) = Account::new().await else { return };
     let failed = client(&account.simulator, "hunter2").about().await.unwrap_err();
@@ -269,6 +274,7 @@ async fn a_token_that_may_not_do_it_is_told_which_permission_it_lacks() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_stranger_who_is_called_like_an_approver_is_nobody() {
     let Some(account) = Account::new().await else { return };
     assert_eq!(account.client.reviewer("eve").await.unwrap(), None);
@@ -277,6 +283,7 @@ async fn a_stranger_who_is_called_like_an_approver_is_nobody() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_repository_that_is_not_there_or_was_renamed_is_said_so() {
     let Some(account) = Account::new().await else { return };
     let other = Github::new(&account.simulator.base(), account.simulator.token(), "kaia/other").unwrap();
@@ -288,6 +295,7 @@ async fn a_repository_that_is_not_there_or_was_renamed_is_said_so() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_secret_is_sealed_again_where_the_key_changed_and_limits_are_waited_for() {
     let Some(mut account) = Account::new().await else { return };
     account.apply().await.unwrap();
@@ -303,6 +311,7 @@ async fn a_secret_is_sealed_again_where_the_key_changed_and_limits_are_waited_fo
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn open_issues_of_all_pages_are_found_and_pull_requests_are_none() {
     let Some(account) = Account::new().await else { return };
     account.hand(|r| {
@@ -341,6 +350,7 @@ impl Account {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_deployment_is_told_once_however_often_it_is_told() {
     let Some(account) = Account::new().await else { return };
     for fault in [None, Some(Fault::CloseAfter)] {
@@ -367,6 +377,7 @@ async fn a_deployment_is_told_once_however_often_it_is_told() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_later_deployment_leaves_the_one_before_inactive_and_what_came_to_nothing_is_not_told() {
     let Some(account) = Account::new().await else { return };
     account.client.tell(&told(State::Success)).await.unwrap();
@@ -378,6 +389,7 @@ async fn a_later_deployment_leaves_the_one_before_inactive_and_what_came_to_noth
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn what_a_workflow_hands_over_github_tells_of_itself() {
     let Some(account) = Account::new().await else { return };
     account.hand(|r| {

@@ -41,6 +41,7 @@ async fn read(client: &Railway, at: &Place) -> PresentService {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn every_document_is_one_that_the_published_schema_allows() {
     let Some(schema) = contract(SCHEMA) else { return };
     let schema = GraphQl::read(&schema).unwrap();
@@ -56,6 +57,7 @@ fn every_document_is_one_that_the_published_schema_allows() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_service_is_told_everything_and_read_again_in_one_request() {
     let Some((simulator, client)) = account().await else { return };
     let at = project_with(&client).await;
@@ -99,6 +101,7 @@ async fn a_service_is_told_everything_and_read_again_in_one_request() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_host_is_verified_by_both_of_its_records_and_by_neither_alone() {
     let Some((simulator, client)) = account().await else { return };
     let at = project_with(&client).await;
@@ -116,6 +119,7 @@ async fn a_host_is_verified_by_both_of_its_records_and_by_neither_alone() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn being_connected_deploys_once_and_at_each_push_until_that_is_taken_back() {
     let Some((simulator, client)) = account().await else { return };
     let at = project_with(&client).await;
@@ -138,6 +142,7 @@ async fn being_connected_deploys_once_and_at_each_push_until_that_is_taken_back(
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn variables_go_without_a_deployment_and_without_what_others_staged() {
     let Some((simulator, client)) = account().await else { return };
     let at = project_with(&client).await;
@@ -158,6 +163,7 @@ async fn variables_go_without_a_deployment_and_without_what_others_staged() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_template_is_there_when_its_workflow_is_over() {
     let Some((simulator, client)) = account().await else { return };
     simulator.account().by_hand(|world| world.slow = 2);
@@ -188,6 +194,7 @@ async fn a_template_is_there_when_its_workflow_is_over() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn reads_are_repeated_and_of_a_change_nobody_knows() {
     let Some((simulator, client)) = account().await else { return };
     simulator.fail([Fault::Status(500), Fault::Close, Fault::TooMany("0".to_owned())]);
@@ -211,6 +218,7 @@ async fn reads_are_repeated_and_of_a_change_nobody_knows() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_refusal_is_told_without_the_values_that_it_repeats() {
     let Some((simulator, client)) = account().await else { return };
     let at = project_with(&client).await;
@@ -224,6 +232,7 @@ async fn a_refusal_is_told_without_the_values_that_it_repeats() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn the_quota_is_what_the_last_answer_said_and_none_of_it_is_waited_for_an_hour() {
     let Some((simulator, client)) = account().await else { return };
     assert_eq!(client.quota(), None);
@@ -237,6 +246,7 @@ async fn the_quota_is_what_the_last_answer_said_and_none_of_it_is_waited_for_an_
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_token_that_is_refused_is_told_with_what_is_needed_and_never_shown() {
     let Some((simulator, client)) = account().await else { return };
     let at = project_with(&client).await;
@@ -257,6 +267,7 @@ async fn a_token_that_is_refused_is_told_with_what_is_needed_and_never_shown() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn many_projects_are_read_in_pages() {
     let Some((simulator, client)) = account().await else { return };
     let workspace = client.workspaces().await.unwrap()[0].id.clone();

@@ -33,6 +33,7 @@ fn moment(_: i64) -> String {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_release_is_made_once_and_deployed_to_one_environment_after_the_other() {
     let Some((simulator, client)) = organization().await else { return };
     for (environment, name) in [("staging", "test 6"), ("production", "prod 7"), ("production", "prod 7")] {
@@ -51,6 +52,7 @@ async fn a_release_is_made_once_and_deployed_to_one_environment_after_the_other(
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn what_failed_at_whichever_request_is_recorded_once_by_the_next_try() {
     let Some((simulator, client)) = organization().await else { return };
     for requests_before in 0..3 {
@@ -69,6 +71,7 @@ async fn what_failed_at_whichever_request_is_recorded_once_by_the_next_try() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_token_that_lacks_something_waits_for_a_better_one_and_a_bad_version_is_refused() {
     let Some((simulator, client)) = organization().await else { return };
     let error = client.record(&deploy("..", "production", "prod 1"), moment).await.unwrap_err();

@@ -40,6 +40,7 @@ fn done(written: Written) -> Present {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn monitors_are_made_changed_started_and_deleted_as_the_published_document_asks_for() {
     let Some((simulator, client)) = account().await else { return };
     simulator.add_contact("Email", "lead");
@@ -70,6 +71,7 @@ async fn monitors_are_made_changed_started_and_deleted_as_the_published_document
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_change_that_came_too_soon_is_sent_again_and_of_any_other_that_failed_nobody_knows() {
     let Some((simulator, client)) = account().await else { return };
     simulator.fail([Fault::TooMany("0".to_owned())]);
@@ -82,6 +84,7 @@ async fn a_change_that_came_too_soon_is_sent_again_and_of_any_other_that_failed_
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn what_a_free_account_takes_in_a_minute_is_waited_for() {
     let Some((simulator, client)) = account().await else { return };
     simulator.limit(3, Duration::from_millis(900));
@@ -96,6 +99,7 @@ async fn what_a_free_account_takes_in_a_minute_is_waited_for() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn long_lists_come_in_pages_and_reads_are_repeated() {
     let Some((simulator, client)) = account().await else { return };
     simulator.add("one", "https://one.example", &[]);
@@ -113,6 +117,7 @@ async fn long_lists_come_in_pages_and_reads_are_repeated() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn what_a_free_account_may_not_is_told_in_the_services_own_words() {
     let Some((simulator, client)) = account().await else { return };
     for n in 0..50 {
@@ -127,6 +132,7 @@ async fn what_a_free_account_may_not_is_told_in_the_services_own_words() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_key_that_is_refused_is_told_with_what_it_lacks_and_never_shown() {
     let Some((simulator, _)) = account().await else { return };
     let client = UptimeRobot::new(&simulator.base(), "hunter2").unwrap();

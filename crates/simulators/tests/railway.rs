@@ -49,6 +49,7 @@ fn made(account: &RailwayAccount) -> [String; 3] {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn errors_come_with_200_and_what_the_schema_forbids_with_400() {
     let Some(account) = account() else { return };
     let (status, answer) = asked(&account, "{ project(id: \"nobody\") { name } }", &Value::Null);
@@ -71,6 +72,7 @@ fn errors_come_with_200_and_what_the_schema_forbids_with_400() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_projects_token_opens_its_environment_alone_and_only_in_its_own_header() {
     let Some(account) = account() else { return };
     let [project, environment, _] = made(&account);
@@ -88,6 +90,7 @@ fn a_projects_token_opens_its_environment_alone_and_only_in_its_own_header() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn variables_are_texts_and_deploy_unless_they_are_told_not_to() {
     let Some(account) = account() else { return };
     let [project, environment, service] = made(&account);
@@ -120,6 +123,7 @@ fn variables_are_texts_and_deploy_unless_they_are_told_not_to() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn patches_are_held_against_the_schema_of_settings() {
     let Some(account) = account() else { return };
     let [_, environment, service] = made(&account);
@@ -143,6 +147,7 @@ fn patches_are_held_against_the_schema_of_settings() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn deployments_get_on_and_fail_where_they_are_told_to() {
     let Some(account) = account() else { return };
     let [project, environment, service] = made(&account);
@@ -181,6 +186,7 @@ fn deployments_get_on_and_fail_where_they_are_told_to() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn no_request_makes_it_panic() {
     let Some(account) = account() else { return };
     let mut request = Request {

@@ -75,6 +75,7 @@ fn servers(port: u64) -> usize {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_database_is_reached_by_its_public_url_and_ends_with_the_account() {
     let Some(account) = Account::new() else { return };
     let ids = account.database("postgres");
@@ -98,6 +99,7 @@ fn a_database_is_reached_by_its_public_url_and_ends_with_the_account() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_redis_is_reached_too_and_ends_with_its_service() {
     let Some(account) = Account::new() else { return };
     let ids = account.database("redis");
@@ -112,6 +114,7 @@ fn a_redis_is_reached_too_and_ends_with_its_service() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 fn a_restore_makes_a_service_beside_with_the_data_of_its_moment() {
     let Some(account) = Account::new() else { return };
     let ids = account.database("postgres");

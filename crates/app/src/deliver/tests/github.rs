@@ -71,6 +71,7 @@ fn has_served(deployment: &mut Deployment) {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_deployment_that_begins_serves_or_fails_is_told_to_its_repository() {
     let Some(shop) = Repository::new().await else { return };
     shop.github.fail([Fault::Status(502), Fault::CloseAfter]);
@@ -98,6 +99,7 @@ async fn a_deployment_that_begins_serves_or_fails_is_told_to_its_repository() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn a_deployment_that_comes_to_nothing_is_not_left_under_way() {
     let Some(shop) = Repository::new().await else { return };
     let mut deployment = shop.deployment();
@@ -117,6 +119,7 @@ async fn a_deployment_that_comes_to_nothing_is_not_left_under_way() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "contracts"), ignore = "the published contracts are not here: script/contracts")]
 async fn without_a_token_among_the_secrets_nobody_is_told() {
     let Some(shop) = Repository::new().await else { return };
     std::fs::remove_file(shop.team.folder.path().join("ambit.secrets")).unwrap();
