@@ -29,6 +29,14 @@ pub(crate) fn lasting_apps(environment: &Environment) -> Vec<ServiceName> {
     lasting.map(|s| s.name.clone()).collect()
 }
 
+/// The place that the file names.
+pub(crate) fn placement(lives: Lives) -> Placement {
+    match lives {
+        Lives::Host => Placement::Host,
+        Lives::Railway => Placement::Railway,
+    }
+}
+
 impl Scope<'_> {
     /// The environment where it lives elsewhere.
     pub(crate) fn hosted(&self) -> Result<Box<dyn Hosted + '_>, Failure> {
@@ -47,16 +55,25 @@ impl Ambit {
         Ok(Box::new(railway::AtRailway::new(Projects::open(self, declaration, tokens)?, environment)?))
     }
 
+    /// Where an environment was moved to, or is said to live; `None` where nobody says.
+    fn place_said(&self, id: &EnvironmentId, environment: Option<&Environment>) -> Result<Option<Placement>, Failure> {
+        // What was moved stays where it went to, also by a commit of before.
+        Ok(self.moved_to(id)?.or_else(|| environment.and_then(|e| e.on).map(placement)))
+    }
+
+    /// Where an environment lives.
+    pub(crate) fn lives_at(&self, id: &EnvironmentId, environment: &Environment) -> Result<Placement, Failure> {
+        Ok(self.moved_to(id)?.unwrap_or_else(|| placement(environment.lives())))
+    }
+
     /// Whether an environment is said to live elsewhere, so that only its sites are on this machine. One that has a project there and
     /// nothing else said may be run here too.
     pub(crate) fn lives_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
-        if let Some(under_way) = self.relocation(id)? {
-            return Ok(under_way.to == Placement::Railway);
-        }
-        Ok(match self.moved_to(id)? {
-            Some(lives) => lives == Placement::Railway,
-            None => environment.on == Some(Lives::Railway),
-        })
+        let lives = match self.relocation(id)? {
+            Some(under_way) => Some(under_way.to),
+            None => self.place_said(id, Some(environment))?,
+        };
+        Ok(lives == Some(Placement::Railway))
     }
 
     /// Where a deployment to an environment goes: where somebody says, else this machine where it runs here, else where it is declared to
@@ -84,12 +101,8 @@ impl Ambit {
             }
             Some(asked) => Ok(asked),
             None => {
-                // What was moved is deployed where it went to, also by a commit of before.
-                if let Some(lives) = self.moved_to(id)? {
+                if let Some(lives) = self.place_said(id, environment)? {
                     return Ok(lives);
-                }
-                if environment.is_some_and(|e| e.on == Some(Lives::Railway)) {
-                    return Ok(Placement::Railway);
                 }
                 let lives_there = environment.is_some_and(|e| e.railway_project().is_some());
                 let record = self.store.environment(id).map_err(|e| store_failure(&e))?;

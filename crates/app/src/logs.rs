@@ -90,21 +90,17 @@ impl Ambit {
     /// What was written since the last call; at the first, the last `lines` lines of each instance.
     pub fn read_logs(&self, reader: &mut LogReader, lines: usize) -> Vec<LogLine> {
         let mut all = Vec::new();
-        for (id, service, instance, folder) in self.logged(reader) {
-            if !reader.services.is_empty() && !reader.services.contains(&service) {
-                continue;
-            }
+        for Logged { environment, instance, folder, release } in self.logged(reader) {
             let (read, position) = match reader.positions.get(&folder) {
                 None => ambit_keeper::client::tail(&folder, lines),
                 Some(position) => ambit_keeper::client::follow(&folder, position),
             };
-            let release = release_of(&folder);
             reader.positions.insert(folder, position);
             all.extend(read.into_iter().map(|(at, text)| LogLine {
                 level: Level::of(&text),
                 release: release.clone(),
                 at,
-                environment: id.environment.clone(),
+                environment: environment.clone(),
                 instance: instance.clone(),
                 text,
             }));
@@ -113,23 +109,44 @@ impl Ambit {
         all
     }
 
-    /// Everything that is logged: environment, service, what it is called, and the folder of its log.
-    fn logged(&self, reader: &LogReader) -> Vec<(EnvironmentId, String, String, PathBuf)> {
+    /// Everything of the reader's services that is logged.
+    fn logged(&self, reader: &LogReader) -> Vec<Logged> {
         let mut all = Vec::new();
         for id in &reader.environments {
-            for status in self.provider.instances(id) {
+            let mut add = |instance: String, folder: PathBuf| {
+                let (environment, release) = (id.environment.clone(), release_of(&folder));
+                all.push(Logged { environment, instance, folder, release });
+            };
+            for status in self.provider.instances(id).into_iter().filter(|status| reader.wants(&status.service)) {
                 let Ok(service) = status.service.parse() else { continue };
                 let instance = InstanceId { environment: id.clone(), service, number: status.number };
-                let name = format!("{}.{}", status.service, status.number);
-                all.push((id.clone(), status.service, name, self.home.keeper(&instance)));
+                add(format!("{}.{}", status.service, status.number), self.home.keeper(&instance));
             }
             for task in self.provider.tasks(id) {
-                let Some(service) = crate::jobs::service_of(&task.name) else { continue };
-                all.push((id.clone(), service.to_owned(), format!("{service}.job"), self.home.task(id, &task.name)));
+                let Some(service) = crate::jobs::service_of(&task.name).filter(|service| reader.wants(service)) else {
+                    continue;
+                };
+                add(format!("{service}.job"), self.home.task(id, &task.name));
             }
         }
         all
     }
+}
+
+impl LogReader {
+    /// Whether it reads the logs of a service.
+    fn wants(&self, service: &str) -> bool {
+        self.services.is_empty() || self.services.iter().any(|name| name == service)
+    }
+}
+
+/// A log, with what each of its lines is of.
+struct Logged {
+    environment: EnvironmentName,
+    /// Service and instance, as in [`LogLine`].
+    instance: String,
+    folder: PathBuf,
+    release: Option<String>,
 }
 
 /// The release that a process is of, as it is told so itself.

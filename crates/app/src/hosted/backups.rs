@@ -204,10 +204,7 @@ impl Ambit {
 
     /// Whether an environment has data elsewhere: where it was moved to, else where it is declared to be.
     pub(crate) fn has_data_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {
-        Ok(match self.moved_to(id)? {
-            Some(lives) => lives == Placement::Railway,
-            None => environment.railway_project().is_some(),
-        })
+        Ok(self.lives_at(id, environment)? == Placement::Railway)
     }
 
     fn is_due_elsewhere(&self, id: &EnvironmentId, environment: &Environment) -> Result<bool, Failure> {

@@ -4,18 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use ambit_domain::{
     Actor, Deployment, DeploymentState, EnvironmentRecord, Failure, FailureKind, Outcome, Wanted,
-    deployment::{StepName, StepState, Trigger, hosted_journal},
+    deployment::{StepName, StepState, Trigger, Work, hosted_journal},
     hosted::HostedState,
     release::pending_migrations,
-    spec::{Environment, Kind},
+    spec::Kind,
 };
+
+use ambit_store::Sources;
 
 use crate::{
     ambit::{Ambit, now, store_failure},
     components::components,
     deployment::{Stand, carry_out},
     deployment_log::DeploymentLog,
-    facts::Servers,
     pipeline::about,
     release::Built,
     scope::Scope,
@@ -44,18 +45,20 @@ impl Ambit {
         };
         let record = scope.recorded()?;
         let sites = scope.environment.sites_alone();
-        let built = match self.sites_built(&scope, &deployment, &record, &sites) {
-            Ok(built) => built,
+        let here = scope.with_progress(scope.progress.clone()).with_sites(&sites);
+        let planned = self.sites_built(&here, &deployment, &record).and_then(|built| {
+            let begins = deployment.steps.is_empty() && !built.is_empty();
+            let work = begins.then(|| self.sites_work(&here, &deployment, &sources, &record, &built)).transpose()?;
+            Ok((built, work))
+        });
+        let built = match planned {
+            Ok((built, work)) => {
+                deployment.work = work.or(deployment.work);
+                built
+            }
             Err(failure) => return self.failed(deployment, failure, "its sites cannot be laid out"),
         };
         if deployment.steps.is_empty() {
-            if !built.is_empty() {
-                let nothing = || Failure::new(FailureKind::User, "only commits are deployed to a service elsewhere");
-                let code = self.committed(&deployment, &sources).ok_or_else(nothing)?;
-                let declared = components(&sites, &code, &scope.variables, &Servers { postgres: None, redis: None })?;
-                let here = scope.with_progress(scope.progress.clone()).with_sites(&sites);
-                deployment.work = Some(here.plan_sites(&record, &declared, &built));
-            }
             deployment.steps = self.journal_elsewhere(&scope, &deployment)?;
         }
         deployment.state = DeploymentState::Running;
@@ -117,23 +120,37 @@ impl Ambit {
         Ok(hosted_journal(gates, copy, sites, watch))
     }
 
+    /// What a deployment elsewhere changes of the sites on this machine.
+    fn sites_work(
+        &self,
+        here: &Scope<'_>,
+        deployment: &Deployment,
+        sources: &Sources,
+        record: &EnvironmentRecord,
+        built: &[Built],
+    ) -> Result<Work, Failure> {
+        let code = self
+            .committed(deployment, sources)
+            .ok_or_else(|| Failure::new(FailureKind::User, "only commits are deployed to a service elsewhere"))?;
+        let declared = components(here.environment, &code, &here.variables, &here.servers)?;
+        Ok(here.plan_sites(record, &declared, built))
+    }
+
     /// The builds of the sites that are on this machine; none where they are not.
     fn sites_built(
         &self,
-        scope: &Scope<'_>,
+        here: &Scope<'_>,
         deployment: &Deployment,
         record: &EnvironmentRecord,
-        sites: &Environment,
     ) -> Result<Vec<Built>, Failure> {
         let up = record.wanted == Wanted::Running && record.up_since.is_some();
-        if !scope.apps_elsewhere || !up {
+        if !here.apps_elsewhere || !up {
             return Ok(Vec::new());
         }
-        let here = scope.with_progress(scope.progress.clone()).with_sites(sites);
         match here.builds_of(&self.given_of(deployment)?) {
             // The apps go back all the same.
             Err(failure) if deployment.trigger.goes_back() => {
-                scope.progress.notice("sites", format!("they stay as they are: {failure}"));
+                here.progress.notice("sites", format!("they stay as they are: {failure}"));
                 Ok(Vec::new())
             }
             built => built,

@@ -11,10 +11,10 @@ use std::{
 };
 
 use ambit_domain::{EnvironmentId, Failure, FailureKind};
-use ambit_keeper::archive::{FILES, archived};
+use ambit_keeper::archive::{Archived, FILES, archived};
 use regex::{Regex, RegexBuilder};
 
-use super::{LogLine, LogReader, level::Level};
+use super::{LogLine, LogReader, Logged, level::Level};
 use crate::ambit::Ambit;
 
 /// A keeper writes no longer line; what is longer was written by somebody else and is cut.
@@ -90,15 +90,9 @@ impl Ambit {
     pub fn search_logs(&self, reader: &LogReader, filter: LogFilter) -> LogSearch {
         let mut search =
             LogSearch { filter, sources: Vec::new(), next: BinaryHeap::new(), end: None, unfinished: false };
-        let live = self.logged(reader).into_iter().map(|(id, service, instance, folder)| {
-            let release = super::release_of(&folder);
-            (id, service, instance, folder, release)
-        });
-        for (id, service, instance, folder, release) in live.chain(self.replaced(reader)) {
-            if !reader.services.is_empty() && !reader.services.contains(&service) {
-                continue;
-            }
-            let environment = id.environment;
+        for Logged { environment, instance, folder, release } in
+            self.logged(reader).into_iter().chain(self.replaced(reader))
+        {
             let like = LogLine { at: String::new(), environment, instance, text: String::new(), level: None, release };
             let since = search.filter.since_millis;
             let files = FILES.map(|name| folder.join(name)).into_iter().filter(|file| is_young(file, since)).collect();
@@ -109,16 +103,16 @@ impl Ambit {
         search
     }
 
-    /// What is left of instances that were replaced, as [`Ambit::logged`], with the release.
-    fn replaced(&self, reader: &LogReader) -> Vec<(EnvironmentId, String, String, PathBuf, Option<String>)> {
+    /// What is left of instances that were replaced.
+    fn replaced(&self, reader: &LogReader) -> Vec<Logged> {
         let of = |id: &EnvironmentId| {
-            let id = id.clone();
-            archived(&self.home.old_logs(&id)).into_iter().filter_map(move |old| {
-                let service = old.instance.rsplit_once('.')?.0.to_owned();
-                Some((id.clone(), service, old.instance, old.folder, old.release))
+            let environment = id.environment.clone();
+            archived(&self.home.old_logs(id)).into_iter().map(move |Archived { instance, folder, release, .. }| {
+                Logged { environment: environment.clone(), instance, folder, release }
             })
         };
-        reader.environments.iter().flat_map(of).collect()
+        let wanted = |log: &Logged| log.instance.rsplit_once('.').is_some_and(|(service, _)| reader.wants(service));
+        reader.environments.iter().flat_map(of).filter(wanted).collect()
     }
 }
 

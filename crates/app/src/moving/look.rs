@@ -62,15 +62,10 @@ impl Ambit {
             .hint(format!("[providers.railway] project = {{ {name} = \"…\" }} in ambit.toml"))
             .hint(format!("and, while it lives on this machine: [environments.{name}] on = \"host\"")));
         }
-        let declared = match environment.lives() {
-            Lives::Host => Placement::Host,
-            Lives::Railway => Placement::Railway,
-        };
-        let lives = self.moved_to(id)?.unwrap_or(declared);
-        if lives == to {
+        if self.lives_at(id, environment)? == to {
             let mut failure =
                 Failure::new(FailureKind::User, format!("{name} lives at {} already; nothing was changed", place(to)));
-            if declared == to && to == Placement::Railway {
+            if environment.lives() == Lives::Railway && to == Placement::Railway {
                 failure = failure.hint(format!(
                     "if it runs on this machine: say so, [environments.{name}] on = \"host\" in ambit.toml, and move it"
                 ));

@@ -10,7 +10,7 @@ use ambit_domain::{
 };
 use serde::Serialize;
 
-use super::{outside, status::backup_line};
+use super::{logs, outside, status::backup_line};
 use crate::{
     arguments::LogSearchArguments,
     context,
@@ -150,7 +150,5 @@ fn show_line(environment: &EnvironmentName, line: &HostedLine, json: bool) {
         println!("{line}");
         return;
     }
-    let paint = Paint::stdout();
-    let who = plain(&format!("{environment}/{}", line.service)).to_string();
-    println!("{} {} {}", paint.dim(&plain(&line.at)), paint.hashed(&format!("{who:<16}")), plain(&line.text));
+    logs::show(&line_of(environment, line), false);
 }

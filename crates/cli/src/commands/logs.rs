@@ -70,14 +70,15 @@ pub(crate) fn run(
     }
 }
 
-fn show(line: &LogLine, json: bool) {
+/// Shows a line; hostile whoever wrote it.
+pub(super) fn show(line: &LogLine, json: bool) {
     if json {
         println!("{}", serde_json::to_string(line).unwrap_or_default());
         return;
     }
     let paint = Paint::stdout();
     let who = format!("{}/{}", line.environment, line.instance);
-    println!("{} {} {}", paint.dim(&line.at), paint.hashed(&format!("{who:<16}")), plain(&line.text));
+    println!("{} {} {}", paint.dim(&plain(&line.at)), paint.hashed(&plain(&format!("{who:<16}"))), plain(&line.text));
 }
 
 /// A moment as people write it: so long ago, or as in RFC 3339.

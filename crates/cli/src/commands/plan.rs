@@ -26,11 +26,10 @@ pub(crate) async fn run(
     let declaration = context::declaration(folder)?;
     let ambit = context::ambit()?;
     let places: Vec<Place> = only.iter().filter_map(|part| part.place()).collect();
-    let named = declaration.select(environments)?;
     let mut here = Vec::new();
     let mut elsewhere = Vec::new();
     if only.is_empty() || only.contains(&PlanPart::Here) {
-        for name in named {
+        for name in declaration.select(environments)? {
             // Who asks for everything asks for what is declared: one that lives elsewhere need not run here too.
             if only.is_empty() && ambit.has_nothing_here(&declaration, &name)? {
                 elsewhere.push(name);

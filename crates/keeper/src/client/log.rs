@@ -8,6 +8,8 @@ use std::{
     path::Path,
 };
 
+use crate::archive::FILES;
+
 /// How far back is read at first, and at most; no read takes more.
 const FIRST_READ: u64 = 64 << 10;
 const MOST_READ: u64 = 2 << 20;
@@ -24,9 +26,9 @@ pub struct LogPosition {
 pub fn tail(folder: &Path, lines: usize) -> (Vec<(String, String)>, LogPosition) {
     let mut found = Vec::new();
     let mut position = LogPosition { inode: 0, offset: 0 };
-    for name in ["log", "log.1", "log.2", "log.3", "log.4"] {
+    for name in FILES.iter().rev() {
         let (read, end) = last(&folder.join(name), lines - found.len());
-        if name == "log" {
+        if *name == "log" {
             position = end;
         }
         let mut older = read;
