@@ -1,24 +1,20 @@
-//! A PostgreSQL elsewhere, asked by `psql`: over TLS, its password in that process's environment and nowhere else.
+//! A PostgreSQL elsewhere that was backed up or restored: how many rows it holds, and whether they make sense.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use ambit_domain::{
     Failure, FailureKind,
     backup::{TableCount, hosted::Counted},
     relocation::Login,
 };
-use tokio::{io::AsyncWriteExt, process::Command};
+
+use crate::psql::{self, FIELD, ROW};
 
 /// How often a moment is looked for in which nobody writes, and the pause between.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long all of it may take.
 const WITHIN: Duration = Duration::from_secs(1800);
-/// What stands between fields: no name of a table holds it.
-const FIELD: char = '\u{1f}';
-/// What ends a row.
-const ROW: char = '\0';
-
 /// Two snapshots with a moment and the rows of every table between them. Where both are the same and see nobody at work, the rows are
 /// those of that moment.
 const COUNT: &str = "SET statement_timeout = 0; SET search_path = pg_catalog;
@@ -84,40 +80,9 @@ fn understood(said: &str, database: &str) -> Result<(Counted, bool), Failure> {
     Ok((Counted { at: at.parse().map_err(|_| wrong())?, tables }, quiet))
 }
 
+/// Nobody's files are touched: it runs as whoever asks.
 async fn ask(server: &Login, script: &str) -> Result<String, Failure> {
-    let failed = |why: String| {
-        let place = format!("{}:{}", server.host, server.port);
-        Failure::new(FailureKind::Machine, format!("the PostgreSQL at {place} does not answer")).because(why)
-    };
-    let mut psql = Command::new(crate::installed().pop().map_or_else(|| "psql".into(), |i| i.programs.join("psql")));
-    psql.args(["-XAtq0", "-v", "ON_ERROR_STOP=1", "-F", &FIELD.to_string(), "-f", "-"])
-        .env("PGHOST", &server.host)
-        .env("PGPORT", server.port.to_string())
-        .env("PGUSER", &server.user)
-        .env("PGPASSWORD", &server.password)
-        .env("PGDATABASE", &server.database)
-        .env("PGSSLMODE", "require")
-        .env("PGCONNECT_TIMEOUT", "10")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut child = psql.spawn().map_err(|error| {
-        Failure::new(FailureKind::Machine, "psql cannot be started")
-            .because(error.to_string())
-            .hint("apt-get install postgresql-client")
-    })?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A psql that ended says why below.
-        let _ = stdin.write_all(script.as_bytes()).await;
-    }
-    let output = tokio::time::timeout(WITHIN, child.wait_with_output()).await;
-    let output = output.map_err(|_| failed(format!("nothing within {} s", WITHIN.as_secs())))?;
-    let output = output.map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    psql::ask(server, script, None, WITHIN).await
 }
 
 #[cfg(test)]

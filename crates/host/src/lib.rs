@@ -22,6 +22,7 @@ mod probe;
 mod provider;
 mod proxy;
 mod proxy_records;
+mod psql;
 mod ready;
 mod redis;
 mod redis_wire;

@@ -7,13 +7,11 @@ mod redis;
 mod resp;
 
 use ambit_domain::{
-    Failure, FailureKind,
     provider::{PostgresServer, RedisServer},
     relocation::Login,
 };
 
 pub use self::{examine::Extensions, postgres::Into};
-use crate::postgres::installed;
 
 /// How Ambit reaches a PostgreSQL of this machine.
 #[must_use]
@@ -39,26 +37,4 @@ pub fn redis_here(server: &RedisServer) -> Login {
         database: String::new(),
         tls: false,
     }
-}
-
-/// What PostgreSQL's programs take from the environment.
-fn variables(login: &Login) -> [(&'static str, String); 7] {
-    [
-        ("PGHOST", login.host.clone()),
-        ("PGPORT", login.port.to_string()),
-        ("PGUSER", login.user.clone()),
-        ("PGPASSWORD", login.password.clone()),
-        ("PGDATABASE", login.database.clone()),
-        ("PGSSLMODE", if login.tls { "require" } else { "prefer" }.to_owned()),
-        ("PGCONNECT_TIMEOUT", "20".to_owned()),
-    ]
-}
-
-/// The newest programs that there are: they speak to every earlier server.
-fn newest(program: &str) -> Result<std::path::PathBuf, Failure> {
-    let newest = installed().into_iter().next_back().ok_or_else(|| {
-        Failure::new(FailureKind::Machine, "there is no PostgreSQL (14 to 18) on this machine")
-            .hint("apt-get install postgresql")
-    })?;
-    Ok(newest.programs.join(program))
 }

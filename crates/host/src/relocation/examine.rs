@@ -1,22 +1,19 @@
 //! Asking a PostgreSQL, wherever it is.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use ambit_domain::{
     EnvironmentId, Failure, FailureKind,
     relocation::{Contents, Login},
 };
-use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
-use super::{newest, variables};
-use crate::{Host, machine::failed};
+use crate::{
+    Host,
+    psql::{self, FIELD, ROW},
+};
 
 /// Counting the rows of a large database takes its time.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// Names may hold everything but these.
-const FIELD: char = '\u{1f}';
-const RECORD: char = '\u{1e}';
-
 /// Everything in one snapshot. `\gexec` runs what a row says.
 const CONTENTS: &str = r"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT 'version', current_setting('server_version_num');
@@ -88,48 +85,10 @@ impl Host {
         Ok(self.ask(id, login, sql).await?.into_iter().collect())
     }
 
-    /// Runs SQL, each statement by itself; the rows that it gives.
+    /// Runs SQL as the environment's user, each statement by itself; the rows that it gives.
     pub(super) async fn ask(&self, id: &EnvironmentId, login: &Login, sql: &str) -> Result<Vec<String>, Failure> {
-        let mut psql = Command::new(newest("psql")?);
-        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"])
-            .args(["-F", FIELD.encode_utf8(&mut [0; 4]), "-R", RECORD.encode_utf8(&mut [0; 4])])
-            .env_clear()
-            .envs(variables(login))
-            .env("PATH", "/usr/bin:/bin")
-            .env("PGAPPNAME", "ambit")
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        if self.home.environment(id).is_dir()
-            && let Some(user) = self.user(id)?
-        {
-            psql.uid(user.uid).gid(user.gid);
-        }
-        let run = async {
-            let mut child = psql.spawn()?;
-            if let Some(mut stdin) = child.stdin.take() {
-                // A program that ended does not read; it says why.
-                let _ = stdin.write_all(sql.as_bytes()).await;
-            }
-            child.wait_with_output().await
-        };
-        let output = match timeout(LONGEST, run).await {
-            Ok(output) => output.map_err(|e| failed("psql cannot be run", &e))?,
-            Err(_) => return Err(Failure::new(FailureKind::Machine, "PostgreSQL took longer than an hour to answer")),
-        };
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().replace(&login.password, "(secret)");
-            return Err(Failure::new(
-                FailureKind::Machine,
-                format!("PostgreSQL at {}:{} does not do that", login.host, login.port),
-            )
-            .because(said));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        // Between two statements stands the end of a line.
-        let rows = text.split([RECORD, '\n']).map(str::to_owned).filter(|row| !row.is_empty());
-        Ok(rows.collect())
+        let user = if self.home.environment(id).is_dir() { self.user(id)? } else { None };
+        let said = psql::ask(login, sql, user, LONGEST).await?;
+        Ok(said.split(ROW).map(str::to_owned).filter(|row| !row.is_empty()).collect())
     }
 }

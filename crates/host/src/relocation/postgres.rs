@@ -7,12 +7,13 @@ use ambit_domain::{
     relocation::Login,
 };
 
-use super::{postgres_here, variables};
+use super::postgres_here;
 use crate::{
     Host,
     archives::{self, LONGEST},
     database_names,
     postgres::{identifier, installation_of, literal},
+    psql::variables,
 };
 
 /// What a database is called that data was carried over.
