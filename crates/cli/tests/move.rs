@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test may panic.
 
+#[path = "support/railway.rs"]
+mod railway;
 mod support;
 
 use std::{
@@ -11,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use ambit_simulators::{Everything, Fault, Gateway, Railway, contract};
+use ambit_simulators::{Everything, Fault, Gateway, Railway};
 use serde_json::Value;
 use support::{Machine, git, until};
 
@@ -50,10 +52,7 @@ struct Team {
 impl Team {
     /// A shop that lives on this machine, with a project at Railway declared, which is not there yet.
     fn new(name: &'static str, more: &str) -> Option<Self> {
-        let schema = contract("railway/schema.graphql")?;
-        let config = contract("railway/environment-config.schema.json")?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let railway = runtime.block_on(Railway::start(&schema, &config));
+        let (railway, runtime) = railway::start()?;
         let mut machine = Machine::new();
         let project = machine.project("shop", &[name]);
         let team = Self { machine, project, railway, name, simulate: None, runtime };

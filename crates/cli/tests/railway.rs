@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test may panic.
 
+#[path = "support/railway.rs"]
+mod railway;
 mod support;
 
 use std::{collections::BTreeSet, io::Write, path::PathBuf, process::Stdio, sync::Arc};
@@ -33,10 +35,7 @@ impl Team {
     }
 
     fn named(name: &str) -> Option<Self> {
-        let schema = contract("railway/schema.graphql")?;
-        let config = contract("railway/environment-config.schema.json")?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let railway = runtime.block_on(Railway::start(&schema, &config));
+        let (railway, runtime) = railway::start()?;
         let mut machine = Machine::new();
         let project = machine.project(name, &["dev"]);
         Some(Self { machine, project, railway, _runtime: runtime })

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // A test may panic.
 
+#[path = "support/railway.rs"]
+mod railway;
 mod support;
 
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
-use ambit_simulators::{Fault, Railway, RailwayBackup, RailwayVolume, RailwayWorld, Request, Service, contract};
+use ambit_simulators::{Fault, Railway, RailwayBackup, RailwayVolume, RailwayWorld, Request, Service};
 use serde_json::{Value, json};
 use support::{Machine, until};
 
@@ -29,10 +31,7 @@ impl Team {
     }
 
     fn declared(backup: &str) -> Option<Self> {
-        let schema = contract("railway/schema.graphql")?;
-        let config = contract("railway/environment-config.schema.json")?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let railway = runtime.block_on(Railway::start(&schema, &config));
+        let (railway, runtime) = railway::start()?;
         let mut machine = Machine::new();
         let project = machine.project("shop", &["prod"]);
         let team = Self { machine, project, railway, _runtime: runtime };

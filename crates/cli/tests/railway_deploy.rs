@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // A test may panic.
 
+#[path = "support/railway.rs"]
+mod railway;
 mod support;
 
 use std::{path::PathBuf, process::Command};
 
-use ambit_simulators::{Railway, contract};
+use ambit_simulators::Railway;
 use serde_json::Value;
 use support::{Machine, git};
 
@@ -25,10 +27,7 @@ impl Team {
 
     /// The same with more keys of the environment, and more services.
     fn with(environment: &str, services: &str) -> Option<Self> {
-        let schema = contract("railway/schema.graphql")?;
-        let config = contract("railway/environment-config.schema.json")?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let railway = runtime.block_on(Railway::start(&schema, &config));
+        let (railway, runtime) = railway::start()?;
         let mut machine = Machine::new();
         let project = machine.project("shop", &["dev"]);
         let team = Self { machine, project, railway, _runtime: runtime };

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test may panic.
 
+#[path = "support/railway.rs"]
+mod railway;
 mod support;
 
 use std::{io::Write, path::PathBuf, process::Stdio};
@@ -20,11 +22,8 @@ struct Team {
 
 impl Team {
     fn new() -> Option<Self> {
-        let schema = contract("railway/schema.graphql")?;
-        let config = contract("railway/environment-config.schema.json")?;
         let document = contract("github/openapi.json")?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let railway = runtime.block_on(Railway::start(&schema, &config));
+        let (railway, runtime) = railway::start()?;
         let github = runtime.block_on(Github::start("shop/shop", &document)).unwrap();
         railway.account().limit(1_000_000);
         let mut machine = Machine::new();
