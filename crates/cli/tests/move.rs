@@ -218,8 +218,11 @@ fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
     }
     team.redis_here(&["set", "cart", "3 books"]);
     team.redis_here(&["set", "session", "ana", "EX", "5000"]);
+    // A name may hold whatever it likes, and counts.
+    let (code, said) = team.run(&["psql", "-e", "dev", "--", "-qc", "create table \"two\nlines\" as select 1 as n"]);
+    assert_eq!(code, 0, "{said}");
     let (code, plan) = team.run(&["move", "-e", "dev", "--to", "railway", "--plan"]);
-    assert!(code == 0 && plan.contains("3 rows in 1 tables") && plan.contains("2 keys"), "{plan}");
+    assert!(code == 0 && plan.contains("4 rows in 2 tables") && plan.contains("2 keys"), "{plan}");
     assert_eq!(team.proxies(), 0, "a plan changes nothing");
     team.railway.account().limit(1000);
 
@@ -238,7 +241,7 @@ fn data_goes_to_railway_and_comes_back_and_nothing_that_was_answered_is_lost() {
                 for entry in std::fs::read_dir("/proc").unwrap().flatten() {
                     let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
                     let line = String::from_utf8_lossy(&line).replace('\0', " ");
-                    if line.contains("pg_dump") || line.contains("pg_restore") || line.contains("psql -X -A") {
+                    if line.contains("pg_dump") || line.contains("pg_restore") || line.contains("psql -XAtq0 ") {
                         all.push_str(&line);
                     }
                 }
